@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What GLib lacks for files: full reads and writes, durable atomic writes, and opening a path that
+ * cannot leave a directory. Every function may be called from any thread.
+ */
+#pragma once
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* Repeats over EINTR and short counts. name is only for the error text. */
+bool fs_write_all(int fd, const void *data, size_t len, const char *name, GError **error);
+bool fs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset, const char *name, GError **error);
+/* Reads up to len bytes, fewer only at the end of the file. */
+bool fs_read_full(int fd, void *buf, size_t len, size_t *ret_len, const char *name, GError **error);
+bool fs_pread_full(int fd, void *buf, size_t len, uint64_t offset, size_t *ret_len, const char *name,
+                   GError **error);
+
+/* The whole file, refused with BS_ERROR_CORRUPT when it is larger than bound. */
+bool fs_read_file(const char *path, size_t bound, GBytes **ret_bytes, GError **error);
+
+typedef enum {
+    FS_REPLACE,   /* rename over an existing file */
+    FS_IF_ABSENT, /* BS_ERROR_EXISTS when there is one, and it stays as it is */
+} FsWrite;
+
+/*
+ * Writes path atomically and durably: temporary file "<name>-tmp-<random>" in the same directory,
+ * fsync, rename (or link), fsync of the directory; the file ends with mode. On failure nothing of
+ * it is left. EIO from fsync is final: the file is removed, never fsynced again.
+ */
+bool fs_write_durable(const char *path, const void *data, size_t len, mode_t mode, FsWrite how,
+                      GError **error);
+bool fs_sync_dir(const char *path, GError **error);
+
+/* mkdir -p with mode for what is created; what exists is left alone. */
+bool fs_make_dirs(const char *path, mode_t mode, GError **error);
+
+/*
+ * Opens path below the directory dirfd with openat2: RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, so
+ * neither "..", an absolute path nor a link leads out. flags as for open(2); O_CLOEXEC is added.
+ * Returns -1 with error set on failure.
+ */
+int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode, GError **error);
+
+/* close(2) whose error counts, for files that were written. */
+bool fs_close(int fd, const char *name, GError **error);
+
+static inline void fs_clear_fd(int *fd)
+{
+    extern int close(int);
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+/* fs_autoclose int fd = -1; */
+#define fs_autoclose __attribute__((cleanup(fs_clear_fd)))

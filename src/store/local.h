@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects as files below a directory (repository format, "Local directory"): temporary name, fsync,
+ * rename, fsync of the directory; files 0400, directories 0700 (group bits added when `config` is
+ * readable by the group). Never follows a symbolic link below the root. Names that end in
+ * "-tmp-<random>" are leftovers and never listed. Object files of length 0 below locks/ are not listed.
+ */
+#pragma once
+#include "store/store.h"
+
+/* The directory need not exist yet: put makes what is missing (create true) or fails (false). */
+Store *local_store_new(const char *path, bool create);
+/* Removes "-tmp-" leftovers older than a day. Only for the holder of an exclusive lock.
+ * Not a local store: nothing to do, true. ret_n may be NULL. */
+bool local_store_clean(Store *store, unsigned *ret_n, GError **error);
