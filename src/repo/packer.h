@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writing half of the road. The pusher fills batches (a buffer with one or more plain chunks) and hands
+ * them over; a worker runs each chunk to completion while it is in cache: SHA-256, index claim, zstd, seal,
+ * open again and compare, into the open pack. Full packs go to upload threads. A pack's blobs enter the index
+ * only when the store says it is durable; index objects are written every 50,000 blobs and at the end.
+ * The only flow control is a free buffer. Memory: (workers + 4) x 8 MiB buffers, (2 + uploads) packs.
+ */
+#pragma once
+#include "base/cancel.h"
+#include "repo/index.h"
+#include "repo/repo.h"
+
+typedef struct Packer Packer;
+
+typedef struct {
+    unsigned workers; /* 0: one per core, at most 8 */
+    bool dry_run;     /* hash and claim, store nothing */
+} PackerOptions;
+
+typedef struct {
+    uint64_t data_blobs, tree_blobs;       /* added by this run */
+    uint64_t data_added, data_added_packed; /* bytes before compression, bytes stored */
+} PackerStats;
+
+/* A piece was hashed and is stored or known; id is its blob. Called in a worker, once per piece. */
+typedef void (*PackerDone)(void *user, uint64_t index, const Id *id);
+
+#define BATCH_PIECES 512
+
+/* A buffer being filled by one pusher. */
+typedef struct {
+    uint8_t *data; /* CHUNK_MAX bytes */
+    size_t len;    /* filled, complete pieces and the one being filled */
+    unsigned n;
+    struct {
+        size_t start, len;
+        BlobType type;
+        PackerDone done;
+        void *user;
+        uint64_t index;
+    } pieces[BATCH_PIECES];
+} Batch;
+
+Packer *packer_new(Repo *repo, const PackerOptions *options, const Cancel *cancel);
+void packer_free(Packer *packer); /* stops the threads; what is not finished is dropped */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Packer, packer_free)
+
+/* Waits for a free buffer. NULL when the packer failed or was cancelled: packer_error tells. */
+Batch *packer_take(Packer *packer);
+/* Hands it over, with n >= 0 pieces. */
+void packer_push(Packer *packer, Batch *batch);
+/* Gives an unused batch back. */
+void packer_give_back(Packer *packer, Batch *batch);
+/* Stores one blob at once in the calling thread (trees, manifests): any length. Workers may call it from
+ * PackerDone. */
+bool packer_store(Packer *packer, BlobType type, const void *data, size_t len, Id *ret_id, GError **error);
+/* Waits until everything pushed so far is hashed (not yet durable). */
+bool packer_drain(Packer *packer, GError **error);
+/* Everything durable: open packs, index objects. After this the snapshot may be written. */
+bool packer_finish(Packer *packer, GError **error);
+/* After a failure or cancel: packs that are durable get their index object, so that the next run finds them. */
+bool packer_salvage(Packer *packer, GError **error);
+/* False with the first failure of any thread, or cancel. */
+bool packer_check(Packer *packer, GError **error);
+void packer_stats(const Packer *packer, PackerStats *ret_stats);

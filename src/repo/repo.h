@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An open repository: a store, the master key, the parameters of config, and the index once loaded.
+ * Format: restic repository format, versions 1 (read) and 2. Everything here may be called from
+ * several threads, except repo_load_index and repo_close.
+ */
+#pragma once
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "codec/chunker.h"
+#include "repo/file.h"
+#include "repo/keyfile.h"
+#include "store/store.h"
+
+typedef struct Repo Repo;
+typedef struct Index Index;
+
+#define REPO_PLAIN_MAX (1024u * 1024 * 1024) /* bound of a decompressed plain object */
+
+typedef enum { COMPRESS_AUTO, COMPRESS_OFF, COMPRESS_MAX, COMPRESS_LEVEL } CompressMode;
+
+typedef struct {
+    const char *cache_dir; /* directory of all caches; NULL: work without one */
+    const char *key_hint;  /* id prefix of the key file to try first, or NULL */
+    CompressMode compress;
+    int compress_level; /* with COMPRESS_LEVEL */
+    size_t pack_size;   /* target in bytes; 0: 16 MiB */
+    bool no_verify;     /* do not open sealed blobs again before they count */
+} RepoOptions;
+
+typedef struct {
+    unsigned version;           /* 2, or 1 for tests */
+    KeyCost cost;               /* n == 0: key_cost_default */
+    const char *username, *hostname;
+    uint64_t polynomial;        /* 0: a new random one */
+} RepoInit;
+
+/* BS_ERROR_EXISTS when config exists or keys/ or snapshots/ hold anything. Key first, then config. */
+bool repo_init(Store *store, const Secret *password, const RepoInit *init, GError **error);
+
+/* BS_ERROR_NO_REPO: no config. BS_ERROR_PASSWORD: no key opens. BS_ERROR_CORRUPT: config damaged.
+ * BS_ERROR_UNSUPPORTED: a version from the future. Damaged key files are passed over; when none opens,
+ * the error names them. The store is borrowed and must outlive the repository. */
+bool repo_open(Store *store, const Secret *password, const RepoOptions *options, Repo **ret_repo,
+               GError **error);
+void repo_close(Repo *repo); /* takes NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Repo, repo_close)
+
+Store *repo_store(const Repo *repo);
+const RepoOptions *repo_options(const Repo *repo);
+const SealKey *repo_master_key(const Repo *repo);
+const Id *repo_key_id(const Repo *repo); /* the key file that opened it */
+const char *repo_id(const Repo *repo);   /* 64 hex digits, from config */
+unsigned repo_version(const Repo *repo);
+uint64_t repo_polynomial(const Repo *repo);
+const GearTable *repo_gear(const Repo *repo);
+/* zstd level for data, 0: store plain (mode off). Trees and JSON are always compressed in version 2. */
+int repo_data_level(const Repo *repo);
+/* The JSON text of config as stored. */
+const char *repo_config_text(const Repo *repo);
+
+/* ---- plain objects: index, snapshot, lock ---- */
+
+/* The text of an object: name checked against hash, opened, decompressed. BS_ERROR_CORRUPT, NOT_FOUND. */
+bool repo_load(Repo *repo, FileType type, const Id *id, GBytes **ret_text, GError **error);
+/* The same with what the store gave, also for key files (returned as they are) and packs. */
+bool repo_load_raw(Repo *repo, FileType type, const Id *id, GBytes **ret_bytes, GError **error);
+/* Durable when it returns. */
+bool repo_save(Repo *repo, FileType type, const char *text, size_t len, Id *ret_id, GError **error);
+/* Sorted by id; names that are no ids are passed over (counted in ret_foreign unless NULL). Of FileInfo. */
+bool repo_list(Repo *repo, FileType type, GArray **ret_files, unsigned *ret_foreign, GError **error);
+bool repo_remove(Repo *repo, FileType type, const Id *id, GError **error);
+/* The one id that begins with prefix. BS_ERROR_NOT_FOUND, BS_ERROR_USAGE (ambiguous). */
+bool repo_resolve(Repo *repo, FileType type, const char *prefix, Id *ret_id, GError **error);
+
+/* ---- the index ---- */
+
+/* After the snapshots were listed (repository format, "Order of operations"). Loading again brings in
+ * what is new. */
+bool repo_load_index(Repo *repo, const Cancel *cancel, GError **error);
+Index *repo_index(Repo *repo); /* NULL before */
