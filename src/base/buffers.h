@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A fixed pool of equal buffers, made at the start. Waiting for a free one is how a fast producer is
- * slowed down; memory is n x size and no more. The last one returned is taken first (warm cache).
- * Any thread. Pages are only touched when used (anonymous mmap).
+ * A fixed pool of equal buffers, made at the start. Waiting for a free one is how a fast producer
+ * is slowed down; memory is n x size and no more. The last one returned is taken first (warm
+ * cache). Any thread. Pages are only touched when used (anonymous mmap).
  */
 #pragma once
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request to stop, handed down to whoever works. SIGINT and SIGTERM set it (cancel_on_signals, once,
- * in main); long loops ask. Setting is async-signal-safe; asking is one atomic load.
+ * A request to stop, handed down to whoever works. SIGINT and SIGTERM set it (cancel_on_signals,
+ * once, in main); long loops ask. Setting is async-signal-safe; asking is one atomic load.
  */
 #pragma once
 #include <glib.h>
@@ -19,6 +19,6 @@ bool cancel_is_set(const Cancel *cancel); /* NULL is never set */
 /* False with BS_ERROR_CANCELLED when set: "interrupted". */
 bool cancel_check(const Cancel *cancel, GError **error);
 
-/* SIGINT, SIGTERM set it; SIGHUP and SIGPIPE are ignored (a lock holder must survive restic's probing
- * SIGHUP: repository format, "Locks"). A second SIGINT ends the process at once. */
+/* SIGINT, SIGTERM set it; SIGHUP and SIGPIPE are ignored (a lock holder must survive restic's
+ * probing SIGHUP: repository format, "Locks"). A second SIGINT ends the process at once. */
 void cancel_on_signals(Cancel *cancel);

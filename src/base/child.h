@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A child process with its standard input or output on a pipe to us, and the end of its standard error
- * kept for the error text. The child gets exactly the argv and environment named (no shell); every
- * other descriptor is closed, its signal mask is clear, and it dies with us (PDEATHSIG).
- * One thread per child.
+ * A child process with its standard input or output on a pipe to us, and the end of its standard
+ * error kept for the error text. The child gets exactly the argv and environment named (no shell);
+ * every other descriptor is closed, its signal mask is clear, and it dies with us (PDEATHSIG: with
+ * the very thread that spawned it, prctl(2)). One thread per child, from spawn to free.
  */
 #pragma once
 #include <glib.h>
@@ -19,17 +19,19 @@ typedef enum {
 } ChildFlags;
 
 /* envp: NULL for our own environment. BS_ERROR_NOT_FOUND when argv[0] is not in PATH. */
-Child *child_spawn(const char *const *argv, const char *const *envp, unsigned flags, GError **error);
+Child *child_spawn(const char *const *argv, const char *const *envp, unsigned flags,
+                   GError **error);
 
-int child_stdin(const Child *child);  /* -1 when closed or not piped */
+int child_stdin(const Child *child); /* -1 when closed or not piped */
 int child_stdout(const Child *child);
 void child_close_stdin(Child *child); /* end of input for the child */
 
-/* Waits for the end. True only for exit status 0; otherwise the error names the program, its status or
- * signal, and the last lines of its standard error. ret_status may be NULL; it is set in either case
- * (exit status, or 128 + signal). */
+/* Ends its input and waits for its end (read its output to the end before, or it may never come).
+ * True only for exit status 0; otherwise the error names the program, its status or signal, and the
+ * last lines of its standard error. ret_status may be NULL; it is set in either case (exit status,
+ * or 128 + signal). */
 bool child_wait(Child *child, int *ret_status, GError **error);
-/* What standard error held so far (its end), as text; borrowed until child_free. */
+/* What standard error held so far (its end), as text; borrowed until the next call. */
 const char *child_stderr(Child *child);
 
 /* Kills (SIGTERM, after two seconds SIGKILL) and reaps when still running. */
@@ -37,5 +39,5 @@ void child_free(Child *child);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Child, child_free)
 
 /* The standard output of a short command, whole, at most bound bytes. */
-bool child_output(const char *const *argv, const char *const *envp, size_t bound, GBytes **ret_output,
-                  GError **error);
+bool child_output(const char *const *argv, const char *const *envp, size_t bound,
+                  GBytes **ret_output, GError **error);

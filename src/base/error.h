@@ -38,5 +38,6 @@ typedef enum {
  * NOT_FOUND, EEXIST EXISTS, EACCES and EPERM DENIED, ENOSPC and EDQUOT NO_SPACE, ...). */
 void bs_error_errno(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* The process exit status for an error: conventions of restic (1, 3, 10, 11, 12, 130), ours from 20. */
+/* The process exit status for an error: conventions of restic (1, 3, 10, 11, 12, 130), ours
+ * from 20. */
 int bs_error_exit_status(const GError *error);

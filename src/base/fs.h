@@ -9,14 +9,16 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /* Repeats over EINTR and short counts. name is only for the error text. */
 bool fs_write_all(int fd, const void *data, size_t len, const char *name, GError **error);
-bool fs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset, const char *name, GError **error);
+bool fs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset, const char *name,
+                   GError **error);
 /* Reads up to len bytes, fewer only at the end of the file. */
 bool fs_read_full(int fd, void *buf, size_t len, size_t *ret_len, const char *name, GError **error);
-bool fs_pread_full(int fd, void *buf, size_t len, uint64_t offset, size_t *ret_len, const char *name,
-                   GError **error);
+bool fs_pread_full(int fd, void *buf, size_t len, uint64_t offset, size_t *ret_len,
+                   const char *name, GError **error);
 
 /* The whole file, refused with BS_ERROR_CORRUPT when it is larger than bound. */
 bool fs_read_file(const char *path, size_t bound, GBytes **ret_bytes, GError **error);
@@ -28,14 +30,17 @@ typedef enum {
 
 /*
  * Writes path atomically and durably: temporary file "<name>-tmp-<random>" in the same directory,
- * fsync, rename (or link), fsync of the directory; the file ends with mode. On failure nothing of
- * it is left. EIO from fsync is final: the file is removed, never fsynced again.
+ * fsync, rename, fsync of the directory; the file ends with mode. On failure nothing of it is left,
+ * but for the one case that the last fsync fails: the name is there then, and somebody may rely on
+ * it. EIO from fsync is final: the file is removed, never fsynced again. What BS_ERROR_EXISTS tells
+ * of is durable too, if it was written by this function.
  */
 bool fs_write_durable(const char *path, const void *data, size_t len, mode_t mode, FsWrite how,
                       GError **error);
 bool fs_sync_dir(const char *path, GError **error);
 
-/* mkdir -p with mode for what is created; what exists is left alone. */
+/* mkdir -p with mode (less the umask) for what is created; what exists is left alone. Not synced:
+ * before a file in a new directory counts as durable, fs_sync_dir() its parents. */
 bool fs_make_dirs(const char *path, mode_t mode, GError **error);
 
 /*
@@ -50,7 +55,6 @@ bool fs_close(int fd, const char *name, GError **error);
 
 static inline void fs_clear_fd(int *fd)
 {
-    extern int close(int);
     if (*fd >= 0)
         (void)close(*fd);
     *fd = -1;

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ID_LEN      32
-#define ID_HEX_LEN  64
+#define ID_LEN       32
+#define ID_HEX_LEN   64
 #define ID_SHORT_LEN 8
 
 typedef struct {

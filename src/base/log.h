@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines on stderr: text on a terminal, JSON lines (ts, level, msg, pairs) elsewhere. The message is
- * constant and part of the interface; values follow as key, value pairs of strings, ended by NULL:
- *     log_info("backup finished", "source", name, "snapshot", id, NULL);
- * Code below op/ logs nothing but debug. Any thread; a line is written whole.
+ * Log lines on stderr: text on a terminal, JSON lines (ts, level, msg, pairs) elsewhere. The
+ * message is constant and part of the interface; values follow as key, value pairs of strings,
+ * ended by NULL: log_info("backup finished", "source", name, "snapshot", id, NULL); Code below op/
+ * logs nothing but debug. Any thread; a line is written whole.
  */
 #pragma once
 #include <glib.h>

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells and restic do */
+
+struct Cancel {
+    atomic_bool set;
+};
+
+/* A handler gets no argument, so what it sets has to stand here. */
+static _Atomic(Cancel *) on_signal;
+static atomic_flag interrupted = ATOMIC_FLAG_INIT;
+
+Cancel *cancel_new(void)
+{
+    return g_new0(Cancel, 1);
+}
+
+void cancel_free(Cancel *cancel)
+{
+    Cancel *registered = cancel;
+
+    if (!cancel)
+        return;
+    (void)atomic_compare_exchange_strong(&on_signal, &registered, NULL);
+    g_free(cancel);
+}
+
+void cancel_set(Cancel *cancel)
+{
+    atomic_store(&cancel->set, true);
+}
+
+bool cancel_is_set(const Cancel *cancel)
+{
+    return cancel && atomic_load(&cancel->set);
+}
+
+bool cancel_check(const Cancel *cancel, GError **error)
+{
+    if (!cancel_is_set(cancel))
+        return true;
+    g_set_error_literal(error, BS_ERROR, BS_ERROR_CANCELLED, "interrupted");
+    return false;
+}
+
+static void handle_signal(int signum)
+{
+    Cancel *cancel = atomic_load(&on_signal);
+
+    if (signum == SIGINT && atomic_flag_test_and_set(&interrupted))
+        _exit(EXIT_INTERRUPTED);
+    if (cancel)
+        cancel_set(cancel);
+}
+
+void cancel_on_signals(Cancel *cancel)
+{
+    // no SA_RESTART: whoever waits in a system call gets EINTR and can ask
+    struct sigaction stop = { .sa_handler = handle_signal };
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    atomic_store(&on_signal, cancel);
+    (void)sigemptyset(&stop.sa_mask);
+    (void)sigemptyset(&ignore.sa_mask);
+    (void)sigaction(SIGINT, &stop, NULL);
+    (void)sigaction(SIGTERM, &stop, NULL);
+    (void)sigaction(SIGHUP, &ignore, NULL);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+}
