@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sink that writes the content of one file to a descriptor (dump, pg_restore). No caps; holes are zeros. */
+/* The sink that writes the content of one file to a descriptor (dump, pg_restore). No caps; holes
+ * are zeros. */
 #pragma once
 #include "flow/sink.h"
 

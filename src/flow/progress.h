@@ -16,6 +16,7 @@ typedef struct {
 
 void progress_init(Progress *progress);
 void progress_done(Progress *progress);
-void progress_current(Progress *progress, const char *path); /* NULL progress is fine in all of these */
+void progress_current(Progress *progress,
+                      const char *path); /* NULL progress is fine in all of these */
 void progress_get_current(Progress *progress, char out[512]);
 void progress_add(Progress *progress, uint64_t files, uint64_t bytes);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The road. A sink takes entries: files, directories, dumps, devices. A backup pushes them into an archiver, a
- * restore into a directory, a dump into a pipe.
+ * The road. A sink takes entries: files, directories, dumps, devices. A backup pushes them into an
+ * archiver, a restore into a directory, a dump into a pipe.
  *
- * For each entry: begin, any number of writes, end. Directories nest: begin, children, end; children come in
- * the order of their raw names. Instead of writes, reuse() asks whether the sink can take the content from
- * what it holds already (the parent snapshot); when it answers true, end follows. abandon() instead of end
- * drops an entry whose content could not be had. Then finish, once. free() without finish() abandons all: a
- * repository shows nothing, a directory is left marked unfinished.
- * Without caps one file is open at a time and offsets rise; a gap is a hole of zeros. begin for children of one
- * directory, and directories themselves, always come from one thread.
+ * For each entry: begin, any number of writes, end. Directories nest: begin, children, end;
+ * children come in the order of their raw names. Instead of writes, reuse() asks whether the sink
+ * can take the content from what it holds already (the parent snapshot); when it answers true, end
+ * follows. abandon() instead of end drops an entry whose content could not be had. Then finish,
+ * once. free() without finish() abandons all: a repository shows nothing, a directory is left
+ * marked unfinished. Without caps one file is open at a time and offsets rise; a gap is a hole of
+ * zeros. begin for children of one directory, and directories themselves, always come from one
+ * thread.
  */
 #pragma once
 #include "repo/tree.h"
@@ -22,12 +23,14 @@ typedef struct Sink Sink;
 /* What begin needs to know. Both borrowed for the call. */
 typedef struct {
     const char *path; /* from the root of the snapshot, "/srv/app/x": raw bytes */
-    const Node *node; /* metadata; content and subtree mean nothing here; size is what is expected */
-    size_t cut;       /* fixed cut size for content, 0: content-defined */
+    const Node
+        *node;  /* metadata; content and subtree mean nothing here; size is what is expected */
+    size_t cut; /* fixed cut size for content, 0: content-defined */
 } Entry;
 
 enum {
-    SINK_MANY_OPEN = 1 << 0, /* several entries open at once, each fed by one thread; end from any thread */
+    SINK_MANY_OPEN =
+        1 << 0, /* several entries open at once, each fed by one thread; end from any thread */
     SINK_ANY_ORDER = 1 << 1, /* any offset, any thread, also several threads in one entry */
 };
 
@@ -36,7 +39,8 @@ typedef struct {
     unsigned caps;
     /* BS_ERROR_SOFT_SKIP: this entry is not wanted; nothing more of it (nor below it) comes. */
     bool (*begin)(Sink *sink, const Entry *entry, void **ret_handle, GError **error);
-    bool (*write)(Sink *sink, void *handle, uint64_t offset, const void *data, size_t len, GError **error);
+    bool (*write)(Sink *sink, void *handle, uint64_t offset, const void *data, size_t len,
+                  GError **error);
     /* May be NULL: never reuses. */
     bool (*reuse)(Sink *sink, void *handle, bool *ret_reused, GError **error);
     /* node: final metadata when it became known late (size, times of a stream), or NULL. */
@@ -51,7 +55,8 @@ struct Sink {
 };
 
 bool sink_begin(Sink *sink, const Entry *entry, void **ret_handle, GError **error);
-bool sink_write(Sink *sink, void *handle, uint64_t offset, const void *data, size_t len, GError **error);
+bool sink_write(Sink *sink, void *handle, uint64_t offset, const void *data, size_t len,
+                GError **error);
 bool sink_reuse(Sink *sink, void *handle, bool *ret_reused, GError **error);
 bool sink_end(Sink *sink, void *handle, const Node *node, GError **error);
 void sink_abandon(Sink *sink, void *handle);

@@ -41,7 +41,8 @@ bool snapshot_save(Repo *repo, Snapshot *snapshot, GError **error);
 /* Called for a snapshot object that cannot be read; true: go on without it. NULL: fail. */
 typedef bool (*SnapshotBad)(const Id *id, const GError *problem, void *user);
 /* All, sorted by time, oldest first. Of Snapshot (owned by the array). */
-bool snapshot_list(Repo *repo, SnapshotBad bad, void *user, GPtrArray **ret_snapshots, GError **error);
+bool snapshot_list(Repo *repo, SnapshotBad bad, void *user, GPtrArray **ret_snapshots,
+                   GError **error);
 
 /* restic's --host, --tag (each a comma list that must hold whole), --path (all of them): */
 typedef struct {
@@ -49,7 +50,8 @@ typedef struct {
 } SnapshotFilter;
 bool snapshot_matches(const Snapshot *snapshot, const SnapshotFilter *filter);
 
-/* "latest", an id or its prefix, or latest~N, each with an optional ":subpath" (ret_subpath, NULL when none).
- * The filter matters for latest only. Unreadable snapshots are passed over and reported to bad. */
-bool snapshot_find(Repo *repo, const char *text, const SnapshotFilter *filter, SnapshotBad bad, void *user,
-                   Snapshot **ret_snapshot, char **ret_subpath, GError **error);
+/* "latest", an id or its prefix, or latest~N, each with an optional ":subpath" (ret_subpath, NULL
+ * when none). The filter matters for latest only. Unreadable snapshots are passed over and reported
+ * to bad. */
+bool snapshot_find(Repo *repo, const char *text, const SnapshotFilter *filter, SnapshotBad bad,
+                   void *user, Snapshot **ret_snapshot, char **ret_subpath, GError **error);

@@ -5,7 +5,7 @@
 #include "base/id.h"
 #include <glib.h>
 #include <stdbool.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 typedef struct {
     char *name; /* raw bytes, zero-terminated */
@@ -13,8 +13,8 @@ typedef struct {
 } NodeXattr;
 
 /*
- * What is known of one entry. Strings are raw bytes (names need not be UTF-8). mode is st_mode of Linux,
- * type included; the codec turns it into Go's bits and back.
+ * What is known of one entry. Strings are raw bytes (names need not be UTF-8). mode is st_mode of
+ * Linux, type included; the codec turns it into Go's bits and back.
  */
 typedef struct {
     char *name; /* one component; never empty, ".", "..", nor with '/' (the decoder refuses them) */
@@ -23,18 +23,24 @@ typedef struct {
     uint32_t uid, gid;
     char *user, *group; /* NULL: unknown */
     uint64_t inode, device_id, links, size, device;
-    char *linktarget;   /* symlinks */
-    GArray *xattrs;     /* of NodeXattr, or NULL */
-    GArray *content;    /* of Id; files only, never NULL for them */
-    Id subtree;         /* directories only */
-    bool irregular;     /* a type we do not know: carried, never restored */
+    char *linktarget; /* symlinks */
+    GArray *xattrs;   /* of NodeXattr, or NULL */
+    GArray *content;  /* of Id; files only, never NULL for them */
+    Id subtree;       /* directories only */
+    bool irregular;   /* a type we do not know: carried, never restored */
 } Node;
 
 Node *node_new(void);
 void node_free(Node *node);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Node, node_free)
 Node *node_copy(const Node *node);
-const char *node_type_name(const Node *node); /* "file", "dir", "symlink", "dev", "chardev", "fifo", "socket" */
+/* "file", "dir", "symlink", "dev", "chardev", "fifo", "socket"; "irregular" for any other */
+const char *node_type_name(const Node *node);
+/* Go's mode bits, as stored and as in restic's JSON output. */
+uint32_t node_go_mode(const Node *node);
+/* Sets mode and irregular. Where type and bits disagree (foreign writers) the type decides. */
+void node_set_mode(Node *node, const char *type, uint32_t go_mode);
+GArray *node_xattrs_new(void); /* of NodeXattr, which it frees */
 
 typedef struct {
     GPtrArray *nodes; /* of Node, sorted by raw name bytes */
@@ -47,6 +53,6 @@ const Node *tree_find(const Tree *tree, const char *name);
 
 /* The canonical text, newline included. The nodes are sorted and without duplicates (asserted). */
 void tree_encode(Node *const *nodes, size_t n, GString *out);
-/* Any legal form. BS_ERROR_CORRUPT: not this format, an illegal or duplicate name, a file without content.
- * Unsorted trees (old writers) are sorted. */
+/* Any legal form. BS_ERROR_CORRUPT: not this format, an illegal or duplicate name, a file without
+ * content. Unsorted trees (old writers) are sorted. */
 bool tree_decode(const char *text, size_t len, Tree **ret_tree, GError **error);
