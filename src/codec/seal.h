@@ -24,7 +24,7 @@ Sealer *sealer_new(const SealKey *key); /* copies the key */
 void sealer_free(Sealer *sealer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sealer, sealer_free)
 
-/* Random IV. out has room for len + SEAL_OVERHEAD and does not overlap plain. */
+/* Random IV, also after a fork. out has room for len + SEAL_OVERHEAD and does not overlap plain. */
 void seal(Sealer *sealer, const void *plain, size_t len, void *out);
 /* For test vectors only. */
 void seal_with_iv(Sealer *sealer, const uint8_t iv[16], const void *plain, size_t len, void *out);
@@ -33,5 +33,9 @@ void seal_with_iv(Sealer *sealer, const uint8_t iv[16], const void *plain, size_
  * than 32 bytes, when the IV is all zero, or when the MAC is wrong; then nothing is written to out. */
 bool unseal(Sealer *sealer, const void *sealed, size_t len, void *out, GError **error);
 
-void seal_key_random(SealKey *ret_key);
-void seal_key_from_bytes(const uint8_t bytes[SEAL_KEY_LEN], SealKey *ret_key);
+void seal_key_random(SealKey *ret_key); /* with r clamped, as restic writes it */
+void seal_key_from_bytes(const uint8_t bytes[SEAL_KEY_LEN], SealKey *ret_key); /* r as it is */
+
+/* Clears the bits of r that Poly1305 does not use: stored keys hold r with or without them, so clamp
+ * both before comparing or deriving. */
+void seal_clamp(uint8_t mac_r[16]);
