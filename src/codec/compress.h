@@ -26,11 +26,11 @@ Decompressor *decompressor_new(void);
 void decompressor_free(Decompressor *decompressor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Decompressor, decompressor_free)
 
-/* All of in, one or more frames, must give exactly out_len bytes; else BS_ERROR_CORRUPT. Never writes
- * beyond out + out_len. out is all the memory this needs, so any window will do. */
-bool decompress_exact(Decompressor *decompressor, const void *in, size_t len, void *out, size_t out_len,
-                      GError **error);
-/* Unknown length, at most bound bytes (below 4 GiB); memory grows with what comes out, not with what is
- * promised. BS_ERROR_CORRUPT when there is more, and for windows above 128 MiB. */
+/* All of in, one or more frames, must give exactly out_len bytes; else BS_ERROR_CORRUPT. Never
+ * writes beyond out + out_len. out is all the memory this needs, so any window will do. */
+bool decompress_exact(Decompressor *decompressor, const void *in, size_t len, void *out,
+                      size_t out_len, GError **error);
+/* Unknown length, at most bound bytes (below 4 GiB); memory grows with what comes out, not with
+ * what is promised. BS_ERROR_CORRUPT when there is more, and for windows above 128 MiB. */
 bool decompress_bounded(Decompressor *decompressor, const void *in, size_t len, size_t bound,
                         GByteArray **ret_plain, GError **error);

@@ -8,7 +8,8 @@
 
 #define RFC3339_MAX 40
 
-/* Always with Z; years outside 0..9999 are clamped. Returns the length written (without the zero). */
+/* Always with Z; years outside 0..9999 are clamped. Returns the length written (without the zero).
+ */
 size_t rfc3339_format(Timestamp time, char out[RFC3339_MAX]);
 /* Any offset; more than nine fraction digits are cut. BS_ERROR_CORRUPT. */
 bool rfc3339_parse(const char *text, size_t len, Timestamp *ret_time, GError **error);

@@ -29,13 +29,14 @@ void seal(Sealer *sealer, const void *plain, size_t len, void *out);
 /* For test vectors only. */
 void seal_with_iv(Sealer *sealer, const uint8_t iv[16], const void *plain, size_t len, void *out);
 
-/* out has room for len - SEAL_OVERHEAD; may be the same as sealed + 16. BS_ERROR_CORRUPT when shorter
- * than 32 bytes, when the IV is all zero, or when the MAC is wrong; then nothing is written to out. */
+/* out has room for len - SEAL_OVERHEAD; may be the same as sealed + 16. BS_ERROR_CORRUPT when
+ * shorter than 32 bytes, when the IV is all zero, or when the MAC is wrong; then nothing is written
+ * to out. */
 bool unseal(Sealer *sealer, const void *sealed, size_t len, void *out, GError **error);
 
 void seal_key_random(SealKey *ret_key); /* with r clamped, as restic writes it */
 void seal_key_from_bytes(const uint8_t bytes[SEAL_KEY_LEN], SealKey *ret_key); /* r as it is */
 
-/* Clears the bits of r that Poly1305 does not use: stored keys hold r with or without them, so clamp
- * both before comparing or deriving. */
+/* Clears the bits of r that Poly1305 does not use: stored keys hold r with or without them, so
+ * clamp both before comparing or deriving. */
 void seal_clamp(uint8_t mac_r[16]);
