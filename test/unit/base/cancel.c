@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+static void nothing_is_never_set(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(cancel_is_set(NULL));
+    g_assert_true(cancel_check(NULL, &error));
+    g_assert_no_error(error);
+}
+
+static void set_it_stops_whoever_asks(void)
+{
+    g_autoptr(Cancel) cancel = cancel_new();
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(cancel_check(cancel, &error));
+    cancel_set(cancel);
+    g_assert_true(cancel_is_set(cancel));
+    g_assert_false(cancel_check(cancel, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+}
+
+/* The exit status of a process that gets these signals; 100 when it is cancelled after them, else
+ * 0. */
+static int status_after(const int *signums)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        Cancel *cancel = cancel_new();
+
+        cancel_on_signals(cancel);
+        for (; *signums; signums++)
+            (void)raise(*signums);
+        _exit(cancel_is_set(cancel) ? 100 : 0);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void signals_do_what_the_header_says(void)
+{
+    static const struct {
+        const char *label;
+        int signums[4];
+        int want;
+    } cases[] = {
+        { "no signal", { 0 }, 0 },
+        { "SIGHUP and SIGPIPE are ignored", { SIGHUP, SIGPIPE }, 0 },
+        { "SIGTERM sets", { SIGTERM }, 100 },
+        { "SIGTERM may come twice", { SIGTERM, SIGTERM }, 100 },
+        { "SIGINT sets", { SIGINT }, 100 },
+        { "the first SIGINT after SIGTERM still waits", { SIGTERM, SIGINT }, 100 },
+        { "the second SIGINT ends", { SIGINT, SIGINT }, 130 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_test_message("%s", cases[i].label);
+        g_assert_cmpint(status_after(cases[i].signums), ==, cases[i].want);
+    }
+}
+
+static void a_signal_after_free_is_harmless(void)
+{
+    {
+        g_autoptr(Cancel) cancel = cancel_new();
+
+        cancel_on_signals(cancel);
+    }
+    (void)raise(SIGTERM);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/cancel/null", nothing_is_never_set);
+    g_test_add_func("/cancel/set", set_it_stops_whoever_asks);
+    g_test_add_func("/cancel/signals", signals_do_what_the_header_says);
+    g_test_add_func("/cancel/freed", a_signal_after_free_is_harmless);
+    return g_test_run();
+}
