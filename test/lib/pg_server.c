@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/pg_server.h"
+#include <glib/gstdio.h>
+#include <string.h>
+
+static GBytes *run(char **environment, const char *const *argv)
+{
+    g_autoptr(GError) error = NULL;
+    char *output = NULL;
+    g_autofree char *errors = NULL;
+    int status, fd;
+    g_autofree char *path = NULL;
+    gsize len;
+
+    // by way of a file, because output may hold zero bytes
+    fd = g_file_open_tmp("pg-server-XXXXXX", &path, &error);
+    g_assert_no_error(error);
+    g_close(fd, NULL);
+    environment = g_environ_setenv(environment, "OUTPUT", path, TRUE);
+    g_spawn_sync(NULL, (char **)argv, environment, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &errors,
+                 &status, &error);
+    g_assert_no_error(error);
+    if (status)
+        g_error("%s: %s", argv[2], errors);
+    g_file_get_contents(path, &output, &len, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(g_remove(path), ==, 0);
+    g_strfreev(environment);
+    return g_bytes_new_take(output, len);
+}
+
+GBytes *pg_server_shell(const PgServer *server, const char *command)
+{
+    g_autofree char *script = g_strdup_printf("{ %s\n} >\"$OUTPUT\"", command);
+    const char *argv[] = { "bash", "-euo", "pipefail", "-c", script, NULL };
+    char **environment = g_get_environ();
+
+    if (server) {
+        environment = g_environ_setenv(environment, "PGHOST", server->directory, TRUE);
+        environment = g_environ_setenv(environment, "PGPORT", server->port, TRUE);
+        environment = g_environ_setenv(environment, "PGUSER", "postgres", TRUE);
+    }
+    return run(environment, argv);
+}
+
+static char *text_of(GBytes *bytes)
+{
+    char *text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+
+    g_bytes_unref(bytes);
+    return g_strchomp(text);
+}
+
+PgServer *pg_server_start(void)
+{
+    PgServer *server = g_new0(PgServer, 1);
+    g_autofree char *command = NULL;
+    g_autofree char *printed = NULL;
+
+    server->directory = g_dir_make_tmp("backstay-pg-XXXXXX", NULL);
+    g_assert_nonnull(server->directory);
+    command = g_strdup_printf("\"$FIXTURES\"/../../scripts/throwaway-postgres start '%s'",
+                              server->directory);
+    printed = text_of(pg_server_shell(NULL, command));
+    server->port = g_strdup(strstr(printed, "PGPORT=") + strlen("PGPORT="));
+    server->port[strcspn(server->port, "\n")] = '\0';
+    server->url = pg_server_url(server, "");
+    return server;
+}
+
+void pg_server_stop(PgServer *server)
+{
+    g_autofree char *command = g_strdup_printf(
+        "\"$FIXTURES\"/../../scripts/throwaway-postgres stop '%s'", server->directory);
+
+    g_bytes_unref(pg_server_shell(NULL, command));
+    g_free(server->directory);
+    g_free(server->port);
+    g_free(server->url);
+    g_free(server);
+}
+
+char *pg_server_url(const PgServer *server, const char *database)
+{
+    g_autofree char *host = g_uri_escape_string(server->directory, NULL, FALSE);
+    g_autofree char *name = g_uri_escape_string(database, NULL, FALSE);
+
+    return g_strdup_printf("postgresql://postgres@/%s?host=%s&port=%s", name, host, server->port);
+}
+
+char *pg_server_tcp_url(const PgServer *server, const char *login, const char *database)
+{
+    return g_strdup_printf("postgresql://%s@127.0.0.1:%s/%s", login, server->port, database);
+}
+
+char *pg_server_sql(const PgServer *server, const char *database, const char *sql)
+{
+    g_autofree char *quoted_sql = g_shell_quote(sql);
+    g_autofree char *quoted_database = g_shell_quote(database);
+    g_autofree char *command = g_strdup_printf(
+        "printf %%s %s | psql -XqAt -v ON_ERROR_STOP=1 -d %s -f -", quoted_sql, quoted_database);
+
+    return text_of(pg_server_shell(server, command));
+}
