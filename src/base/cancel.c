@@ -65,12 +65,16 @@ void cancel_on_signals(Cancel *cancel)
     // no SA_RESTART: whoever waits in a system call gets EINTR and can ask
     struct sigaction stop = { .sa_handler = handle_signal };
     struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction standard = { .sa_handler = SIG_DFL };
 
     atomic_store(&on_signal, cancel);
     (void)sigemptyset(&stop.sa_mask);
     (void)sigemptyset(&ignore.sa_mask);
+    (void)sigemptyset(&standard.sa_mask);
     (void)sigaction(SIGINT, &stop, NULL);
     (void)sigaction(SIGTERM, &stop, NULL);
     (void)sigaction(SIGHUP, &ignore, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    // whoever started us may ignore it, and then nobody learns how a child ended; waitpid(2)
+    (void)sigaction(SIGCHLD, &standard, NULL);
 }

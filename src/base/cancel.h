@@ -20,5 +20,6 @@ bool cancel_is_set(const Cancel *cancel); /* NULL is never set */
 bool cancel_check(const Cancel *cancel, GError **error);
 
 /* SIGINT, SIGTERM set it; SIGHUP and SIGPIPE are ignored (a lock holder must survive restic's
- * probing SIGHUP: repository format, "Locks"). A second SIGINT ends the process at once. */
+ * probing SIGHUP: repository format, "Locks"). A second SIGINT ends the process at once. SIGCHLD is
+ * as new, whoever started us, so that children can be waited for. */
 void cancel_on_signals(Cancel *cancel);

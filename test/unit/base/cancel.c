@@ -80,6 +80,16 @@ static void a_signal_after_free_is_harmless(void)
     (void)raise(SIGTERM);
 }
 
+static void a_child_can_be_waited_for_whoever_started_us(void)
+{
+    static const int none[] = { 0 };
+    g_autoptr(Cancel) cancel = cancel_new();
+
+    (void)signal(SIGCHLD, SIG_IGN);
+    cancel_on_signals(cancel);
+    g_assert_cmpint(status_after(none), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -87,5 +97,6 @@ int main(int argc, char **argv)
     g_test_add_func("/cancel/set", set_it_stops_whoever_asks);
     g_test_add_func("/cancel/signals", signals_do_what_the_header_says);
     g_test_add_func("/cancel/freed", a_signal_after_free_is_harmless);
+    g_test_add_func("/cancel/children", a_child_can_be_waited_for_whoever_started_us);
     return g_test_run();
 }
