@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sink that writes into a repository: cuts content into chunks, feeds the packer, builds trees from the
- * leaves up, and with finish makes one snapshot. Entries whose size, mtime, ctime and inode equal those of
- * the parent snapshot's entry at the same path are reused (sink.h, reuse), when all their blobs are in the
- * index. caps: SINK_MANY_OPEN (files).
+ * The sink that writes into a repository: cuts content into chunks, feeds the packer, builds trees
+ * from the leaves up, and with finish makes one snapshot. Entries whose size, mtime, ctime and
+ * inode equal those of the parent snapshot's entry at the same path are reused (sink.h, reuse),
+ * when all their blobs are in the index. caps: SINK_MANY_OPEN (files).
  */
 #pragma once
 #include "flow/progress.h"
@@ -29,16 +29,16 @@ typedef struct {
 
 typedef struct Archiver Archiver;
 
-/* snapshot: what the snapshot will say (paths, tags, host ...), taken over. tree, time if 0 and summary are
- * filled in. */
-Archiver *archiver_new(Repo *repo, Snapshot *snapshot, const ArchiverOptions *options, const Cancel *cancel,
-                       GError **error);
-Sink *archiver_sink(Archiver *archiver); /* borrowed; sink_free() on it frees the archiver */
-/* The same sink, for an archiver whose lifetime is the caller's. */
+/* snapshot: what the snapshot will say (paths, tags, host ...), taken over. tree, time if 0 and
+ * summary are filled in. */
+Archiver *archiver_new(Repo *repo, Snapshot *snapshot, const ArchiverOptions *options,
+                       const Cancel *cancel);
+Sink *archiver_sink(Archiver *archiver); /* borrowed */
 void archiver_free(Archiver *archiver);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archiver, archiver_free)
 
 /* After a failed or cancelled run: makes durable packs findable for the next run. */
 bool archiver_salvage(Archiver *archiver, GError **error);
-/* After finish: the snapshot with its id; false in ret_saved when it was skipped as unchanged or dry-run. */
+/* After finish: the snapshot with its id; false in ret_saved when it was skipped as unchanged or
+ * dry-run. */
 const Snapshot *archiver_snapshot(const Archiver *archiver, bool *ret_saved);

@@ -3,17 +3,17 @@
  * The road. A sink takes entries: files, directories, dumps, devices. A backup pushes them into an
  * archiver, a restore into a directory, a dump into a pipe.
  *
- * For each entry: begin, any number of writes, end. Directories nest: begin, children, end;
- * children come in the order of their raw names. Instead of writes, reuse() asks whether the sink
- * can take the content from what it holds already (the parent snapshot); when it answers true, end
- * follows. abandon() instead of end drops an entry whose content could not be had. Then finish,
- * once. free() without finish() abandons all: a repository shows nothing, a directory is left
- * marked unfinished. Without caps one file is open at a time and offsets rise; a gap is a hole of
- * zeros. begin for children of one directory, and directories themselves, always come from one
- * thread.
+ * For each entry: begin, any number of writes, end. Directories nest: begin, children, end; a walk
+ * brings children in the order of their raw names, but no sink may rely on it. Instead of writes,
+ * reuse() asks whether the sink can take the content (and the extended attributes) from what it
+ * holds already, the parent snapshot; when it answers true, end follows. abandon() instead of end
+ * drops an entry whose content could not be had. Then finish, once. free() without finish()
+ * abandons all: a repository shows nothing, a directory is left marked unfinished. Without caps one
+ * file is open at a time and offsets rise; a gap is a hole of zeros. begin for children of one
+ * directory, and directories themselves, always come from one thread.
  */
 #pragma once
-#include "repo/tree.h"
+#include "codec/tree.h"
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,8 +29,8 @@ typedef struct {
 } Entry;
 
 enum {
-    SINK_MANY_OPEN =
-        1 << 0, /* several entries open at once, each fed by one thread; end from any thread */
+    /* several entries open at once, each fed and ended by one thread, which feeds one at a time */
+    SINK_MANY_OPEN = 1 << 0,
     SINK_ANY_ORDER = 1 << 1, /* any offset, any thread, also several threads in one entry */
 };
 
@@ -43,7 +43,8 @@ typedef struct {
                   GError **error);
     /* May be NULL: never reuses. */
     bool (*reuse)(Sink *sink, void *handle, bool *ret_reused, GError **error);
-    /* node: final metadata when it became known late (size, times of a stream), or NULL. */
+    /* node: final metadata when it became known late (size and times of a stream, attributes of a
+     * file that had to be opened), or NULL. A size beyond the last write is a hole. */
     bool (*end)(Sink *sink, void *handle, const Node *node, GError **error);
     void (*abandon)(Sink *sink, void *handle);
     bool (*finish)(Sink *sink, GError **error);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writing half of the road. The pusher fills batches (a buffer with one or more plain chunks) and hands
- * them over; a worker runs each chunk to completion while it is in cache: SHA-256, index claim, zstd, seal,
- * open again and compare, into the open pack. Full packs go to upload threads. A pack's blobs enter the index
- * only when the store says it is durable; index objects are written every 50,000 blobs and at the end.
- * The only flow control is a free buffer. Memory: (workers + 4) x 8 MiB buffers, (2 + uploads) packs.
+ * The writing half of the road. The pusher fills batches (a buffer with one or more plain chunks)
+ * and hands them over; a worker runs each chunk to completion while it is in cache: SHA-256, index
+ * claim, zstd, seal, open again and compare, into the open pack. Full packs go to upload threads. A
+ * pack's blobs enter the index only when the store says it is durable; index objects are written
+ * every 50,000 blobs and at the end. The only flow control is a free buffer. Memory: (workers + 4)
+ * x 9 MiB buffers, (2 + uploads) packs.
  */
 #pragma once
 #include "base/cancel.h"
@@ -19,7 +20,7 @@ typedef struct {
 } PackerOptions;
 
 typedef struct {
-    uint64_t data_blobs, tree_blobs;       /* added by this run */
+    uint64_t data_blobs, tree_blobs;        /* added by this run */
     uint64_t data_added, data_added_packed; /* bytes before compression, bytes stored */
 } PackerStats;
 
@@ -27,10 +28,13 @@ typedef struct {
 typedef void (*PackerDone)(void *user, uint64_t index, const Id *id);
 
 #define BATCH_PIECES 512
+/* A batch with this much in it should be handed over at the next cut: enough work to pay for the
+ * hand-over, little enough to stay in cache. measured with bench/run files */
+#define BATCH_FULL (1024u * 1024)
 
 /* A buffer being filled by one pusher. */
 typedef struct {
-    uint8_t *data; /* CHUNK_MAX bytes */
+    uint8_t *data; /* CHUNK_MAX + BATCH_FULL bytes */
     size_t len;    /* filled, complete pieces and the one being filled */
     unsigned n;
     struct {
@@ -52,14 +56,16 @@ Batch *packer_take(Packer *packer);
 void packer_push(Packer *packer, Batch *batch);
 /* Gives an unused batch back. */
 void packer_give_back(Packer *packer, Batch *batch);
-/* Stores one blob at once in the calling thread (trees, manifests): any length. Workers may call it from
- * PackerDone. */
-bool packer_store(Packer *packer, BlobType type, const void *data, size_t len, Id *ret_id, GError **error);
+/* Stores one blob at once in the calling thread (trees, manifests): any length. Workers may call it
+ * from PackerDone. */
+bool packer_store(Packer *packer, BlobType type, const void *data, size_t len, Id *ret_id,
+                  GError **error);
 /* Waits until everything pushed so far is hashed (not yet durable). */
 bool packer_drain(Packer *packer, GError **error);
 /* Everything durable: open packs, index objects. After this the snapshot may be written. */
 bool packer_finish(Packer *packer, GError **error);
-/* After a failure or cancel: packs that are durable get their index object, so that the next run finds them. */
+/* After a failure or cancel: packs that are durable get their index object, so that the next run
+ * finds them. */
 bool packer_salvage(Packer *packer, GError **error);
 /* False with the first failure of any thread, or cancel. */
 bool packer_check(Packer *packer, GError **error);

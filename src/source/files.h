@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Source: file trees, as restic keeps them. Entries are read with openat below their directory; FIFOs, sockets and
- * devices are never opened. Unchanged files (by the sink's reuse) are not opened either. A file that changes or
- * vanishes while being read, or cannot be read, goes to problem by name.
+ * Source: file trees, as restic keeps them. Entries are read with openat below their directory;
+ * FIFOs, sockets and devices are never opened. Unchanged files (by the sink's reuse) are not opened
+ * either. A file that changes or vanishes while being read, or cannot be read, goes to problem by
+ * name.
  */
 #pragma once
 #include "codec/pattern.h"
@@ -17,8 +18,8 @@ typedef struct {
     bool with_atime;
 } FilesOptions;
 
-/* paths: as given; made absolute and clean, sorted, nested ones merged. BS_ERROR_NOT_FOUND when none exists; one missing
- * among others goes to problem during backup. */
+/* paths: as given; made absolute and clean, sorted, nested ones merged. BS_ERROR_NOT_FOUND when
+ * none exists; one missing among others goes to problem during backup. */
 Source *files_source_new(const char *const *paths, const FilesOptions *options, GError **error);
 
 /* One file from a descriptor (--stdin). name: path inside the snapshot. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A source is a thing worth backing up: it knows the way out, the way back, and how to tell that what came back is
- * alive. It pushes entries into a sink and knows nothing of repositories. Design.md sections 3 and 5.
+ * A source is a thing worth backing up: it knows the way out, the way back, and how to tell that
+ * what came back is alive. It pushes entries into a sink and knows nothing of repositories.
+ * Design.md sections 3 and 5.
  */
 #pragma once
 #include "base/cancel.h"
@@ -25,18 +26,20 @@ typedef struct {
     const char *kind; /* "files", "postgres" */
     /* Fills progress totals; may run in a thread of its own beside backup. May be NULL. */
     void (*estimate)(Source *source, const SourceRun *run);
-    /* Pushes everything. True also when items were left out (they went to problem). The producer's success decides:
-     * false when its exit status, end marker or count says that the stream is not whole. */
+    /* Pushes everything. True also when items were left out (they went to problem). The producer's
+     * success decides: false when its exit status, end marker or count says that the stream is not
+     * whole. */
     bool (*backup)(Source *source, Sink *sink, const SourceRun *run, GError **error);
     void (*free)(Source *source);
 } SourceOps;
 
 struct Source {
     const SourceOps *ops;
-    char *name;   /* "postgresql-db1-app"; NULL for files */
-    GStrv paths;  /* what the snapshot's paths say */
+    char *name;      /* "postgresql-db1-app"; NULL for files */
+    GStrv paths;     /* what the snapshot's paths say */
     GPtrArray *tags; /* of char *: key=value tags known before the backup ("source=", "kind=") */
-    /* For compare with the parent: the tags that choose the parent snapshot are host and paths, as in restic. */
+    /* For compare with the parent: the tags that choose the parent snapshot are host and paths, as
+     * in restic. */
 };
 
 void source_free(Source *source); /* takes NULL */

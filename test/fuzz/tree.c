@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever the bytes are, decoding ends; what was decoded encodes, and decodes again to the same
  * text. */
-#include "repo/tree.h"
+#include "codec/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

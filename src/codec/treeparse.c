@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "codec/quote.h"
 #include "codec/rfc3339.h"
-#include "repo/tree.h"
+#include "codec/tree.h"
 #include <string.h>
 #include <yajl/yajl_parse.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "repo/tree.h"
+#include "codec/tree.h"
 #include "codec/json.h"
 #include "codec/quote.h"
 #include "codec/rfc3339.h"

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Help texts, printed from the command table. */
+#pragma once
+#include "cmd/command.h"
+#include <stdio.h>
+
+void help_overview(FILE *out);
+void help_command(FILE *out, const Command *command);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "cmd/output.h"
+#include "plan/amount.h"
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define INTERVAL_MS 500
+
+struct ProgressLine {
+    Progress *progress;
+    bool json, terminal;
+    int64_t started_ms;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool stop;
+};
+
+bool progress_line_wanted(const Settings *settings)
+{
+    return !settings->quiet && (settings->json || isatty(STDERR_FILENO));
+}
+
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+static double done_share(const Progress *progress)
+{
+    uint64_t total = progress->total_known ? progress->bytes_total : 0;
+
+    return total ? MIN((double)progress->bytes_done / (double)total, 1.0) : 0;
+}
+
+static double seconds_left(const Progress *progress, double elapsed)
+{
+    double share = done_share(progress);
+
+    return share > 0.001 ? elapsed / share - elapsed : 0;
+}
+
+static void draw(ProgressLine *line)
+{
+    Progress *progress = line->progress;
+    double elapsed = (double)(clock_monotonic_ms() - line->started_ms) / 1000;
+    g_autofree char *time = output_duration(elapsed);
+    g_autofree char *bytes = size_format(progress->bytes_done);
+    g_autofree char *total = size_format(progress->bytes_total);
+    g_autofree char *rate =
+        size_format((uint64_t)((double)progress->bytes_done / MAX(elapsed, 0.1)));
+    g_autoptr(GString) text = g_string_new(NULL);
+    char current[512];
+
+    g_string_append_printf(text, "[%s] ", time);
+    if (progress->total_known) {
+        g_autofree char *left = output_duration(seconds_left(progress, elapsed));
+
+        g_string_append_printf(text,
+                               "%.1f%%  %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                               " files  %s of %s  %s/s  ETA %s",
+                               done_share(progress) * 100, progress->files_done,
+                               progress->files_total, bytes, total, rate, left);
+    } else {
+        g_string_append_printf(text, "%" G_GUINT64_FORMAT " files  %s  %s/s", progress->files_done,
+                               bytes, rate);
+    }
+    if (progress->errors)
+        g_string_append_printf(text, "  %" G_GUINT64_FORMAT " errors", progress->errors);
+    progress_get_current(progress, current);
+    if (*current)
+        g_string_append_printf(text, "  %s", current);
+    for (char *byte = text->str; *byte; byte++)
+        if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
+            *byte = '?'; // a file name must not command the terminal
+    if (text->len >= terminal_width())
+        g_string_truncate(text, terminal_width() - 1);
+    (void)fprintf(stderr, "\r\033[K%s", text->str);
+    (void)fflush(stderr);
+}
+
+static void print_status(ProgressLine *line)
+{
+    Progress *progress = line->progress;
+    double elapsed = (double)(clock_monotonic_ms() - line->started_ms) / 1000;
+    char current[512];
+    json_t *object = json_pack("{s:s, s:I, s:f}", "message_type", "status", "seconds_elapsed",
+                               (json_int_t)elapsed, "percent_done", done_share(progress));
+    json_t *files = json_array();
+
+    if (progress->total_known) {
+        json_object_set_new(object, "seconds_remaining",
+                            json_integer((json_int_t)seconds_left(progress, elapsed)));
+        json_object_set_new(object, "total_files", json_integer((json_int_t)progress->files_total));
+        json_object_set_new(object, "total_bytes", json_integer((json_int_t)progress->bytes_total));
+    }
+    json_object_set_new(object, "files_done", json_integer((json_int_t)progress->files_done));
+    json_object_set_new(object, "bytes_done", json_integer((json_int_t)progress->bytes_done));
+    if (progress->errors)
+        json_object_set_new(object, "error_count", json_integer((json_int_t)progress->errors));
+    progress_get_current(progress, current);
+    if (*current)
+        json_array_append_new(files, json_bytes(current));
+    json_object_set_new(object, "current_files", files);
+    output_json(object);
+}
+
+static bool wait_or_stop(ProgressLine *line)
+{
+    struct timespec until;
+    bool stop;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until); // cannot fail with this clock
+    until.tv_nsec += INTERVAL_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&line->mutex);
+    if (!line->stop)
+        (void)pthread_cond_timedwait(&line->changed, &line->mutex, &until); // early is fine
+    stop = line->stop;
+    pthread_mutex_unlock(&line->mutex);
+    return stop;
+}
+
+static void *line_main(void *arg)
+{
+    ProgressLine *line = arg;
+
+    while (!wait_or_stop(line)) {
+        if (line->json)
+            print_status(line);
+        else
+            draw(line);
+    }
+    return NULL;
+}
+
+ProgressLine *progress_line_start(const Settings *settings, Progress *progress)
+{
+    ProgressLine *line;
+
+    if (!progress || !progress_line_wanted(settings))
+        return NULL;
+    line = g_new0(ProgressLine, 1);
+    line->progress = progress;
+    line->json = settings->json;
+    line->started_ms = clock_monotonic_ms();
+    pthread_mutex_init(&line->mutex, NULL);
+    pthread_cond_init(&line->changed, NULL);
+    g_assert(pthread_create(&line->thread, NULL, line_main, line) == 0);
+    return line;
+}
+
+void progress_line_stop(ProgressLine *line)
+{
+    if (!line)
+        return;
+    pthread_mutex_lock(&line->mutex);
+    line->stop = true;
+    pthread_cond_signal(&line->changed);
+    pthread_mutex_unlock(&line->mutex);
+    pthread_join(line->thread, NULL);
+    if (!line->json)
+        (void)fputs("\r\033[K", stderr);
+    pthread_cond_destroy(&line->changed);
+    pthread_mutex_destroy(&line->mutex);
+    g_free(line);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+#include "base/fs.h"
+#include "config/settings.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PASSWORD_MAX (64u * 1024)
+
+/* restic: white space at both ends and a byte-order mark go, when the password comes from a file or
+ * a command. */
+static Secret *trimmed(const char *data, size_t len)
+{
+    if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
+        data += 3;
+        len -= 3;
+    }
+    while (len > 0 && g_ascii_isspace(data[0])) {
+        data++;
+        len--;
+    }
+    while (len > 0 && g_ascii_isspace(data[len - 1]))
+        len--;
+    return secret_new(data, len);
+}
+
+static bool from_file(const char *path, Secret **ret_password, GError **error)
+{
+    char room[PASSWORD_MAX];
+    fs_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t len;
+
+    if (fd < 0) {
+        bs_error_errno(error, errno, "password file %s", path);
+        return false;
+    }
+    if (!fs_read_full(fd, room, sizeof room, &len, path, error))
+        return false;
+    *ret_password = trimmed(room, len);
+    secret_wipe(room, sizeof room);
+    return true;
+}
+
+/* The command's standard error and terminal are the user's: it may ask for a passphrase. */
+static bool from_command(const char *command, Secret **ret_password, GError **error)
+{
+    g_auto(GStrv) argv = NULL;
+    g_autofree char *output = NULL;
+    int status;
+
+    if (!g_shell_parse_argv(command, NULL, &argv, error))
+        return false;
+    if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_CHILD_INHERITS_STDIN, NULL,
+                      NULL, &output, NULL, &status, error)) {
+        g_prefix_error(error, "password command: ");
+        return false;
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "password command %s failed (status %d)",
+                    argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        return false;
+    }
+    *ret_password = trimmed(output, strlen(output));
+    secret_wipe(output, strlen(output));
+    return true;
+}
+
+static bool ask_once(FILE *terminal, const char *prompt, Secret **ret_password, GError **error)
+{
+    char room[4096];
+    struct termios saved, silent;
+    bool got;
+
+    if (tcgetattr(fileno(terminal), &saved) != 0) {
+        bs_error_errno(error, errno, "terminal");
+        return false;
+    }
+    silent = saved;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    (void)fprintf(terminal, "%s: ", prompt);
+    (void)fflush(terminal);
+    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &silent); // at worst it echoes
+    got = fgets(room, sizeof room, terminal) != NULL;
+    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &saved);
+    (void)fprintf(terminal, "\n");
+    if (!got) {
+        g_set_error(error, BS_ERROR, BS_ERROR_CANCELLED, "no password entered");
+        return false;
+    }
+    room[strcspn(room, "\n")] = '\0';
+    *ret_password = secret_new(room, strlen(room));
+    secret_wipe(room, sizeof room);
+    return true;
+}
+
+static bool ask(const PasswordFrom *from, Secret **ret_password, GError **error)
+{
+    FILE *terminal = fopen("/dev/tty", "r+e");
+    g_autoptr(Secret) first = NULL, second = NULL;
+    bool ok;
+
+    if (!terminal) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "no password given and no terminal to ask on; set BACKSTAY_%sPASSWORD_FILE, "
+                    "BACKSTAY_%sPASSWORD_COMMAND or BACKSTAY_%sPASSWORD",
+                    from->infix, from->infix, from->infix);
+        return false;
+    }
+    ok = ask_once(terminal, from->prompt, &first, error) &&
+         (!from->confirm || ask_once(terminal, "once more", &second, error));
+    (void)fclose(terminal); // nothing of ours is buffered
+    if (ok && from->confirm &&
+        (secret_len(first) != secret_len(second) ||
+         memcmp(secret_data(first), secret_data(second), secret_len(first)) != 0)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "the two passwords differ");
+        return false;
+    }
+    if (ok)
+        *ret_password = g_steal_pointer(&first);
+    return ok;
+}
+
+static const char *env_of(const PasswordFrom *from, const char *suffix)
+{
+    g_autofree char *key = g_strconcat(from->infix, "PASSWORD", suffix, NULL);
+
+    return settings_env(key);
+}
+
+static bool from_anywhere(const PasswordFrom *from, Secret **ret_password, GError **error)
+{
+    const char *file = from->file, *command = from->command, *plain = NULL;
+
+    if (!file && !command) {
+        file = env_of(from, "_FILE");
+        command = env_of(from, "_COMMAND");
+        plain = env_of(from, "");
+    }
+    if (!!file + !!command + !!plain > 1) {
+        g_set_error(
+            error, BS_ERROR, BS_ERROR_USAGE,
+            "the password is given in more than one way (file, command, environment); leave one");
+        return false;
+    }
+    if (file)
+        return from_file(file, ret_password, error);
+    if (command)
+        return from_command(command, ret_password, error);
+    if (plain) {
+        *ret_password = secret_new(plain, strlen(plain));
+        return true;
+    }
+    return ask(from, ret_password, error);
+}
+
+bool password_get(const PasswordFrom *from, Secret **ret_password, GError **error)
+{
+    g_autoptr(Secret) password = NULL;
+
+    if (from->none) {
+        *ret_password = secret_new("", 0);
+        return true;
+    }
+    if (!from_anywhere(from, &password, error))
+        return false;
+    if (secret_len(password) == 0) {
+        g_set_error(
+            error, BS_ERROR, BS_ERROR_USAGE,
+            "an empty password is not allowed; use --insecure-no-password if that is meant");
+        return false;
+    }
+    *ret_password = g_steal_pointer(&password);
+    return true;
+}

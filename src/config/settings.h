@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the user wants, typed: from options first, then BACKSTAY_* and then RESTIC_* environment
+ * (conventions.md, section 1). A value, handed down; nobody changes it after settings_complete().
+ */
+#pragma once
+#include "base/secret.h"
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The members with gboolean, gint and char * are targets of the option parser. */
+typedef struct {
+    char *repo, *repository_file; /* location as written: a path, s3:..., or a name */
+    char *password_file, *password_command, *key_hint;
+    gboolean insecure_no_password;
+    char *cache_dir; /* after settings_complete: the directory of all caches; NULL with no_cache */
+    gboolean no_cache, no_lock, json, quiet, no_extra_verify;
+    gint verbose;
+    char *retry_lock, *compression, *pack_size;
+    /* worked out by settings_complete: */
+    int64_t retry_lock_ms;
+    enum {
+        SETTINGS_COMPRESS_AUTO,
+        SETTINGS_COMPRESS_OFF,
+        SETTINGS_COMPRESS_MAX,
+        SETTINGS_COMPRESS_LEVEL
+    } compress;
+    int compress_level;
+    uint64_t pack_bytes; /* 0: default */
+    char *state_dir;     /* of this user: lock state files */
+} Settings;
+
+void settings_clear(Settings *settings);
+/* Fills what options left open from the environment and checks every value. BS_ERROR_USAGE. */
+bool settings_complete(Settings *settings, GError **error);
+
+/* The location, from -r, --repository-file or the environment. BS_ERROR_USAGE says how to give one.
+ */
+bool settings_repository(const Settings *settings, char **ret_location, GError **error);
+
+/* Which environment names and options a password may come from: the repository itself, or the other
+ * one of copy
+ * ("FROM_" for BACKSTAY_FROM_PASSWORD...). */
+typedef struct {
+    const char *file, *command; /* options */
+    bool none;                  /* --insecure-no-password */
+    const char *infix;          /* "" or "FROM_" */
+    const char *prompt;         /* on the terminal, when nothing else is given */
+    bool confirm;               /* ask twice (init, key add) */
+} PasswordFrom;
+
+/* As restic: file and command are trimmed of white space at both ends, the environment is not.
+ * Setting two forms is an error. BS_ERROR_USAGE when there is none and no terminal to ask. */
+bool password_get(const PasswordFrom *from, Secret **ret_password, GError **error);
+
+/* BACKSTAY_<key>, else RESTIC_<key>, else NULL; empty counts as unset. Borrowed. */
+const char *settings_env(const char *key);

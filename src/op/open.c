@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/open.h"
+
+#include "base/error.h"
+#include "store/local.h"
+#include <string.h>
+
+Store *open_store(const char *location, bool create, GError **error)
+{
+    static const char *const schemes[] = { "s3:",    "sftp:", "rest:",  "b2:",
+                                           "azure:", "gs:",   "swift:", "rclone:" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++)
+        if (g_str_has_prefix(location, schemes[i])) {
+            g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
+                        "%s: this version has no store \"%s\"; use a directory", location,
+                        schemes[i]);
+            return NULL;
+        }
+    if (g_str_has_prefix(location, "local:"))
+        location += strlen("local:");
+    return local_store_new(location, create);
+}
+
+static RepoOptions repo_options_from(const Settings *settings)
+{
+    static const CompressMode modes[] = {
+        [SETTINGS_COMPRESS_AUTO] = COMPRESS_AUTO,
+        [SETTINGS_COMPRESS_OFF] = COMPRESS_OFF,
+        [SETTINGS_COMPRESS_MAX] = COMPRESS_MAX,
+        [SETTINGS_COMPRESS_LEVEL] = COMPRESS_LEVEL,
+    };
+
+    return (RepoOptions){
+        .cache_dir = settings->cache_dir,
+        .key_hint = settings->key_hint,
+        .compress = modes[settings->compress],
+        .compress_level = settings->compress_level,
+        .pack_size = settings->pack_bytes,
+        .no_verify = settings->no_extra_verify,
+    };
+}
+
+static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cancel, OpenRepo *open,
+                      GError **error)
+{
+    LockOptions options = {
+        .exclusive = how == OPEN_EXCLUSIVE,
+        .wait_ms = settings->retry_lock_ms,
+        .state_dir = settings->state_dir,
+    };
+
+    return how == OPEN_UNLOCKED || lock_acquire(open->repo, &options, cancel, &open->lock, error);
+}
+
+bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,
+                  OpenHow how, const Cancel *cancel, OpenRepo *ret_open, GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+    g_autoptr(Secret) password = NULL;
+    RepoOptions options = repo_options_from(settings);
+
+    open.store = open_store(location, false, error);
+    if (!open.store || !password_get(from, &password, error) ||
+        !repo_open(open.store, password, &options, &open.repo, error) ||
+        !take_lock(settings, how, cancel, &open, error))
+        return false;
+    *ret_open = open;
+    open = (OpenRepo){ 0 };
+    return true;
+}
+
+bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const Cancel *cancel,
+               OpenRepo *ret_open, GError **error)
+{
+    g_autofree char *location = NULL;
+    PasswordFrom from = {
+        .file = settings->password_file,
+        .command = settings->password_command,
+        .none = settings->insecure_no_password,
+        .infix = "",
+        .prompt = "password of the repository",
+    };
+
+    if (!settings_repository(settings, &location, error))
+        return false;
+    if (settings->no_lock && !allow_no_lock) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--no-lock is for commands that only read");
+        return false;
+    }
+    return open_repo_at(settings, location, &from, settings->no_lock ? OPEN_UNLOCKED : how, cancel,
+                        ret_open, error);
+}
+
+void open_done(OpenRepo *open)
+{
+    lock_release(open->lock);
+    repo_close(open->repo);
+    store_free(open->store);
+    *open = (OpenRepo){ 0 };
+}
