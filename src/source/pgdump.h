@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads an archive of pg_dump in custom format (archive versions 1.12 to 1.16: pg_dump 9.0 to 18)
+ * as it streams past, in slices of any size, and tells what it holds: entries of the table of
+ * contents, and for each table the exact rows and the SHA-256 of the COPY text (without its end
+ * marker), so that the sum equals COPY ... TO STDOUT | sha256sum.
+ *
+ * Layout, as PostgreSQL's pg_backup_archiver.c and pg_backup_custom.c write it: "PGDMP", version,
+ * sizes of integers and offsets, compression, date, names and versions; the table of contents; then
+ * a block for each entry with data. There is no mark at the end of an archive: it is whole when
+ * every entry that has data got its block. Compressed archives are followed block by block, but
+ * what is in them is not looked at. Memory is bounded whatever the bytes are. One thread at a time.
+ */
+#pragma once
+#include "base/id.h"
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    int id;       /* what pg_restore's lists call it */
+    char *desc;   /* "TABLE", "TABLE DATA", "INDEX", ... */
+    char *schema; /* NULL: in none */
+    char *tag;    /* its name; with arguments for functions. Names are in the archive's encoding */
+    char *owner;  /* NULL or empty: none */
+    char *definition; /* of ENCODING and DATABASE PROPERTIES only; otherwise NULL */
+    int *depends_on;  /* ids */
+    size_t n_depends_on;
+
+    bool has_data;  /* a block is to come, or came */
+    bool copied;    /* data is COPY text; otherwise INSERT statements or large objects */
+    bool complete;  /* its block has ended */
+    int64_t rows;   /* -1: not known (INSERT statements, compressed) */
+    uint64_t bytes; /* of data: COPY text without the end marker; as stored when compressed */
+    bool hashed;    /* sha256 is that of the data; not when compressed, not for large objects */
+    Id sha256;
+} PgDumpEntry;
+
+typedef enum { PGDUMP_PLAIN, PGDUMP_GZIP, PGDUMP_LZ4, PGDUMP_ZSTD } PgDumpCompression;
+
+typedef struct {
+    int minor; /* archive version 1.<minor> */
+    PgDumpCompression compression;
+    char *database;       /* that was dumped */
+    char *server_version; /* "15.20 (Debian ...)" */
+    char *dump_version;   /* of pg_dump */
+} PgDumpHeader;
+
+typedef struct PgDump PgDump;
+
+PgDump *pgdump_new(void);
+void pgdump_free(PgDump *dump);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgDump, pgdump_free)
+
+/* BS_ERROR_CORRUPT: not such an archive. BS_ERROR_UNSUPPORTED: a version or format of another kind.
+ */
+bool pgdump_feed(PgDump *dump, const void *data, size_t len, GError **error);
+/* No more comes. BS_ERROR_CORRUPT: it ended early; says what is missing. */
+bool pgdump_finish(PgDump *dump, GError **error);
+
+/* Header and entries are all there (their data may still come). */
+bool pgdump_toc_complete(const PgDump *dump);
+/* All borrowed until pgdump_free(). Valid from pgdump_toc_complete() on. */
+const PgDumpHeader *pgdump_header(const PgDump *dump);
+const GPtrArray *pgdump_entries(const PgDump *dump); /* of PgDumpEntry, in the archive's order */
+/* "UTF8": the encoding of names and data; NULL when the archive does not say. */
+char *pgdump_encoding(const PgDump *dump);
+/* Large objects and their bytes (as stored when compressed). */
+void pgdump_large_objects(const PgDump *dump, uint64_t *ret_count, uint64_t *ret_bytes);
