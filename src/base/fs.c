@@ -141,11 +141,11 @@ bool fs_read_file(const char *path, size_t bound, GBytes **ret_bytes, GError **e
 }
 
 /* Some network file systems know no fsync of a directory; then there is nothing more we can do. */
-static bool sync_dir_fd(int dirfd, const char *name, GError **error)
+bool fs_sync_dir_fd(int dirfd, const char *path, GError **error)
 {
     if (fsync(dirfd) == 0 || errno == EINVAL || errno == EOPNOTSUPP)
         return true;
-    bs_error_errno(error, errno, "fsync %s", name);
+    bs_error_errno(error, errno, "fsync %s", path);
     return false;
 }
 
@@ -162,7 +162,7 @@ bool fs_sync_dir(const char *path, GError **error)
 {
     fs_autoclose int fd = open_dir(path, error);
 
-    return fd >= 0 && sync_dir_fd(fd, path, error);
+    return fd >= 0 && fs_sync_dir_fd(fd, path, error);
 }
 
 static char *temporary_name(const char *base)
@@ -213,32 +213,37 @@ static int give_name(int dirfd, const char *temporary, const char *base, FsWrite
     return 0;
 }
 
-bool fs_write_durable(const char *path, const void *data, size_t len, mode_t mode, FsWrite how,
-                      GError **error)
+bool fs_write_durable_at(int dirfd, const char *name, const char *path, const void *data,
+                         size_t len, mode_t mode, FsWrite how, GError **error)
 {
-    g_autofree char *dir = g_path_get_dirname(path);
-    g_autofree char *base = g_path_get_basename(path);
-    g_autofree char *temporary = temporary_name(base);
-    fs_autoclose int dirfd = open_dir(dir, error);
+    g_autofree char *temporary = temporary_name(name);
 
-    if (dirfd < 0)
-        return false;
     if (!fill_temporary(dirfd, temporary, data, len, mode, path, error)) {
         (void)unlinkat(dirfd, temporary, 0);
         return false;
     }
-    if (give_name(dirfd, temporary, base, how) != 0) {
+    if (give_name(dirfd, temporary, name, how) != 0) {
         int errnum = errno;
 
         (void)unlinkat(dirfd, temporary, 0);
         // whoever takes "it exists" for "it is safe" shall be right, even if the other writer dies
         // now
-        if (errnum == EEXIST && !sync_dir_fd(dirfd, dir, error))
+        if (errnum == EEXIST && !fs_sync_dir_fd(dirfd, path, error))
             return false;
         bs_error_errno(error, errnum, "create %s", path);
         return false;
     }
-    return sync_dir_fd(dirfd, dir, error);
+    return fs_sync_dir_fd(dirfd, path, error);
+}
+
+bool fs_write_durable(const char *path, const void *data, size_t len, mode_t mode, FsWrite how,
+                      GError **error)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    fs_autoclose int dirfd = open_dir(dir, error);
+
+    return dirfd >= 0 && fs_write_durable_at(dirfd, name, path, data, len, mode, how, error);
 }
 
 bool fs_make_dirs(const char *path, mode_t mode, GError **error)

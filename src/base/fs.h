@@ -37,7 +37,11 @@ typedef enum {
  */
 bool fs_write_durable(const char *path, const void *data, size_t len, mode_t mode, FsWrite how,
                       GError **error);
+/* The same in an open directory: name is one component, path is only for the error text. */
+bool fs_write_durable_at(int dirfd, const char *name, const char *path, const void *data,
+                         size_t len, mode_t mode, FsWrite how, GError **error);
 bool fs_sync_dir(const char *path, GError **error);
+bool fs_sync_dir_fd(int dirfd, const char *path, GError **error);
 
 /* mkdir -p with mode (less the umask) for what is created; what exists is left alone. Not synced:
  * before a file in a new directory counts as durable, fs_sync_dir() its parents. */
