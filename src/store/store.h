@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A store keeps objects. An object is written whole, never changed, and named by a key such as
- * "data/ab/abcd..." (bytes of A-Za-z0-9._-/ ; no empty part, no "." or ".."). Every call may come from
- * several threads at once. Names mean nothing here: that is repo/'s business.
+ * "data/ab/abcd..." (bytes of A-Za-z0-9._-/ ; no empty part, no "." or "..", no part that ends like
+ * a temporary name, "-tmp-<letters, digits>"; at most STORE_KEY_MAX bytes). Every call may come
+ * from several threads at once. Names mean nothing here: that is repo/'s business.
  */
 #pragma once
 #include <glib.h>
@@ -10,6 +11,8 @@
 #include <stdint.h>
 
 typedef struct Store Store;
+
+#define STORE_KEY_MAX 1024u /* what S3 allows */
 
 typedef struct {
     const char *key; /* borrowed, during the call only */
@@ -23,14 +26,17 @@ typedef bool (*StoreEach)(const StoreObject *object, void *user, GError **error)
 typedef struct {
     const char *name;
     /* Durable when this returns true. With if_absent an existing object is BS_ERROR_EXISTS. */
-    bool (*put)(Store *store, const char *key, const void *data, size_t len, bool if_absent, GError **error);
+    bool (*put)(Store *store, const char *key, const void *data, size_t len, bool if_absent,
+                GError **error);
     /* Fills buf with len bytes from offset: all of them or none.
      * BS_ERROR_NOT_FOUND: no such object. BS_ERROR_CORRUPT: it is shorter than that. */
-    bool (*get)(Store *store, const char *key, uint64_t offset, void *buf, size_t len, GError **error);
+    bool (*get)(Store *store, const char *key, uint64_t offset, void *buf, size_t len,
+                GError **error);
     /* The whole object; BS_ERROR_CORRUPT when it is larger than bound. */
-    bool (*get_whole)(Store *store, const char *key, size_t bound, GBytes **ret_data, GError **error);
-    /* Every object whose key begins with prefix (which ends in '/' or is empty), in no order, each once.
-     * A prefix with nothing below it is an empty list. Complete or an error. */
+    bool (*get_whole)(Store *store, const char *key, size_t bound, GBytes **ret_data,
+                      GError **error);
+    /* Every object whose key begins with prefix (which ends in '/' or is empty), in no order, each
+     * once. A prefix with nothing below it is an empty list. Complete or an error. */
     bool (*list)(Store *store, const char *prefix, StoreEach each, void *user, GError **error);
     bool (*stat)(Store *store, const char *key, uint64_t *ret_size, GError **error);
     /* Durable. An absent object is success. */
@@ -46,11 +52,21 @@ struct Store {
     unsigned connections; /* how many uploads or reads at once make sense: 2 local, 8 S3 */
 };
 
-bool store_put(Store *store, const char *key, const void *data, size_t len, bool if_absent, GError **error);
-bool store_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len, GError **error);
-bool store_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data, GError **error);
+/* An illegal key or prefix is BS_ERROR_USAGE, before the driver sees it. */
+bool store_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
+               GError **error);
+bool store_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len,
+               GError **error);
+bool store_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data,
+                     GError **error);
 bool store_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error);
 bool store_stat(Store *store, const char *key, uint64_t *ret_size, GError **error);
 bool store_remove(Store *store, const char *key, GError **error);
 void store_free(Store *store); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
+
+/* ---- for drivers: what they find and do not list ---- */
+
+bool store_key_is_valid(const char *key);
+/* "<name>-tmp-<letters, digits>": what a crash leaves of a put. */
+bool store_name_is_temporary(const char *name, size_t len);

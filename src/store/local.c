@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/local.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEFTOVER_AGE (24 * 60 * 60) /* seconds; no put takes a day */
+
+/* O_NONBLOCK: a pipe planted under an object's name must not stop us. */
+#define OPEN_OBJECT (O_RDONLY | O_NONBLOCK | O_NOCTTY)
+#define OPEN_DIR    (O_RDONLY | O_DIRECTORY)
+
+typedef struct {
+    Store base;
+    bool create;
+    pthread_mutex_t mutex;
+    int root;            /* -1 until it was there */
+    GHashTable *durable; /* set of directories whose own entry is known to be on the disk */
+} LocalStore;
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
+
+/* ---- directories ---- */
+
+static char *full_path(const LocalStore *local, const char *key)
+{
+    return g_build_filename(local->base.location, key, NULL);
+}
+
+/* Everything below is opened beneath this descriptor; it lives as long as the store. */
+static int open_root(LocalStore *local, GError **error)
+{
+    int fd;
+
+    pthread_mutex_lock(&local->mutex);
+    if (local->root < 0)
+        local->root = open(local->base.location, OPEN_DIR | O_CLOEXEC);
+    fd = local->root;
+    if (fd < 0)
+        bs_error_errno(error, errno, "open %s", local->base.location);
+    pthread_mutex_unlock(&local->mutex);
+    return fd;
+}
+
+/* Opens an object or directory; the error names the whole path. */
+static int open_below(LocalStore *local, const char *key, int flags, GError **error)
+{
+    int root = open_root(local, error);
+    int fd;
+
+    if (root < 0)
+        return -1;
+    fd = fs_open_beneath(root, key, flags, 0, error);
+    if (fd < 0)
+        g_prefix_error(error, "%s: ", local->base.location);
+    return fd;
+}
+
+/* mkdir -p, each new entry made durable. */
+static bool make_root(const char *path, GError **error)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+
+    if (g_file_test(path, G_FILE_TEST_IS_DIR))
+        return true;
+    if (!make_root(parent, error))
+        return false;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        bs_error_errno(error, errno, "mkdir %s", path);
+        return false;
+    }
+    return fs_sync_dir(parent, error);
+}
+
+/* Whoever shares a repository with his group makes config readable for it; what is added follows
+ * (repository format, "Local directory"). */
+static bool is_shared_with_group(LocalStore *local)
+{
+    struct stat st;
+
+    return fstatat(local->root, "config", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mode & S_IRGRP;
+}
+
+static bool make_entry(LocalStore *local, int parent, const char *name, const char *dir,
+                       GError **error)
+{
+    bool shared = is_shared_with_group(local);
+    struct stat st;
+
+    if (mkdirat(parent, name, 0700) != 0) {
+        if (errno == EEXIST)
+            return true;
+        bs_error_errno(error, errno, "mkdir %s/%s", local->base.location, dir);
+        return false;
+    }
+    if (shared && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        // with the set-group-id bit that it may have inherited; the umask has no say here. Failing
+        // only means that the group has to wait for its owner.
+        (void)fchmodat(parent, name, (st.st_mode & S_ISGID) | 0770, 0);
+    return true;
+}
+
+static bool is_durable(LocalStore *local, const char *dir)
+{
+    bool durable;
+
+    pthread_mutex_lock(&local->mutex);
+    durable = g_hash_table_contains(local->durable, dir);
+    pthread_mutex_unlock(&local->mutex);
+    return durable;
+}
+
+static void set_durable(LocalStore *local, const char *dir)
+{
+    pthread_mutex_lock(&local->mutex);
+    g_hash_table_add(local->durable, g_strdup(dir));
+    pthread_mutex_unlock(&local->mutex);
+}
+
+/*
+ * mkdir -p below the root. The parent is synced even when the directory was there: another thread
+ * or process may have made it a moment ago, and an object is no more durable than the way to it.
+ */
+static bool make_dir(LocalStore *local, const char *dir, GError **error)
+{
+    g_autofree char *parent = g_path_get_dirname(dir);
+    g_autofree char *name = g_path_get_basename(dir);
+    fs_autoclose int fd = -1;
+
+    if (g_str_equal(dir, "."))
+        return true;
+    if (!make_dir(local, parent, error))
+        return false;
+    fd = open_below(local, parent, OPEN_DIR, error);
+    if (fd < 0 || !make_entry(local, fd, name, dir, error) ||
+        !fs_sync_dir_fd(fd, local->base.location, error))
+        return false;
+    set_durable(local, dir);
+    return true;
+}
+
+/* The directory for a new object, made where it is missing. */
+static int open_dir_for_put(LocalStore *local, const char *dir, GError **error)
+{
+    if (is_durable(local, dir)) {
+        int fd = open_below(local, dir, OPEN_DIR, NULL);
+
+        if (fd >= 0)
+            return fd;
+        // somebody removed it since
+    }
+    if (local->create && !make_root(local->base.location, error))
+        return -1;
+    if (open_root(local, error) < 0 || !make_dir(local, dir, error))
+        return -1;
+    return open_below(local, dir, OPEN_DIR, error);
+}
+
+/* ---- objects ---- */
+
+static bool local_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
+                      GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    g_autofree char *dir = g_path_get_dirname(key);
+    g_autofree char *name = g_path_get_basename(key);
+    g_autofree char *path = full_path(local, key);
+    fs_autoclose int fd = open_dir_for_put(local, dir, error);
+    mode_t mode;
+
+    if (fd < 0)
+        return false;
+    mode = is_shared_with_group(local) ? 0440 : 0400;
+    return fs_write_durable_at(fd, name, path, data, len, mode,
+                               if_absent ? FS_IF_ABSENT : FS_REPLACE, error);
+}
+
+static bool local_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len,
+                      GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    fs_autoclose int fd = open_below(local, key, OPEN_OBJECT, error);
+    size_t got;
+
+    if (fd < 0 || !fs_pread_full(fd, buf, len, offset, &got, key, error))
+        return false;
+    if (got == len)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s/%s: ends before byte %" G_GUINT64_FORMAT,
+                store->location, key, offset + len);
+    return false;
+}
+
+static bool local_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data,
+                            GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    fs_autoclose int fd = open_below(local, key, OPEN_OBJECT, error);
+    g_autofree char *path = full_path(local, key);
+    g_autofree uint8_t *buf = NULL;
+    struct stat st;
+    size_t len;
+
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) != 0) {
+        bs_error_errno(error, errno, "stat %s", path);
+        return false;
+    }
+    if ((uint64_t)st.st_size > bound) {
+        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s: larger than %zu bytes", path, bound);
+        return false;
+    }
+    buf = g_try_malloc((size_t)st.st_size + 1); // never NULL for an empty object
+    if (!buf) {
+        bs_error_errno(error, ENOMEM, "read %s", path);
+        return false;
+    }
+    if (!fs_pread_full(fd, buf, (size_t)st.st_size, 0, &len, path, error))
+        return false;
+    *ret_data = g_bytes_new_take(g_steal_pointer(&buf), len);
+    return true;
+}
+
+static bool local_stat(Store *store, const char *key, uint64_t *ret_size, GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    fs_autoclose int fd = open_below(local, key, O_PATH, error);
+    struct stat st;
+
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "%s/%s: not a regular file",
+                    store->location, key);
+        return false;
+    }
+    *ret_size = (uint64_t)st.st_size;
+    return true;
+}
+
+static bool local_remove(Store *store, const char *key, GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    g_autofree char *dir = g_path_get_dirname(key);
+    g_autofree char *name = g_path_get_basename(key);
+    g_autoptr(GError) failure = NULL;
+    fs_autoclose int fd = open_below(local, dir, OPEN_DIR, &failure);
+
+    if (fd < 0) {
+        if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    // a directory of that name is no object
+    if (unlinkat(fd, name, 0) != 0 && errno != ENOENT && errno != EISDIR) {
+        bs_error_errno(error, errno, "remove %s/%s", store->location, key);
+        return false;
+    }
+    return fs_sync_dir_fd(fd, store->location, error);
+}
+
+/* ---- listing ---- */
+
+typedef struct {
+    const LocalStore *local;
+    bool leftovers; /* visit temporary files instead of objects */
+    bool (*visit)(int dirfd, const char *name, const StoreObject *object, void *user,
+                  GError **error);
+    void *user;
+} Walk;
+
+static bool walk_dir(const Walk *walk, int fd, GString *key, GError **error);
+
+static bool walk_error(const Walk *walk, int errnum, const char *call, const char *key,
+                       GError **error)
+{
+    bs_error_errno(error, errnum, "%s %s/%s", call, walk->local->base.location, key);
+    return false;
+}
+
+static bool walk_subdir(const Walk *walk, int dirfd, const char *name, GString *key, GError **error)
+{
+    int fd = openat(dirfd, name, OPEN_DIR | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT || walk_error(walk, errno, "open", key->str, error);
+    g_string_append_c(key, '/');
+    return walk_dir(walk, fd, key, error);
+}
+
+static bool walk_file(const Walk *walk, int dirfd, const char *name, const struct stat *st,
+                      const GString *key, GError **error)
+{
+    StoreObject object = {
+        .key = key->str,
+        .size = (uint64_t)st->st_size,
+        .modified_at = st->st_mtim.tv_sec,
+    };
+
+    // the rest of an interrupted upload on a file system without atomic rename
+    if (st->st_size == 0 && !walk->leftovers && g_str_has_prefix(key->str, "locks/"))
+        return true;
+    return walk->visit(dirfd, name, &object, walk->user, error);
+}
+
+static bool is_wanted(const Walk *walk, const char *name, const char *key)
+{
+    return walk->leftovers ? store_name_is_temporary(name, strlen(name)) : store_key_is_valid(key);
+}
+
+/* key ends with the entry's name. stat(2) is called only for what will be visited. */
+static bool walk_entry(const Walk *walk, int dirfd, const struct dirent *entry, GString *key,
+                       GError **error)
+{
+    const char *name = entry->d_name;
+    bool wanted = is_wanted(walk, name, key->str);
+    unsigned char type = entry->d_type;
+    struct stat st;
+
+    if (type == DT_DIR)
+        return !store_key_is_valid(key->str) || walk_subdir(walk, dirfd, name, key, error);
+    if (type != DT_UNKNOWN && (type != DT_REG || !wanted))
+        return true;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        // removed since the directory was read
+        return errno == ENOENT || walk_error(walk, errno, "stat", key->str, error);
+    if (S_ISDIR(st.st_mode))
+        return !store_key_is_valid(key->str) || walk_subdir(walk, dirfd, name, key, error);
+    return !S_ISREG(st.st_mode) || !wanted || walk_file(walk, dirfd, name, &st, key, error);
+}
+
+/* Takes fd. key is empty or ends in '/'; it comes back longer. */
+static bool walk_dir(const Walk *walk, int fd, GString *key, GError **error)
+{
+    g_autoptr(DIR) dir = fdopendir(fd);
+    const size_t len = key->len;
+
+    g_assert(dir); // fd is an open directory
+    for (;;) {
+        const struct dirent *entry;
+
+        errno = 0;
+        entry = readdir(dir);
+        if (!entry)
+            break;
+        g_string_truncate(key, len);
+        g_string_append(key, entry->d_name);
+        if (!walk_entry(walk, fd, entry, key, error))
+            return false;
+    }
+    g_string_truncate(key, len);
+    return errno == 0 || walk_error(walk, errno, "list", key->str, error);
+}
+
+/* A directory that is missing is an empty one. */
+static bool walk_prefix(const Walk *walk, LocalStore *local, const char *prefix, GError **error)
+{
+    g_autoptr(GString) key = g_string_new(prefix);
+    g_autoptr(GError) failure = NULL;
+    int fd = open_below(local, *prefix ? prefix : ".", OPEN_DIR, &failure);
+
+    if (fd >= 0)
+        return walk_dir(walk, fd, key, error);
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+typedef struct {
+    StoreEach each;
+    void *user;
+} ListCall;
+
+static bool list_visit(G_GNUC_UNUSED int dirfd, G_GNUC_UNUSED const char *name,
+                       const StoreObject *object, void *user, GError **error)
+{
+    const ListCall *call = user;
+
+    return call->each(object, call->user, error);
+}
+
+static bool local_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    ListCall call = { each, user };
+    Walk walk = { .local = local, .visit = list_visit, .user = &call };
+
+    return walk_prefix(&walk, local, prefix, error);
+}
+
+/* ---- */
+
+static void local_free(Store *store)
+{
+    LocalStore *local = (LocalStore *)store;
+
+    fs_clear_fd(&local->root);
+    g_hash_table_unref(local->durable);
+    pthread_mutex_destroy(&local->mutex);
+    g_free(local->base.location);
+    g_free(local);
+}
+
+static const StoreOps local_ops = {
+    .name = "local",
+    .put = local_put,
+    .get = local_get,
+    .get_whole = local_get_whole,
+    .list = local_list,
+    .stat = local_stat,
+    .remove = local_remove,
+    .free = local_free,
+};
+
+Store *local_store_new(const char *path, bool create)
+{
+    LocalStore *local = g_new0(LocalStore, 1);
+
+    local->base.ops = &local_ops;
+    local->base.location = g_strdup(path);
+    local->base.connections = 2;
+    local->create = create;
+    local->root = -1;
+    pthread_mutex_init(&local->mutex, NULL);
+    local->durable = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return &local->base;
+}
+
+/* ---- leftovers ---- */
+
+static bool clean_visit(int dirfd, const char *name, const StoreObject *object, void *user,
+                        GError **error)
+{
+    unsigned *n = user;
+
+    if (object->modified_at > clock_now().sec - LEFTOVER_AGE)
+        return true;
+    if (unlinkat(dirfd, name, 0) == 0) {
+        ++*n;
+        return true;
+    }
+    if (errno == ENOENT)
+        return true;
+    bs_error_errno(error, errno, "remove %s", object->key);
+    return false;
+}
+
+bool local_store_clean(Store *store, unsigned *ret_n, GError **error)
+{
+    // other people's files may lie beside ours, and this removes: so only where we write
+    static const char *const prefixes[] = { "data/",      "index/", "keys/",    "locks/",
+                                            "snapshots/", "wal/",   "backstay/" };
+    LocalStore *local = (LocalStore *)store;
+    unsigned n = 0;
+    Walk walk = { .local = local, .leftovers = true, .visit = clean_visit, .user = &n };
+
+    if (store->ops == &local_ops)
+        for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
+            if (!walk_prefix(&walk, local, prefixes[i], error))
+                return false;
+    if (ret_n)
+        *ret_n = n;
+    return true;
+}
