@@ -418,7 +418,7 @@ static bool archiver_finish(Sink *sink, GError **error)
     if (options->skip_if_unchanged && archiver->has_parent &&
         id_equal(&archiver->snapshot->tree, &archiver->parent_tree))
         return true;
-    if (options->before_snapshot && !options->before_snapshot(options->user, error))
+    if (options->before_snapshot && !options->before_snapshot(options->before_user, error))
         return false;
     if (!snapshot_save(archiver->repo, archiver->snapshot, error))
         return false;
@@ -498,8 +498,8 @@ bool archiver_salvage(Archiver *archiver, GError **error)
     return packer_salvage(archiver->packer, error);
 }
 
-const Snapshot *archiver_snapshot(const Archiver *archiver, bool *ret_saved)
+Snapshot *archiver_take_snapshot(Archiver *archiver, bool *ret_saved)
 {
     *ret_saved = archiver->saved;
-    return archiver->snapshot;
+    return g_steal_pointer(&archiver->snapshot);
 }

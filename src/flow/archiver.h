@@ -25,6 +25,7 @@ typedef struct {
     void *user;
     /* Fails when the lock was lost; asked before the snapshot is written. May be NULL. */
     bool (*before_snapshot)(void *user, GError **error);
+    void *before_user;
 } ArchiverOptions;
 
 typedef struct Archiver Archiver;
@@ -39,6 +40,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archiver, archiver_free)
 
 /* After a failed or cancelled run: makes durable packs findable for the next run. */
 bool archiver_salvage(Archiver *archiver, GError **error);
-/* After finish: the snapshot with its id; false in ret_saved when it was skipped as unchanged or
- * dry-run. */
-const Snapshot *archiver_snapshot(const Archiver *archiver, bool *ret_saved);
+/* After finish: hands over the snapshot with its id; false in ret_saved when it was skipped as
+ * unchanged, or with dry_run. */
+Snapshot *archiver_take_snapshot(Archiver *archiver, bool *ret_saved);

@@ -10,8 +10,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define XATTR_LIST_ROOM (64 * 1024) /* the kernel's own limits, XATTR_LIST_MAX and XATTR_SIZE_MAX  \
-                                     */
+#define XATTR_LIST_ROOM                                                                            \
+    (64 * 1024) /* the kernel's own limits, XATTR_LIST_MAX and XATTR_SIZE_MAX                      \
+                 */
 #define XATTR_VALUE_ROOM (64 * 1024)
 
 struct OwnerNames {

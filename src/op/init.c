@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/init.h"
+
+#include "op/identity.h"
+
+static bool other_polynomial(const Settings *settings, const InitRequest *request,
+                             uint64_t *ret_polynomial, GError **error)
+{
+    g_auto(OpenRepo) other = { 0 };
+
+    if (!open_repo_at(settings, request->from, &request->from_password, OPEN_UNLOCKED, NULL, &other,
+                      error))
+        return false;
+    *ret_polynomial = repo_polynomial(other.repo);
+    return true;
+}
+
+bool op_init(const Settings *settings, const InitRequest *request, char **ret_id,
+             char **ret_location, GError **error)
+{
+    g_autofree char *location = NULL, *user = identity_user(), *host = identity_host(NULL);
+    g_autoptr(Store) store = NULL;
+    g_autoptr(Repo) repo = NULL;
+    g_autoptr(Secret) password = NULL;
+    RepoInit init = {
+        .version = request->version, .cost = request->cost, .username = user, .hostname = host
+    };
+    RepoOptions options = { 0 };
+    PasswordFrom from = {
+        .file = settings->password_file,
+        .command = settings->password_command,
+        .none = settings->insecure_no_password,
+        .infix = "",
+        .prompt = "password for the new repository",
+        .confirm = true,
+    };
+
+    if (!settings_repository(settings, &location, error))
+        return false;
+    if (request->copy_chunker && !other_polynomial(settings, request, &init.polynomial, error))
+        return false;
+    store = open_store(location, true, error);
+    if (!store || !password_get(&from, &password, error) ||
+        !repo_init(store, password, &init, error))
+        return false;
+    // what was written is opened once, before anybody trusts it
+    if (!repo_open(store, password, &options, &repo, error)) {
+        g_prefix_error(error, "the new repository does not open: ");
+        return false;
+    }
+    *ret_id = g_strdup(repo_id(repo));
+    *ret_location = g_steal_pointer(&location);
+    return true;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/sources.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "plan/amount.h"
+#include "source/files.h"
+#include <glob.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIST_FILE_MAX (256u * 1024 * 1024)
+
+/* ---- lists of paths in files ---- */
+
+static bool read_list(const char *path, GBytes **ret_bytes, GError **error)
+{
+    if (strcmp(path, "-") != 0)
+        return fs_read_file(path, LIST_FILE_MAX, ret_bytes, error);
+    return fs_read_file("/dev/stdin", LIST_FILE_MAX, ret_bytes, error);
+}
+
+static bool add_glob(const char *pattern, GPtrArray *paths, GError **error)
+{
+    glob_t found;
+    int result = glob(pattern, GLOB_NOSORT, NULL, &found);
+
+    if (result != 0 && result != GLOB_NOMATCH) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s: cannot be expanded", pattern);
+        return false;
+    }
+    for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)
+        g_ptr_array_add(paths, g_strdup(found.gl_pathv[i]));
+    if (result == GLOB_NOMATCH)
+        g_ptr_array_add(paths, g_strdup(pattern)); // reported as missing by name later
+    else
+        globfree(&found);
+    return true;
+}
+
+/* One a line; with patterns also comments, blank lines and globs, as restic's --files-from. */
+static bool add_lines(const char *file, bool patterns, GPtrArray *paths, GError **error)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    if (!read_list(file, &bytes, error))
+        return false;
+    text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        g_strchomp(patterns ? g_strchug(*line) : *line);
+        if (!**line || (patterns && **line == '#'))
+            continue;
+        if (!patterns)
+            g_ptr_array_add(paths, g_strdup(*line));
+        else if (!add_glob(*line, paths, error))
+            return false;
+    }
+    return true;
+}
+
+/* Ended by NUL bytes: find -print0. */
+static bool add_raw(const char *file, GPtrArray *paths, GError **error)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    const char *data, *end;
+    gsize len;
+
+    if (!read_list(file, &bytes, error))
+        return false;
+    data = g_bytes_get_data(bytes, &len);
+    end = data + len;
+    if (len > 0 && end[-1] != '\0') {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "--files-from-raw %s: the last name is not ended by a NUL byte", file);
+        return false;
+    }
+    for (; data < end; data += strlen(data) + 1)
+        if (*data)
+            g_ptr_array_add(paths, g_strdup(data));
+    return true;
+}
+
+static bool add_listed(const SourcesRequest *request, GPtrArray *paths, GError **error)
+{
+    for (char **file = request->files_from; file && *file; file++)
+        if (!add_lines(*file, true, paths, error))
+            return false;
+    for (char **file = request->files_from_verbatim; file && *file; file++)
+        if (!add_lines(*file, false, paths, error))
+            return false;
+    for (char **file = request->files_from_raw; file && *file; file++)
+        if (!add_raw(*file, paths, error))
+            return false;
+    return true;
+}
+
+/* ---- excludes ---- */
+
+static bool compile(char **texts, char **files, bool ignore_case, PatternList **ret_list,
+                    GError **error)
+{
+    g_autoptr(PatternList) list = pattern_list_new(ignore_case);
+    g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(g_free);
+
+    for (char **file = files; file && *file; file++)
+        if (!pattern_file_read(*file, read, error))
+            return false;
+    for (char **text = texts; text && *text; text++)
+        if (!pattern_list_add(list, *text, error))
+            return false;
+    for (guint i = 0; i < read->len; i++)
+        if (!pattern_list_add(list, g_ptr_array_index(read, i), error))
+            return false;
+    *ret_list = pattern_list_is_empty(list) ? NULL : g_steal_pointer(&list);
+    return true;
+}
+
+static Source *files_source(GPtrArray *paths, const SourcesRequest *request, GError **error)
+{
+    FilesOptions options = {
+        .exclude_caches = request->exclude_caches,
+        .exclude_if_present = request->exclude_if_present,
+        .one_file_system = request->one_file_system,
+        .with_atime = request->with_atime,
+    };
+    Source *source = NULL;
+
+    g_ptr_array_add(paths, NULL);
+    if ((!request->exclude_larger_than ||
+         size_parse(request->exclude_larger_than, &options.exclude_larger_than, error)) &&
+        compile(request->exclude, request->exclude_file, false, &options.exclude, error) &&
+        compile(request->iexclude, request->iexclude_file, true, &options.iexclude, error))
+        source = files_source_new((const char *const *)paths->pdata, &options, error);
+    if (!source) {
+        pattern_list_free(options.exclude);
+        pattern_list_free(options.iexclude);
+    }
+    return source;
+}
+
+/* ---- operands ---- */
+
+static bool is_url(const char *operand)
+{
+    static const char *const schemes[] = { "postgresql://", "postgres://", "pgcluster:", "redis:",
+                                           "rediss:",       "sqlite:",     "volume:",    "k3s:" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++)
+        if (g_str_has_prefix(operand, schemes[i]))
+            return true;
+    return false;
+}
+
+static Source *url_source(const char *url, const SourcesRequest *request, GError **error)
+{
+    (void)request;
+    g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED, "%.*s: this version has no such source",
+                (int)strcspn(url, "/"), url);
+    return NULL;
+}
+
+static bool add_stream(char *const *operands, const SourcesRequest *request, GPtrArray *sources,
+                       GError **error)
+{
+    const char *name = request->stdin_filename ? request->stdin_filename : "stdin";
+    Source *source;
+
+    if (request->stdin_command ? !operands[0] : operands[0] != NULL) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    request->stdin_command ? "--stdin-from-command needs a command"
+                                           : "--stdin takes no path");
+        return false;
+    }
+    source = request->stdin_command ? command_source_new((const char *const *)operands, name, error)
+                                    : stream_source_new(STDIN_FILENO, name, error);
+    if (source)
+        g_ptr_array_add(sources, source);
+    return source != NULL;
+}
+
+bool sources_from_operands(char *const *operands, const SourcesRequest *request,
+                           GPtrArray **ret_sources, GError **error)
+{
+    g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)source_free);
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    Source *files;
+
+    if (request->stdin_content || request->stdin_command) {
+        if (!add_stream(operands, request, sources, error))
+            return false;
+        *ret_sources = g_steal_pointer(&sources);
+        return true;
+    }
+    for (; *operands; operands++) {
+        Source *source = NULL;
+
+        if (!is_url(*operands)) {
+            g_ptr_array_add(paths, g_strdup(*operands));
+            continue;
+        }
+        source = url_source(*operands, request, error);
+        if (!source)
+            return false;
+        g_ptr_array_add(sources, source);
+    }
+    if (!add_listed(request, paths, error))
+        return false;
+    if (paths->len > 0) {
+        files = files_source(paths, request, error);
+        if (!files)
+            return false;
+        g_ptr_array_insert(sources, 0, files);
+    }
+    if (sources->len == 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "nothing to back up; name a path or a URL such as postgresql://host/db");
+        return false;
+    }
+    *ret_sources = g_steal_pointer(&sources);
+    return true;
+}
