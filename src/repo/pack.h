@@ -4,30 +4,52 @@
 #include "repo/index.h"
 #include "repo/repo.h"
 
-#define PACK_HEADER_MAX (16u * 1024 * 1024)
-#define PACK_ENTRY_PLAIN 37u
+#define PACK_HEADER_MAX       (16u * 1024 * 1024)
+#define PACK_ENTRY_PLAIN      37u
 #define PACK_ENTRY_COMPRESSED 41u
 
 /* The header's plain bytes, without seal and length. Appends to out. */
 void pack_header_encode(const PackBlob *blobs, size_t n, GByteArray *out);
-/* Entries with running offsets, of PackBlob. BS_ERROR_CORRUPT; with version 1 compressed entries are. */
-bool pack_header_decode(const void *header, size_t len, unsigned version, GArray **ret_blobs, GError **error);
+/* Entries with running offsets, of PackBlob. BS_ERROR_CORRUPT; with version 1 compressed entries
+ * are. */
+bool pack_header_decode(const void *header, size_t len, unsigned version, GArray **ret_blobs,
+                        GError **error);
 /* Bytes of a whole pack that holds these blobs. */
 uint64_t pack_size(const PackBlob *blobs, size_t n);
 
-/* Reads and opens the header of a pack of this size in the store. */
-bool pack_read_header(Repo *repo, const Id *pack, uint64_t size, GArray **ret_blobs, GError **error);
-
-/* One thread's tools for opening sealed blobs. */
+/* One thread's tools for opening what is sealed in packs. */
 typedef struct BlobOpener BlobOpener;
 BlobOpener *blob_opener_new(const Repo *repo);
 void blob_opener_free(BlobOpener *opener);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BlobOpener, blob_opener_free)
 
-/* Opens sealed bytes into out (room for blob_plain_len() bytes) and proves the hash against id. sealed is
- * overwritten. BS_ERROR_CORRUPT says what is wrong: MAC, zstd, length, hash. */
-bool blob_open(BlobOpener *opener, const Id *id, uint8_t *sealed, size_t len, uint32_t plain_len, uint8_t *out,
-               GError **error);
+/* Why a pack's header cannot be had, for check. */
+typedef enum {
+    PACK_GOOD,
+    PACK_SHORT,         /* too small for any pack */
+    PACK_HEADER_LENGTH, /* the length at its end is impossible */
+    PACK_HEADER_MAC,
+    PACK_HEADER_BROKEN, /* entries that are none, or that do not fill the pack */
+} PackFault;
+
+/* The header of a whole pack in memory. ret_fault (may be NULL) is set in either case.
+ * BS_ERROR_CORRUPT. */
+bool pack_open_header(BlobOpener *opener, const uint8_t *pack, size_t len, GArray **ret_blobs,
+                      PackFault *ret_fault, GError **error);
+/* Reads and opens the header of a pack of this size in the store. */
+bool pack_read_header(Repo *repo, const Id *pack, uint64_t size, GArray **ret_blobs,
+                      GError **error);
+
+/* Why the last blob_open failed, for check. */
+typedef enum { BLOB_GOOD, BLOB_BAD_MAC, BLOB_BAD_ZSTD, BLOB_BAD_LENGTH, BLOB_BAD_HASH } BlobFault;
+
+/* Opens sealed bytes into out (room for blob_plain_len() bytes) and proves the hash against id.
+ * sealed is overwritten. BS_ERROR_CORRUPT says what is wrong: MAC, zstd, length, hash; what out
+ * then holds must not be used. */
+bool blob_open(BlobOpener *opener, const Id *id, uint8_t *sealed, size_t len, uint32_t plain_len,
+               uint8_t *out, GError **error);
+BlobFault blob_open_fault(const BlobOpener *opener);
 
 /* A blob by id, through the index, trying every place it lies. BS_ERROR_NOT_FOUND: in no index. */
-bool blob_load(Repo *repo, BlobOpener *opener, BlobType type, const Id *id, GBytes **ret_plain, GError **error);
+bool blob_load(Repo *repo, BlobOpener *opener, BlobType type, const Id *id, GBytes **ret_plain,
+               GError **error);
