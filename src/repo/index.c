@@ -44,6 +44,13 @@ bool index_load_full(Repo *repo, IndexBad bad, void *user, const Cancel *cancel,
     return true;
 }
 
+Index *index_new_empty(void)
+{
+    g_autoptr(IndexWriter) writer = index_writer_new(-1, NULL, &(IndexContents){ 0 });
+
+    return index_new(index_writer_finish(writer, NULL));
+}
+
 void index_free(Index *index)
 {
     if (!index)

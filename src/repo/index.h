@@ -40,6 +40,8 @@ typedef bool (*IndexBad)(const Id *object, const GError *problem, void *user);
  * in the order of the ids; what it passes over is not among index_objects(). */
 bool index_load_full(Repo *repo, IndexBad bad, void *user, const Cancel *cancel, Index **ret_index,
                      GError **error);
+/* One that knows nothing: for prune, which stores anew what is there. */
+Index *index_new_empty(void);
 void index_free(Index *index);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Index, index_free)
 

@@ -44,7 +44,8 @@ bool pack_read_header(Repo *repo, const Id *pack, uint64_t size, GArray **ret_bl
 typedef enum { BLOB_GOOD, BLOB_BAD_MAC, BLOB_BAD_ZSTD, BLOB_BAD_LENGTH, BLOB_BAD_HASH } BlobFault;
 
 /* Opens sealed bytes into out (room for blob_plain_len() bytes) and proves the hash against id.
- * sealed is overwritten. BS_ERROR_CORRUPT says what is wrong: MAC, zstd, length, hash; what out
+ * sealed is overwritten: of a compressed blob the zstd frame lies at sealed + 16 then.
+ * BS_ERROR_CORRUPT says what is wrong: MAC, zstd, length, hash; what out
  * then holds must not be used. */
 bool blob_open(BlobOpener *opener, const Id *id, uint8_t *sealed, size_t len, uint32_t plain_len,
                uint8_t *out, GError **error);

@@ -239,19 +239,15 @@ static void count_blob(Packer *packer, BlobType type, size_t len)
     atomic_fetch_add(&packer->data_added, len);
 }
 
-static bool store_blob(Packer *packer, BlobWriter *writer, BlobType type, const void *plain,
-                       size_t len, Id *ret_id, GError **error)
+/* A claimed blob into the open pack. */
+static bool store_claimed(Packer *packer, BlobWriter *writer, BlobType type, const Id *id,
+                          const void *shrunk, size_t shrunk_len, bool compressed, const void *plain,
+                          size_t len, GError **error)
 {
-    const void *shrunk;
-    size_t shrunk_len;
-    bool compressed, ok;
     OpenPack *pack;
     uint8_t *place;
+    bool ok;
 
-    hash_bytes(plain, len, ret_id);
-    if (!index_claim(packer->index, type, ret_id))
-        return true;
-    shrunk = blob_writer_shrink(writer, type, plain, len, &shrunk_len, &compressed);
     count_blob(packer, type, len);
     if (packer->dry_run) {
         atomic_fetch_add(&packer->data_added_packed,
@@ -259,15 +255,30 @@ static bool store_blob(Packer *packer, BlobWriter *writer, BlobType type, const 
         return true;
     }
     if (open_pack_capacity_for(shrunk_len + SEAL_OVERHEAD) > packer->pack_capacity)
-        return store_alone(packer, writer, type, ret_id, shrunk, shrunk_len, compressed, plain, len,
+        return store_alone(packer, writer, type, id, shrunk, shrunk_len, compressed, plain, len,
                            error);
-    place = reserve(packer, type, ret_id, shrunk_len + SEAL_OVERHEAD, len, compressed, &pack);
+    place = reserve(packer, type, id, shrunk_len + SEAL_OVERHEAD, len, compressed, &pack);
     ok = blob_writer_seal(writer, shrunk, shrunk_len, compressed, plain, len, place, error);
     // the failure must be known before the pack can leave
     if (!ok)
         packer_fail(packer, g_error_copy(*error));
     let_go(packer, pack);
     return ok;
+}
+
+static bool store_blob(Packer *packer, BlobWriter *writer, BlobType type, const void *plain,
+                       size_t len, Id *ret_id, GError **error)
+{
+    const void *shrunk;
+    size_t shrunk_len;
+    bool compressed;
+
+    hash_bytes(plain, len, ret_id);
+    if (!index_claim(packer->index, type, ret_id))
+        return true;
+    shrunk = blob_writer_shrink(writer, type, plain, len, &shrunk_len, &compressed);
+    return store_claimed(packer, writer, type, ret_id, shrunk, shrunk_len, compressed, plain, len,
+                         error);
 }
 
 /* ---- workers ---- */
@@ -350,21 +361,51 @@ static BlobWriter *borrow_writer(Packer *packer)
     return writer ? writer : blob_writer_new(packer->repo);
 }
 
-bool packer_store(Packer *packer, BlobType type, const void *data, size_t len, Id *ret_id,
-                  GError **error)
+/* The writer goes back; a failure becomes the packer's. */
+static bool return_writer(Packer *packer, BlobWriter *writer, bool ok, GError *failure,
+                          GError **error)
 {
-    BlobWriter *writer = borrow_writer(packer);
-    g_autoptr(GError) failure = NULL;
-    bool ok = store_blob(packer, writer, type, data, len, ret_id, &failure);
-
     pthread_mutex_lock(&packer->mutex);
     g_ptr_array_add(packer->idle_writers, writer);
     pthread_mutex_unlock(&packer->mutex);
     if (!ok) {
         packer_fail(packer, g_error_copy(failure));
-        g_propagate_error(error, g_steal_pointer(&failure));
+        g_propagate_error(error, failure);
     }
     return ok;
+}
+
+bool packer_store(Packer *packer, BlobType type, const void *data, size_t len, Id *ret_id,
+                  GError **error)
+{
+    BlobWriter *writer = borrow_writer(packer);
+    GError *failure = NULL;
+    bool ok = store_blob(packer, writer, type, data, len, ret_id, &failure);
+
+    return return_writer(packer, writer, ok, failure, error);
+}
+
+bool packer_store_shrunk(Packer *packer, BlobType type, const Id *id, const void *shrunk,
+                         size_t shrunk_len, bool compressed, const void *plain, size_t len,
+                         GError **error)
+{
+    BlobWriter *writer;
+    GError *failure = NULL;
+    bool ok;
+
+    if (!index_claim(packer->index, type, id))
+        return true;
+    writer = borrow_writer(packer);
+    if (compressed && repo_version(packer->repo) < 2) {
+        shrunk = plain; // version 1 knows no compression
+        shrunk_len = len;
+        compressed = false;
+    } else if (!compressed) {
+        shrunk = blob_writer_shrink(writer, type, plain, len, &shrunk_len, &compressed);
+    }
+    ok = store_claimed(packer, writer, type, id, shrunk, shrunk_len, compressed, plain, len,
+                       &failure);
+    return return_writer(packer, writer, ok, failure, error);
 }
 
 /* ---- ends ---- */
@@ -502,7 +543,7 @@ Packer *packer_new(Repo *repo, const PackerOptions *options, const Cancel *cance
 
     g_assert(repo_index(repo));
     packer->repo = repo;
-    packer->index = repo_index(repo);
+    packer->index = options->claims ? options->claims : repo_index(repo);
     packer->cancel = cancel;
     packer->dry_run = options->dry_run;
     packer->n_workers =

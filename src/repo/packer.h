@@ -17,6 +17,8 @@ typedef struct Packer Packer;
 typedef struct {
     unsigned workers; /* 0: one per core, at most 8 */
     bool dry_run;     /* hash and claim, store nothing */
+    Index *claims;    /* what counts as known; NULL: the repository's index. Borrowed. An empty one
+                       * makes prune store anew what is there */
 } PackerOptions;
 
 typedef struct {
@@ -60,6 +62,13 @@ void packer_give_back(Packer *packer, Batch *batch);
  * from PackerDone. */
 bool packer_store(Packer *packer, BlobType type, const void *data, size_t len, Id *ret_id,
                   GError **error);
+/* A blob that another pack or repository held, already proven and perhaps still compressed: only
+ * sealed anew. shrunk: what to seal; compressed says whether that is a zstd frame of plain. Any
+ * thread. */
+bool packer_store_shrunk(Packer *packer, BlobType type, const Id *id, const void *shrunk,
+                         size_t shrunk_len, bool compressed, const void *plain, size_t len,
+                         GError **error);
+
 /* Waits until everything pushed so far is hashed (not yet durable). */
 bool packer_drain(Packer *packer, GError **error);
 /* Everything durable: open packs, index objects. After this the snapshot may be written. */
