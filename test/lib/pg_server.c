@@ -2,6 +2,7 @@
 #include "lib/pg_server.h"
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static GBytes *run(char **environment, const char *const *argv)
 {
@@ -51,6 +52,22 @@ static char *text_of(GBytes *bytes)
     return g_strchomp(text);
 }
 
+/* A test that aborts leaves no server behind: this waits for the end of the test and cleans up. */
+static void watch_over(const PgServer *server)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *script =
+        g_strdup_printf("tail --pid=%d -f /dev/null; \"$FIXTURES\"/../../scripts/throwaway-postgres"
+                        " stop '%s'",
+                        (int)getpid(), server->directory);
+    char *argv[] = { "setsid", "bash", "-c", script, NULL };
+
+    g_spawn_async(NULL, argv, NULL,
+                  G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
+                  NULL, NULL, NULL, &error);
+    g_assert_no_error(error);
+}
+
 PgServer *pg_server_start(void)
 {
     PgServer *server = g_new0(PgServer, 1);
@@ -65,6 +82,7 @@ PgServer *pg_server_start(void)
     server->port = g_strdup(strstr(printed, "PGPORT=") + strlen("PGPORT="));
     server->port[strcspn(server->port, "\n")] = '\0';
     server->url = pg_server_url(server, "");
+    watch_over(server);
     return server;
 }
 
