@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# check: quick
+"""The disk of the repository fills up during a backup or a prune: an error that says so, old snapshots whole, no lock left,
+and after space was freed the next run succeeds. The disk of a restore's target fills up: the same honesty."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import trees
+from scenario import Repo, equal, fact, finish, path
+
+
+class SmallDisk:
+    def __init__(self, name, megabytes):
+        self.dir, self.megabytes = path(name), megabytes
+
+    def __enter__(self):
+        os.makedirs(self.dir, exist_ok=True)
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dm,mode=755' % self.megabytes, 'tmpfs', self.dir], check=True)
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(['umount', '-l', self.dir], check=False)
+
+    def fill(self, leave):
+        """A file that leaves so many bytes."""
+        st = os.statvfs(self.dir)
+        with open(self.dir + '/ballast', 'wb') as f:
+            f.write(bytes(max(0, st.f_bavail * st.f_frsize - leave)))
+
+    def empty(self):
+        os.unlink(self.dir + '/ballast')
+
+
+def main():
+    source, more = path('source'), path('more')
+    os.mkdir(source)
+    trees.write(source + '/a', trees.noise(1, 8_000_000))
+    trees.many(source + '/many', 300)
+    os.mkdir(more)
+    for i in range(4):
+        trees.write('%s/%d' % (more, i), trees.noise(10 + i, 15_000_000))
+    with SmallDisk('disk', 100) as disk:
+        repo = Repo.named('disk/repo')
+        repo.backstay('init', code=0)
+        first = repo.backup(source)['snapshot_id']
+        for leave in (40_000_000, 17_000_000, 300_000, 5000, 0):
+            disk.fill(leave)
+            done = repo.backstay('backup', more)
+            label = 'a backup with %d bytes left' % leave
+            fact(done.code not in (0, 3), label + ': fails', done.all)
+            fact('space' in done.errors.lower(), label + ': the message speaks of space', done.errors)
+            equal([s['id'] for s in repo.snapshots()], [first], label + ': the old snapshot is there, no other')
+            disk.empty()
+            equal(repo.objects('locks'), [], label + ': no lock is left')
+            repo.sound(label)
+        repo.backstay('restore', first, '--target', path('out'), code=0)
+        fact(not (found := trees.compare(path('out') + source, source)), 'the old snapshot restores exactly', '\n'.join(found))
+        disk.fill(0)
+        repo.backstay('restore', first, '--target', path('out-2'), code=0, why='a full repository can be restored from')
+        repo.backstay('snapshots', '--no-lock', code=0)
+        disk.empty()
+        summary = repo.backup(more)
+        fact(summary['snapshot_id'], 'after space was freed the next run succeeds')
+        repo.sound('after the next run')
+        # prune needs room for what it packs anew, and must say so when there is none
+        repo.backstay('forget', first, code=0)
+        disk.fill(1000)
+        done = repo.backstay('prune', '--max-unused', '0')
+        disk.empty()
+        repo.sound('a prune on a full disk (status %d)' % done.code)
+        repo.backstay('prune', '--max-unused', '0', code=0)
+        repo.sound('a prune after space was freed')
+        with SmallDisk('target', 20) as target:
+            done = repo.backstay('restore', 'latest', '--target', target.dir)
+            fact(done.code not in (0,) and 'space' in done.errors.lower(), 'a restore to a full disk fails and says why', done.all)
+    finish()
+
+
+main()
