@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# check: timeout=900
+"""./quickstart does what it says, also for a database that is not its own, and leaves no server behind, however it ends."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import trees
+from postgres import Postgres
+from scenario import TOP, environment, equal, fact, finish, path, run, wait_until
+
+
+def servers(where):
+    """Processes of a PostgreSQL whose data lies there."""
+    found = []
+    for entry in os.listdir('/proc'):
+        if entry.isdigit():
+            try:
+                with open('/proc/%s/cmdline' % entry, 'rb') as f:
+                    words = f.read()
+            except OSError:
+                continue
+            if b'postgres' in words and os.fsencode(where) in words and b'-D' in words:
+                found.append(entry)
+    return found
+
+
+def main():
+    # a copy, so that the tree under test is not built in
+    clone = path('clone')
+    shutil.copytree(TOP, clone, ignore=shutil.ignore_patterns('build*', '.git', 'results', '__pycache__'))
+    temporary = path('tmp')
+    os.mkdir(temporary)
+    os.chmod(temporary, 0o711)
+    env = {**environment(None), 'TMPDIR': temporary}
+    done = run(clone + '/quickstart', env=env, code=0, timeout=600)
+    fact('the restored database is the same' in done.text and 'the restored files are the same' in done.text,
+         'it compares database and files', done.text[-3000:])
+    fact(not servers(temporary), 'no server is left')
+    commands = re.findall(r'^  (backstay .*)$', done.text, re.M)
+    fact(len(commands) >= 7 and len(commands) == done.text.count('\n$ backstay '), 'it ends with the commands it ran', commands)
+    export = re.search(r'^  export (.*)$', done.text, re.M)
+    if fact(export, 'and how to set them up'):
+        by_hand = run('bash', '-c', 'shopt -s expand_aliases; export %s\n%s/build/src/backstay snapshots && restic snapshots' % (export[1], clone),
+                      env=env, code=0, why='which works by hand, for restic, too')
+        fact(by_hand.text.count('2 snapshots') == 2, 'and shows two snapshots', by_hand.text)
+    with Postgres() as server:
+        server.create('mine', 'create table t as select i, md5(i::text) from generate_series(1, 5000) i')
+        trees.everything(path('files'), devices=False, big=100_000)
+        for name in ('fifo',):
+            os.unlink(path('files/special/' + name))
+        done = run(clone + '/quickstart', '--url', server.url('mine'), '--dir', path('files'), env=env, code=0, timeout=600)
+        equal(server.sql('postgres', 'select string_agg(datname, \',\' order by datname) from pg_database where not datistemplate'), 'mine,postgres',
+              'with --url nothing is made on that server')
+    done = run(clone + '/quickstart', '--nonsense', env=env)
+    fact(done.code == 1 and 'usage' in done.errors, 'an unknown option is answered by the usage', done.errors)
+    before = set(os.listdir(temporary))
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen([clone + '/quickstart'], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        up = wait_until(lambda: servers(temporary), 120)
+        time.sleep(1)
+        os.killpg(process.pid, sig)
+        process.wait(60)
+        fact(up and process.returncode != 0, 'ended by %s: it says so' % sig.name, process.returncode)
+        fact(wait_until(lambda: not servers(temporary), 10), 'ended by %s: no server is left' % sig.name)
+        equal(set(os.listdir(temporary)), before, 'ended by %s: no directory is left' % sig.name)
+    finish()
+
+
+main()
