@@ -2,6 +2,7 @@
 /* What the pure parts do on one core, in MB/s (10^6 bytes of plain data): meson test --benchmark -v
  */
 #include "base/id.h"
+#include "codec/chunker.h"
 #include "codec/compress.h"
 #include "codec/hash.h"
 #include "codec/seal.h"
@@ -14,6 +15,7 @@
 typedef struct {
     Sealer *sealer;
     Compressor *compressor;
+    Chunker *chunker;
     uint8_t *out;
     size_t room;
 } Work;
@@ -65,6 +67,25 @@ static void compress_work(const Work *work, const uint8_t *data, size_t len)
     (void)compress_into(work->compressor, data, len, work->out, work->room);
 }
 
+static void chunk_work(const Work *work, const uint8_t *data, size_t len)
+{
+    bool cut;
+
+    for (size_t at = 0; at < len;)
+        at += chunker_next(work->chunker, data + at, len - at, &cut);
+}
+
+/* Only the bytes that are hashed: from the minimum on. */
+static void scan_work(const Work *work, const uint8_t *data, size_t len)
+{
+    bool cut;
+
+    for (size_t at = 0; at < len;) {
+        work->chunker->len = CHUNK_MIN - 64;
+        at += chunker_next(work->chunker, data + at, len - at, &cut);
+    }
+}
+
 /* Something like a dump: words of a small vocabulary and numbers. */
 static void fill_text(char *text, size_t len)
 {
@@ -91,6 +112,8 @@ int main(void)
     g_autofree uint8_t *text = g_malloc(DATA_LEN);
     Work work = { .room = 4 << 20 };
     SealKey key;
+    GearTable gear;
+    Chunker chunker;
 
     random_bytes(random, DATA_LEN);
     fill_text((char *)text, DATA_LEN);
@@ -102,6 +125,11 @@ int main(void)
         run("seal", &work, random, lengths[i], seal_work);
         run("unseal", &work, random, lengths[i], unseal_work);
     }
+    gear_table_derive((const uint8_t *)&key, &gear);
+    chunker_init_content(&chunker, &gear);
+    work.chunker = &chunker;
+    run("chunker", &work, random, DATA_LEN, chunk_work);
+    run("chunker, hashed part", &work, random, DATA_LEN, scan_work);
     for (int level = 1; level <= 3; level += 2) {
         g_autofree char *name = g_strdup_printf("zstd %d", level);
 

@@ -18,7 +18,8 @@ typedef struct {
     uint64_t entries[256];
 } GearTable;
 
-/* HKDF-SHA256 over the 64-byte master key (E | k | r with r clamped), label "backstay gear v1". */
+/* HKDF-SHA256 over the 64-byte master key E | k | r, label "backstay gear v1". r is clamped here.
+ */
 void gear_table_derive(const uint8_t master[64], GearTable *ret_table);
 
 typedef struct {
@@ -31,8 +32,9 @@ typedef struct {
 void chunker_init_content(Chunker *chunker, const GearTable *gear); /* borrowed */
 void chunker_init_fixed(Chunker *chunker, size_t size); /* 4 KiB .. 8 MiB, a power of two */
 
-/* How many of the len bytes at data go to the current chunk: 1..len. *ret_cut tells whether the
- * chunk ends there; then the next call starts a new one. */
+/* How many of the len bytes at data (at least one) go to the current chunk: 1..len. *ret_cut tells
+ * whether the chunk ends there; then the next call starts a new one. Where chunks end does not
+ * depend on how the data is handed in. */
 size_t chunker_next(Chunker *chunker, const void *data, size_t len, bool *ret_cut);
 /* The stream ended (or a new one begins): forget the unfinished chunk. */
 void chunker_reset(Chunker *chunker);
