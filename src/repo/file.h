@@ -2,7 +2,7 @@
 /* The names of a repository's objects (repository format, "Layout") and the types of blobs. */
 #pragma once
 #include "base/id.h"
-#include <glib.h>
+#include "store/store.h"
 
 typedef enum { FILE_KEY, FILE_SNAPSHOT, FILE_INDEX, FILE_LOCK, FILE_PACK } FileType;
 
@@ -27,3 +27,8 @@ typedef struct {
     uint64_t size;
     int64_t modified_at;
 } FileInfo;
+
+/* What lies in file_dir(type), sorted by id; names that are no ids are passed over (counted in
+ * ret_foreign unless NULL). Of FileInfo. */
+bool file_list(Store *store, FileType type, GArray **ret_files, unsigned *ret_foreign,
+               GError **error);

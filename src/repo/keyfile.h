@@ -7,6 +7,8 @@
 #include "codec/seal.h"
 #include <glib.h>
 
+#define KEYFILE_MAX (64u * 1024) /* bytes; restic's have 450 */
+
 typedef struct {
     char *username, *hostname; /* informative, may be NULL */
     Timestamp created;
@@ -29,8 +31,10 @@ void keyfile_free(KeyFile *keyfile);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KeyFile, keyfile_free)
 
 /* BS_ERROR_PASSWORD when the password does not open it. */
-bool keyfile_open(const KeyFile *keyfile, const Secret *password, SealKey *ret_master, GError **error);
+bool keyfile_open(const KeyFile *keyfile, const Secret *password, SealKey *ret_master,
+                  GError **error);
 
-/* The bytes of a new key file for this master key. username, hostname may be NULL. */
-GBytes *keyfile_encode(const SealKey *master, const Secret *password, KeyCost cost, const char *username,
-                       const char *hostname, GError **error);
+/* The bytes of a new key file for this master key; repo_add_key() stores and proves one. username,
+ * hostname may be NULL. */
+GBytes *keyfile_encode(const SealKey *master, const Secret *password, KeyCost cost,
+                       const char *username, const char *hostname, GError **error);

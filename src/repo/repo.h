@@ -29,18 +29,24 @@ typedef struct {
 } RepoOptions;
 
 typedef struct {
-    unsigned version;           /* 2, or 1 for tests */
-    KeyCost cost;               /* n == 0: key_cost_default */
+    unsigned version; /* 2, or 1 for tests */
+    KeyCost cost;     /* n == 0: key_cost_default */
     const char *username, *hostname;
-    uint64_t polynomial;        /* 0: a new random one */
+    uint64_t polynomial; /* 0: a new random one */
 } RepoInit;
 
-/* BS_ERROR_EXISTS when config exists or keys/ or snapshots/ hold anything. Key first, then config. */
+/* BS_ERROR_EXISTS when config exists or keys/ or snapshots/ hold anything. Key first, then config.
+ */
 bool repo_init(Store *store, const Secret *password, const RepoInit *init, GError **error);
 
+/* Adds a key file for this master key, reads it back and opens it: only a key that was proven
+ * counts. What fails the proof is removed again. cost.n == 0: key_cost_default. */
+bool repo_add_key(Store *store, const SealKey *master, const Secret *password, KeyCost cost,
+                  const char *username, const char *hostname, Id *ret_id, GError **error);
+
 /* BS_ERROR_NO_REPO: no config. BS_ERROR_PASSWORD: no key opens. BS_ERROR_CORRUPT: config damaged.
- * BS_ERROR_UNSUPPORTED: a version from the future. Damaged key files are passed over; when none opens,
- * the error names them. The store is borrowed and must outlive the repository. */
+ * BS_ERROR_UNSUPPORTED: a version from the future. Damaged key files are passed over; when none
+ * opens, the error names them. The store is borrowed and must outlive the repository. */
 bool repo_open(Store *store, const Secret *password, const RepoOptions *options, Repo **ret_repo,
                GError **error);
 void repo_close(Repo *repo); /* takes NULL */
@@ -54,28 +60,36 @@ const char *repo_id(const Repo *repo);   /* 64 hex digits, from config */
 unsigned repo_version(const Repo *repo);
 uint64_t repo_polynomial(const Repo *repo);
 const GearTable *repo_gear(const Repo *repo);
-/* zstd level for data, 0: store plain (mode off). Trees and JSON are always compressed in version 2. */
+/* zstd level for data, 0: store plain (mode off). Trees and JSON are always compressed in
+ * version 2. */
 int repo_data_level(const Repo *repo);
 /* The JSON text of config as stored. */
 const char *repo_config_text(const Repo *repo);
 
 /* ---- plain objects: index, snapshot, lock ---- */
 
-/* The text of an object: name checked against hash, opened, decompressed. BS_ERROR_CORRUPT, NOT_FOUND. */
+/* The text of an object: name checked against hash, opened, decompressed. BS_ERROR_CORRUPT,
+ * NOT_FOUND. */
 bool repo_load(Repo *repo, FileType type, const Id *id, GBytes **ret_text, GError **error);
 /* The same with what the store gave, also for key files (returned as they are) and packs. */
 bool repo_load_raw(Repo *repo, FileType type, const Id *id, GBytes **ret_bytes, GError **error);
+/* What an object with this text is stored as, and its name; opened again and compared (unless
+ * no_verify). */
+bool repo_encode(Repo *repo, const char *text, size_t len, GBytes **ret_stored, Id *ret_id,
+                 GError **error);
 /* Durable when it returns. */
 bool repo_save(Repo *repo, FileType type, const char *text, size_t len, Id *ret_id, GError **error);
-/* Sorted by id; names that are no ids are passed over (counted in ret_foreign unless NULL). Of FileInfo. */
-bool repo_list(Repo *repo, FileType type, GArray **ret_files, unsigned *ret_foreign, GError **error);
+/* Sorted by id; names that are no ids are passed over (counted in ret_foreign unless NULL). Of
+ * FileInfo. */
+bool repo_list(Repo *repo, FileType type, GArray **ret_files, unsigned *ret_foreign,
+               GError **error);
 bool repo_remove(Repo *repo, FileType type, const Id *id, GError **error);
 /* The one id that begins with prefix. BS_ERROR_NOT_FOUND, BS_ERROR_USAGE (ambiguous). */
 bool repo_resolve(Repo *repo, FileType type, const char *prefix, Id *ret_id, GError **error);
 
 /* ---- the index ---- */
 
-/* After the snapshots were listed (repository format, "Order of operations"). Loading again brings in
- * what is new. */
+/* After the snapshots were listed (repository format, "Order of operations"). Loading again brings
+ * in what is new. */
 bool repo_load_index(Repo *repo, const Cancel *cancel, GError **error);
 Index *repo_index(Repo *repo); /* NULL before */

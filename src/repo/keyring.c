@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/keyring.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "codec/hash.h"
+#include "repo/file.h"
+
+#define TRIES_MAX 20 /* key derivations; restic's limit, too */
+
+typedef struct {
+    Id id;
+    KeyFile *keyfile;
+    unsigned rank; /* tried in this order */
+} Candidate;
+
+enum { RANK_HINTED, RANK_INTACT, RANK_RENAMED };
+
+typedef struct {
+    GArray *candidates; /* of Candidate */
+    GString *damaged;   /* short ids with ", " between */
+    GError *unread;     /* the first failure of the store */
+} Keyring;
+
+static void candidate_clear(gpointer pointer)
+{
+    keyfile_free(((Candidate *)pointer)->keyfile);
+}
+
+static void keyring_init(Keyring *ring)
+{
+    ring->candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
+    g_array_set_clear_func(ring->candidates, candidate_clear);
+    ring->damaged = g_string_new(NULL);
+    ring->unread = NULL;
+}
+
+static void keyring_done(Keyring *ring)
+{
+    g_array_unref(ring->candidates);
+    (void)g_string_free(ring->damaged, TRUE);
+    g_clear_error(&ring->unread);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Keyring, keyring_done)
+
+static void pass_over(Keyring *ring, const Id *id, const char *why)
+{
+    log_debug("key file passed over", "key", id_hex(id).text, "why", why, NULL);
+    g_string_append_printf(ring->damaged, "%s%s", ring->damaged->len ? ", " : "",
+                           id_short(id).text);
+}
+
+static void add(Keyring *ring, const Id *id, GBytes *bytes, const char *hint)
+{
+    g_autoptr(GError) problem = NULL;
+    Candidate candidate = { .id = *id, .rank = RANK_INTACT };
+    Id content;
+
+    candidate.keyfile =
+        keyfile_decode(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &problem);
+    if (!candidate.keyfile) {
+        pass_over(ring, id, problem->message);
+        return;
+    }
+    hash_bytes(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &content);
+    if (!id_equal(&content, id)) {
+        candidate.rank = RANK_RENAMED;
+        pass_over(ring, id, "content does not match its name");
+    } else if (hint && g_str_has_prefix(id_hex(id).text, hint))
+        candidate.rank = RANK_HINTED;
+    g_array_append_val(ring->candidates, candidate);
+}
+
+static void load(Keyring *ring, Store *store, const Id *id, const char *hint)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GError) problem = NULL;
+
+    if (store_get_whole(store, file_key(FILE_KEY, id).text, KEYFILE_MAX, &bytes, &problem))
+        add(ring, id, bytes, hint);
+    else if (g_error_matches(problem, BS_ERROR, BS_ERROR_CORRUPT))
+        pass_over(ring, id, problem->message);
+    else if (!ring->unread && !g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND))
+        ring->unread = g_steal_pointer(&problem); // another key may do; NOT_FOUND: just removed
+}
+
+static gint compare_candidates(gconstpointer a, gconstpointer b)
+{
+    const Candidate *x = a, *y = b;
+
+    return x->rank != y->rank ? (x->rank < y->rank ? -1 : 1) : id_compare(&x->id, &y->id);
+}
+
+static bool load_all(Keyring *ring, Store *store, const char *hint, GError **error)
+{
+    g_autoptr(GArray) files = NULL;
+
+    if (!file_list(store, FILE_KEY, &files, NULL, error))
+        return false;
+    for (guint i = 0; i < files->len; i++)
+        load(ring, store, &g_array_index(files, FileInfo, i).id, hint);
+    g_array_sort(ring->candidates, compare_candidates);
+    return true;
+}
+
+static const Candidate *try_all(Keyring *ring, const Secret *password, SealKey *ret_master)
+{
+    for (guint i = 0; i < MIN(ring->candidates->len, TRIES_MAX); i++) {
+        const Candidate *candidate = &g_array_index(ring->candidates, Candidate, i);
+        g_autoptr(GError) problem = NULL;
+
+        if (keyfile_open(candidate->keyfile, password, ret_master, &problem))
+            return candidate;
+        if (!g_error_matches(problem, BS_ERROR, BS_ERROR_PASSWORD))
+            pass_over(ring, &candidate->id, problem->message);
+    }
+    return NULL;
+}
+
+static bool fail(Keyring *ring, const Store *store, GError **error)
+{
+    g_autoptr(GString) text = g_string_new("wrong password or no key found");
+
+    if (ring->unread) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&ring->unread), "reading key files: ");
+        return false;
+    }
+    if (ring->damaged->len)
+        g_string_append_printf(text, "; damaged key files: %s", ring->damaged->str);
+    else if (ring->candidates->len == 0)
+        g_string_append_printf(text, "; %s has no key file: bring back a copy of one",
+                               store->location);
+    if (ring->candidates->len > TRIES_MAX)
+        g_string_append_printf(text, "; tried %d of %u keys: choose one with --key-hint", TRIES_MAX,
+                               ring->candidates->len);
+    g_set_error_literal(error, BS_ERROR, BS_ERROR_PASSWORD, text->str);
+    return false;
+}
+
+bool keyring_open(Store *store, const Secret *password, const char *hint, SealKey *ret_master,
+                  Id *ret_key, GError **error)
+{
+    g_auto(Keyring) ring;
+    const Candidate *found;
+
+    keyring_init(&ring);
+    if (!load_all(&ring, store, hint, error))
+        return false;
+    found = try_all(&ring, password, ret_master);
+    if (!found)
+        return fail(&ring, store, error);
+    *ret_key = found->id;
+    return true;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All key files of a repository, and the one that a password opens. */
+#pragma once
+#include "repo/keyfile.h"
+#include "store/store.h"
+
+/*
+ * hint: id prefix of the key file to try first, or NULL. Damaged key files are passed over; one
+ * whose content does not match its name but that can be read is tried last, for it may be the only
+ * way to the data. BS_ERROR_PASSWORD when none opens; the text names the damaged ones. Other
+ * errors: of the store.
+ */
+bool keyring_open(Store *store, const Secret *password, const char *hint, SealKey *ret_master,
+                  Id *ret_key, GError **error);
