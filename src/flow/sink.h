@@ -31,7 +31,9 @@ typedef struct {
 enum {
     /* several entries open at once, each fed and ended by one thread, which feeds one at a time */
     SINK_MANY_OPEN = 1 << 0,
-    SINK_ANY_ORDER = 1 << 1, /* any offset, any thread, also several threads in one entry */
+    /* any offset, any thread, also several threads in one entry; a directory may end before the
+     * files in it do */
+    SINK_ANY_ORDER = 1 << 1,
 };
 
 typedef struct {

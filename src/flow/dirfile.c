@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flow/dirfile.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "flow/dirmeta.h"
+#include "flow/dirremove.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What file systems keep track of: a shorter run of zeros saves nothing. */
+#define HOLE_UNIT 4096u
+
+/* ---- what all entries share ---- */
+
+TempName target_temp_name(Target *target)
+{
+    TempName name;
+
+    snprintf(name.text, sizeof name.text, ".backstay-%016" G_GINT64_MODIFIER "x-%u", target->salt,
+             atomic_fetch_add(&target->n_temps, 1));
+    return name;
+}
+
+void target_report(const Target *target, const TargetDir *dir, const Node *node, const char *action)
+{
+    g_autofree char *path = NULL;
+
+    if (!target->options.report)
+        return;
+    path = target_dir_path(dir, node->name);
+    target->options.report(path, node, action, target->options.user);
+}
+
+void target_warn(const Target *target, const TargetDir *dir, const char *name,
+                 const GError *problem)
+{
+    g_autofree char *path = NULL;
+
+    if (!target->options.warn)
+        return;
+    path = target_dir_path(dir, name);
+    target->options.warn(path, problem, target->options.user);
+}
+
+typedef struct {
+    const Target *target;
+    const TargetDir *dir;
+    const char *name;
+} WarnPlace;
+
+static void warn_meta(void *user, const GError *problem)
+{
+    const WarnPlace *place = user;
+
+    target_warn(place->target, place->dir, place->name, problem);
+}
+
+void target_restore_meta(const Target *target, const TargetDir *dir, int fd, const Node *node)
+{
+    WarnPlace place = { target, dir, node->name };
+    MetaOptions options = { target->options.no_special, warn_meta, &place };
+
+    meta_restore(fd, node, &options);
+}
+
+/* An empty directory gives way to anything; a full one only to who asked for extra things to be
+ * removed. */
+static bool remove_directory(const Target *target, const TargetDir *dir, int dirfd,
+                             const char *name, GError **error)
+{
+    g_autofree char *path = NULL;
+    bool may_delete = target->options.delete_extra;
+
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+        return true;
+    path = target_dir_path(dir, name);
+    if (may_delete && target->options.may_delete)
+        may_delete = target->options.may_delete(path, target->options.user);
+    if (may_delete)
+        return remove_tree_at(dirfd, name, error);
+    g_set_error_literal(
+        error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+        "a directory that is not empty has its name; remove it or restore with --delete");
+    return false;
+}
+
+bool target_replace(const Target *target, const TargetDir *dir, int dirfd, const char *temp,
+                    const char *name, GError **error)
+{
+    if (renameat(dirfd, temp, dirfd, name) == 0)
+        return true;
+    if (errno == EISDIR) {
+        if (!remove_directory(target, dir, dirfd, name, error))
+            return false;
+        if (renameat(dirfd, temp, dirfd, name) == 0)
+            return true;
+    }
+    bs_error_errno(error, errno, "rename into place");
+    return false;
+}
+
+/* ---- one file ---- */
+
+TargetFile *target_file_new(TargetDir *dir, Node *node)
+{
+    TargetFile *file = g_new0(TargetFile, 1);
+
+    file->dir = target_dir_ref(dir);
+    file->node = node;
+    file->fd = -1;
+    pthread_mutex_init(&file->mutex, NULL);
+    return file;
+}
+
+void target_file_free(TargetFile *file)
+{
+    g_assert(file->fd < 0);
+    pthread_mutex_destroy(&file->mutex);
+    target_dir_unref(file->dir);
+    node_free(file->node);
+    g_free(file);
+}
+
+/* For nobody else to read until its owner and mode are set. */
+static bool create(Target *target, TargetFile *file, GError **error)
+{
+    int dirfd = target_dir_pin(file->dir, error);
+
+    if (dirfd < 0)
+        return false;
+    file->temp = target_temp_name(target);
+    file->fd =
+        openat(dirfd, file->temp.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file->fd < 0)
+        bs_error_errno(error, errno, "create");
+    target_dir_unpin(file->dir);
+    return file->fd >= 0;
+}
+
+static bool ensure_created(Target *target, TargetFile *file, uint64_t end, GError **error)
+{
+    bool ok = true;
+
+    pthread_mutex_lock(&file->mutex);
+    if (file->fd < 0)
+        ok = create(target, file, error);
+    file->end = MAX(file->end, end);
+    pthread_mutex_unlock(&file->mutex);
+    return ok;
+}
+
+static bool all_zero(const char *data, size_t len)
+{
+    return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
+}
+
+/* The length of the longest piece from here on that is one thing: a hole, or data. */
+static size_t next_piece(uint64_t offset, const char *data, size_t len, bool *ret_hole)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        size_t unit = MIN(HOLE_UNIT - (size_t)((offset + done) % HOLE_UNIT), len - done);
+        bool hole = unit == HOLE_UNIT && all_zero(data + done, unit);
+
+        if (done == 0)
+            *ret_hole = hole;
+        else if (hole != *ret_hole)
+            break;
+        done += unit;
+    }
+    return done;
+}
+
+static bool write_around_holes(int fd, uint64_t offset, const char *data, size_t len,
+                               const char *name, GError **error)
+{
+    while (len > 0) {
+        bool hole = false;
+        size_t piece = next_piece(offset, data, len, &hole);
+
+        if (!hole && !fs_pwrite_all(fd, data, piece, offset, name, error))
+            return false;
+        offset += piece;
+        data += piece;
+        len -= piece;
+    }
+    return true;
+}
+
+bool target_file_write(Target *target, TargetFile *file, uint64_t offset, const void *data,
+                       size_t len, GError **error)
+{
+    if (!ensure_created(target, file, offset + len, error))
+        return false;
+    if (target->options.sparse)
+        return write_around_holes(file->fd, offset, data, len, file->node->name, error);
+    return fs_pwrite_all(file->fd, data, len, offset, file->node->name, error);
+}
+
+/* A size beyond the content means zeros at the end, a smaller one nothing (repository format,
+ * "Trees", Sizes). */
+static bool set_length(const Target *target, const TargetFile *file, GError **error)
+{
+    uint64_t length = MAX(file->end, file->node->size);
+
+    if (length == file->end && !target->options.sparse)
+        return true;
+    if (length > INT64_MAX) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_CORRUPT, "a size that no file can have");
+        return false;
+    }
+    if (ftruncate(file->fd, (off_t)length) == 0)
+        return true;
+    bs_error_errno(error, errno, "set length");
+    return false;
+}
+
+bool target_file_finish(Target *target, TargetFile *file, struct stat *ret_identity, GError **error)
+{
+    int dirfd = -1;
+    bool ok;
+
+    if (!ensure_created(target, file, 0, error) || !set_length(target, file, error)) {
+        target_file_drop(file);
+        return false;
+    }
+    target_restore_meta(target, file->dir, file->fd, file->node);
+    if (ret_identity)
+        (void)fstat(file->fd, ret_identity);
+    ok = fs_close(file->fd, file->node->name, error);
+    file->fd = -1;
+    dirfd = target_dir_pin(file->dir, ok ? error : NULL);
+    ok = ok && dirfd >= 0 &&
+         target_replace(target, file->dir, dirfd, file->temp.text, file->node->name, error);
+    if (dirfd >= 0 && !ok)
+        (void)unlinkat(dirfd, file->temp.text, 0);
+    if (dirfd >= 0)
+        target_dir_unpin(file->dir);
+    return ok;
+}
+
+void target_file_drop(TargetFile *file)
+{
+    int dirfd = file->fd >= 0 ? target_dir_pin(file->dir, NULL) : -1;
+
+    if (dirfd >= 0) {
+        (void)unlinkat(dirfd, file->temp.text, 0);
+        target_dir_unpin(file->dir);
+    }
+    fs_clear_fd(&file->fd);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owner, mode, extended attributes and times of an entry that is being restored, set on a
+ * descriptor and so on the very thing that was made, whatever its name points to by now. What
+ * cannot be set is told and passed over.
+ */
+#pragma once
+#include "codec/tree.h"
+
+typedef struct {
+    bool no_special; /* without setuid and setgid */
+    void (*warn)(void *user, const GError *problem);
+    void *user;
+} MetaOptions;
+
+/* fd: opened for reading or writing, or (links, devices, pipes) with O_PATH. */
+void meta_restore(int fd, const Node *node, const MetaOptions *options);

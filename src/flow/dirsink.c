@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flow/dirsink.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "flow/dirfile.h"
+#include "flow/dirlinks.h"
+#include "flow/dirremove.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+    Sink base;
+    Target target;
+    TargetDirs *dirs;
+    HardLinks *links;
+    TargetDir *current; /* the innermost directory that was begun; the calling thread's */
+    bool begun;
+    struct stat mark;
+} DirSink;
+
+/* A handle. */
+typedef struct {
+    TargetDir *dir;   /* a directory: itself */
+    TargetFile *file; /* a regular file */
+    LinkGroup *link;
+    LinkRole role;
+    bool unchanged; /* what lies there is trusted to have this content */
+} Item;
+
+/* ---- what the target has ---- */
+
+/* st_mode 0: nothing. */
+static bool look(TargetDir *dir, const char *name, struct stat *ret_st, GError **error)
+{
+    int dirfd;
+    bool ok = true;
+
+    memset(ret_st, 0, sizeof *ret_st);
+    if (dir->fresh)
+        return true;
+    dirfd = target_dir_pin(dir, error);
+    if (dirfd < 0)
+        return false;
+    if (fstatat(dirfd, name, ret_st, AT_SYMLINK_NOFOLLOW) < 0) {
+        ret_st->st_mode = 0;
+        ok = errno == ENOENT;
+        if (!ok)
+            bs_error_errno(error, errno, "look at what is there");
+    }
+    target_dir_unpin(dir);
+    return ok;
+}
+
+static bool wanted(const DirSink *sink, const Node *node, const struct stat *there)
+{
+    Timestamp mtime = { .sec = there->st_mtim.tv_sec, .nsec = (uint32_t)there->st_mtim.tv_nsec };
+
+    if (!there->st_mode)
+        return true;
+    switch (sink->target.options.overwrite) {
+    case OVERWRITE_NEVER:
+        return false;
+    case OVERWRITE_IF_NEWER:
+        return timestamp_compare(node->mtime, mtime) > 0;
+    default:
+        return true;
+    }
+}
+
+/* A file with a second name is never trusted: the other one may lie outside of the target, and
+ * setting owner or mode here would set them there. */
+static bool trusted(const DirSink *sink, const Node *node, const struct stat *there)
+{
+    Timestamp mtime = { .sec = there->st_mtim.tv_sec, .nsec = (uint32_t)there->st_mtim.tv_nsec };
+
+    return sink->target.options.overwrite == OVERWRITE_IF_CHANGED && S_ISREG(there->st_mode) &&
+           there->st_nlink == 1 && (uint64_t)there->st_size == node->size &&
+           timestamp_compare(mtime, node->mtime) == 0;
+}
+
+static bool skip(const DirSink *sink, const Node *node, GError **error)
+{
+    target_report(&sink->target, sink->current, node, "skipped");
+    g_set_error_literal(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "not wanted");
+    return false;
+}
+
+/* ---- nodes and items ---- */
+
+/* What is needed until the end, when the tree may be gone. */
+static Node *metadata_of(const Node *node)
+{
+    Node *copy = node_new();
+
+    *copy = *node;
+    copy->name = g_strdup(node->name);
+    copy->user = copy->group = NULL;
+    copy->linktarget = NULL;
+    copy->content = NULL;
+    copy->xattrs = node->xattrs ? g_array_ref(node->xattrs) : NULL;
+    return copy;
+}
+
+static Item *item_new(TargetDir *dir)
+{
+    Item *item = g_new0(Item, 1);
+
+    item->dir = dir;
+    return item;
+}
+
+/* ---- directories ---- */
+
+static bool remove_extra(const DirSink *sink, TargetDir *dir, int dirfd, const char *name,
+                         GError **error)
+{
+    const DirSinkOptions *options = &sink->target.options;
+    g_autofree char *path = target_dir_path(dir, name);
+    Node extra = { .name = (char *)name };
+    struct stat st;
+
+    if (options->may_delete && !options->may_delete(path, options->user))
+        return true;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        extra.mode = st.st_mode;
+    if (!options->dry_run && !remove_tree_at(dirfd, name, error))
+        return false;
+    target_report(&sink->target, dir, &extra, "deleted");
+    return true;
+}
+
+static void list_extras(const TargetDir *dir, int dirfd, GPtrArray *extras)
+{
+    int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *entry;
+
+    while (list && (entry = readdir(list))) {
+        const char *name = entry->d_name;
+
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+            !g_hash_table_contains(dir->names, name) &&
+            (dir->parent || strcmp(name, DIR_SINK_MARK) != 0))
+            g_ptr_array_add(extras, g_strdup(name));
+    }
+    if (list)
+        closedir(list);
+    else
+        fs_clear_fd(&copy);
+}
+
+static void remove_extras(const DirSink *sink, TargetDir *dir, int dirfd)
+{
+    g_autoptr(GPtrArray) extras = g_ptr_array_new_with_free_func(g_free);
+
+    if (!dir->names || dir->fresh || dir->incomplete)
+        return;
+    list_extras(dir, dirfd, extras);
+    for (guint i = 0; i < extras->len; i++) {
+        g_autoptr(GError) problem = NULL;
+
+        if (!remove_extra(sink, dir, dirfd, extras->pdata[i], &problem)) {
+            g_prefix_error(&problem, "delete: ");
+            target_warn(&sink->target, dir, extras->pdata[i], problem);
+        }
+    }
+}
+
+/* Nothing in it is worked on any more. */
+static void directory_done(const DirSink *sink, TargetDir *dir)
+{
+    g_autoptr(GError) problem = NULL;
+    int dirfd;
+
+    // a dry run into what does not exist
+    if (dir->fresh && sink->target.options.dry_run)
+        return;
+    dirfd = target_dir_pin(dir, &problem);
+    if (dirfd < 0) {
+        target_warn(&sink->target, dir, NULL, problem);
+        return;
+    }
+    remove_extras(sink, dir, dirfd);
+    if (dir->node && !sink->target.options.dry_run)
+        target_restore_meta(&sink->target, dir->parent, dirfd, dir->node);
+    target_dir_unpin(dir);
+}
+
+static void enter(TargetDir *dir)
+{
+    atomic_fetch_add(&dir->open, 1);
+}
+
+static void leave(const DirSink *sink, TargetDir *dir)
+{
+    while (dir && atomic_fetch_sub(&dir->open, 1) == 1) {
+        TargetDir *parent = dir->parent;
+
+        directory_done(sink, dir);
+        // the directory itself is worked on as long as something in it is
+        if (parent)
+            target_dir_unref(dir);
+        dir = parent;
+    }
+}
+
+static bool make_directory(const DirSink *sink, int dirfd, const char *name,
+                           const struct stat *there, bool *ret_fresh, GError **error)
+{
+    *ret_fresh = !S_ISDIR(there->st_mode);
+    if (!*ret_fresh)
+        return true;
+    // a link is never followed, wherever it leads: what is in the way goes
+    if (there->st_mode && sink->target.options.overwrite == OVERWRITE_NEVER) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_EXISTS,
+                            "something else than a directory has its name");
+        return false;
+    }
+    if (there->st_mode && unlinkat(dirfd, name, 0) < 0) {
+        bs_error_errno(error, errno, "remove what has its name");
+        return false;
+    }
+    if (mkdirat(dirfd, name, 0700) < 0) {
+        bs_error_errno(error, errno, "make directory");
+        return false;
+    }
+    return true;
+}
+
+static bool open_directory(const DirSink *sink, TargetDir *parent, const char *name,
+                           const struct stat *there, int *ret_fd, bool *ret_fresh, GError **error)
+{
+    int dirfd = target_dir_pin(parent, error);
+
+    if (dirfd < 0)
+        return false;
+    *ret_fd = -1;
+    if (make_directory(sink, dirfd, name, there, ret_fresh, error))
+        *ret_fd = fs_open_beneath(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
+    target_dir_unpin(parent);
+    return *ret_fd >= 0;
+}
+
+static bool begin_directory(DirSink *sink, const Node *node, const struct stat *there,
+                            Item **ret_item, GError **error)
+{
+    const DirSinkOptions *options = &sink->target.options;
+    TargetDir *parent = sink->current, *dir;
+    bool fresh = !S_ISDIR(there->st_mode);
+    int fd = -1;
+
+    if (!(options->dry_run && fresh) &&
+        !open_directory(sink, parent, node->name, there, &fd, &fresh, error))
+        return false;
+    dir = target_dir_new(parent, node->name, fd);
+    dir->fresh = fresh;
+    dir->node = metadata_of(node);
+    if (options->delete_extra && !fresh)
+        dir->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    enter(parent);
+    sink->current = dir;
+    target_report(&sink->target, parent, node, fresh ? "restored" : "updated");
+    *ret_item = item_new(dir);
+    return true;
+}
+
+/* ---- links, devices, pipes: made at once ---- */
+
+static int make_special(int dirfd, const char *name, const Node *node)
+{
+    if (S_ISLNK(node->mode))
+        return symlinkat(node->linktarget ? node->linktarget : "", dirfd, name);
+    return mknodat(dirfd, name, (node->mode & S_IFMT) | 0600, (dev_t)node->device);
+}
+
+/* The thing that was made, and not what someone put in its place in the meantime. */
+static bool hold_special(int dirfd, const char *name, const Node *node, int *ret_fd, GError **error)
+{
+    struct stat st;
+
+    *ret_fd = fs_open_beneath(dirfd, name, O_PATH | O_NOFOLLOW, 0, error);
+    if (*ret_fd < 0)
+        return false;
+    if (fstat(*ret_fd, &st) == 0 && (st.st_mode & S_IFMT) == (node->mode & S_IFMT) &&
+        st.st_nlink == 1)
+        return true;
+    fs_clear_fd(ret_fd);
+    g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED, "was replaced while it was made");
+    return false;
+}
+
+static bool place_special(DirSink *sink, int dirfd, const Node *node, GError **error)
+{
+    Target *target = &sink->target;
+    TempName temp = target_temp_name(target);
+    fs_autoclose int fd = -1;
+
+    if (make_special(dirfd, temp.text, node) < 0) {
+        bs_error_errno(error, errno, "make %s", node_type_name(node));
+        return false;
+    }
+    if (hold_special(dirfd, temp.text, node, &fd, error)) {
+        target_restore_meta(target, sink->current, fd, node);
+        if (target_replace(target, sink->current, dirfd, temp.text, node->name, error))
+            return true;
+    }
+    (void)unlinkat(dirfd, temp.text, 0);
+    return false;
+}
+
+static bool begin_special(DirSink *sink, const Node *node, const struct stat *there,
+                          Item **ret_item, GError **error)
+{
+    if (!sink->target.options.dry_run) {
+        int dirfd = target_dir_pin(sink->current, error);
+        bool ok = dirfd >= 0 && place_special(sink, dirfd, node, error);
+
+        if (dirfd >= 0)
+            target_dir_unpin(sink->current);
+        if (!ok)
+            return false;
+    }
+    target_report(&sink->target, sink->current, node, there->st_mode ? "updated" : "restored");
+    *ret_item = item_new(NULL);
+    return true;
+}
+
+/* ---- files ---- */
+
+static void begin_file(DirSink *sink, const Node *node, const struct stat *there, Item **ret_item)
+{
+    Item *item = item_new(sink->current);
+
+    item->file = target_file_new(sink->current, metadata_of(node));
+    item->file->existed = there->st_mode != 0;
+    item->unchanged = trusted(sink, node, there);
+    if (!item->unchanged && !sink->target.options.dry_run)
+        item->role = hard_links_join(sink->links, node, &item->link);
+    enter(sink->current);
+    *ret_item = item;
+}
+
+static void end_of_file(const DirSink *sink, TargetFile *file)
+{
+    TargetDir *dir = target_dir_ref(file->dir);
+
+    target_file_free(file);
+    leave(sink, dir);
+    target_dir_unref(dir);
+}
+
+static void link_done(TargetFile *file, const GError *problem, void *user)
+{
+    DirSink *sink = user;
+
+    if (problem)
+        target_warn(&sink->target, file->dir, file->node->name, problem);
+    else
+        target_report(&sink->target, file->dir, file->node, file->existed ? "updated" : "restored");
+    end_of_file(sink, file);
+}
+
+/* The content is there; it may still have another owner, mode or label. */
+static bool refresh_unchanged(DirSink *sink, TargetFile *file, GError **error)
+{
+    int dirfd = target_dir_pin(file->dir, error);
+    fs_autoclose int fd = -1;
+    struct stat st;
+    bool ok = false;
+
+    if (dirfd < 0)
+        return false;
+    fd = fs_open_beneath(dirfd, file->node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, error);
+    target_dir_unpin(file->dir);
+    if (fd < 0)
+        return false;
+    ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+    if (ok)
+        target_restore_meta(&sink->target, file->dir, fd, file->node);
+    else
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED,
+                            "was replaced while it was looked at");
+    return ok;
+}
+
+static bool finish_file(DirSink *sink, Item *item, GError **error)
+{
+    struct stat identity;
+
+    if (sink->target.options.dry_run)
+        return true;
+    if (item->unchanged)
+        return refresh_unchanged(sink, item->file, error);
+    if (item->role != LINK_FIRST)
+        return target_file_finish(&sink->target, item->file, NULL, error);
+    if (!target_file_finish(&sink->target, item->file, &identity, error)) {
+        hard_links_failed(sink->links, item->link);
+        return false;
+    }
+    hard_links_ready(sink->links, item->link, item->file, &identity);
+    return true;
+}
+
+static bool end_file(DirSink *sink, Item *item, GError **error)
+{
+    TargetFile *file = item->file;
+    bool ok;
+
+    if (item->role == LINK_LATER) {
+        hard_links_add(sink->links, item->link, file);
+        return true;
+    }
+    ok = finish_file(sink, item, error);
+    if (ok)
+        target_report(&sink->target, file->dir, file->node,
+                      item->unchanged ? "unchanged"
+                      : file->existed ? "updated"
+                                      : "restored");
+    end_of_file(sink, file);
+    return ok;
+}
+
+/* ---- the sink ---- */
+
+/* The decoder has refused such names already; here is where they would do harm. */
+static bool check_name(const char *name, GError **error)
+{
+    if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strchr(name, '/'))
+        return true;
+    g_set_error_literal(error, BS_ERROR, BS_ERROR_CORRUPT, "a name that cannot be a file's");
+    return false;
+}
+
+/* Messages speak of paths in the snapshot: the target stands for where the first entry lies. */
+static void first_entry(DirSink *sink, const Entry *entry)
+{
+    TargetDir *root = target_dirs_root(sink->dirs);
+    size_t path_len = strlen(entry->path), name_len = strlen(entry->node->name) + 1;
+
+    sink->begun = true;
+    if (path_len > name_len) {
+        g_free(root->name);
+        root->name = g_strndup(entry->path, path_len - name_len);
+    }
+}
+
+static bool dir_begin(Sink *base, const Entry *entry, void **ret_handle, GError **error)
+{
+    DirSink *sink = (DirSink *)base;
+    const Node *node = entry->node;
+    struct stat there;
+    Item *item = NULL;
+    bool ok = true;
+
+    if (!check_name(node->name, error))
+        return false;
+    if (!sink->begun)
+        first_entry(sink, entry);
+    if (sink->current->names)
+        g_hash_table_add(sink->current->names, g_strdup(node->name));
+    if (node->irregular || S_ISSOCK(node->mode) ||
+        (sink->target.options.no_special && (S_ISBLK(node->mode) || S_ISCHR(node->mode))))
+        return skip(sink, node, error);
+    if (!look(sink->current, node->name, &there, error))
+        return false;
+    if (!S_ISDIR(node->mode) && !wanted(sink, node, &there))
+        return skip(sink, node, error);
+    if (S_ISDIR(node->mode))
+        ok = begin_directory(sink, node, &there, &item, error);
+    else if (S_ISREG(node->mode))
+        begin_file(sink, node, &there, &item);
+    else
+        ok = begin_special(sink, node, &there, &item, error);
+    *ret_handle = item;
+    return ok;
+}
+
+static bool dir_reuse(Sink *base, void *handle, bool *ret_reused, GError **error)
+{
+    const Item *item = handle;
+
+    (void)error;
+    *ret_reused =
+        item->unchanged || item->role == LINK_LATER || ((DirSink *)base)->target.options.dry_run;
+    return true;
+}
+
+static bool dir_write(Sink *base, void *handle, uint64_t offset, const void *data, size_t len,
+                      GError **error)
+{
+    const Item *item = handle;
+
+    return target_file_write(&((DirSink *)base)->target, item->file, offset, data, len, error);
+}
+
+static void end_directory(DirSink *sink, TargetDir *dir)
+{
+    g_assert(dir == sink->current);
+    sink->current = dir->parent;
+    leave(sink, dir);
+}
+
+static bool dir_end(Sink *base, void *handle, const Node *node, GError **error)
+{
+    g_autofree Item *item = handle;
+
+    if (!item->file) {
+        if (item->dir)
+            end_directory((DirSink *)base, item->dir);
+        return true;
+    }
+    if (node) {
+        node_free(item->file->node);
+        item->file->node = metadata_of(node);
+    }
+    return end_file((DirSink *)base, item, error);
+}
+
+static void dir_abandon(Sink *base, void *handle)
+{
+    DirSink *sink = (DirSink *)base;
+    g_autofree Item *item = handle;
+
+    if (item->file) {
+        target_file_drop(item->file);
+        if (item->role == LINK_FIRST)
+            hard_links_failed(sink->links, item->link);
+        end_of_file(sink, item->file);
+    } else if (item->dir) {
+        item->dir->incomplete = true;
+        end_directory(sink, item->dir);
+    }
+}
+
+static bool dir_finish(Sink *base, GError **error)
+{
+    DirSink *sink = (DirSink *)base;
+    TargetDir *root = target_dirs_root(sink->dirs);
+    struct stat st;
+    bool ok = true;
+
+    g_assert(sink->current == root);
+    leave(sink, root);
+    if (sink->target.options.dry_run)
+        return true;
+    if (!sink->target.options.no_sync && syncfs(root->fd) < 0) {
+        bs_error_errno(error, errno, "write the restored files to disk");
+        return false;
+    }
+    if (fstatat(root->fd, DIR_SINK_MARK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        st.st_ino == sink->mark.st_ino && unlinkat(root->fd, DIR_SINK_MARK, 0) < 0) {
+        bs_error_errno(error, errno, "remove %s", DIR_SINK_MARK);
+        ok = false;
+    }
+    return ok;
+}
+
+static void dir_free(Sink *base)
+{
+    DirSink *sink = (DirSink *)base;
+
+    // without finish some may still be open
+    while (sink->current->parent) {
+        TargetDir *dir = sink->current;
+
+        sink->current = dir->parent;
+        target_dir_unref(dir);
+    }
+    hard_links_free(sink->links);
+    target_dirs_free(sink->dirs);
+    g_free(sink);
+}
+
+static const SinkOps dir_ops = {
+    .name = "directory",
+    .caps = SINK_MANY_OPEN | SINK_ANY_ORDER,
+    .begin = dir_begin,
+    .write = dir_write,
+    .reuse = dir_reuse,
+    .end = dir_end,
+    .abandon = dir_abandon,
+    .finish = dir_finish,
+    .free = dir_free,
+};
+
+static bool set_mark(DirSink *sink, int root_fd, GError **error)
+{
+    fs_autoclose int fd = fs_open_beneath(
+        root_fd, DIR_SINK_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600, error);
+
+    return fd >= 0 && fstat(fd, &sink->mark) == 0;
+}
+
+/* What the user names may be a link; what lies below may not. */
+static bool open_target(DirSink *sink, const char *path, GError **error)
+{
+    bool dry_run = sink->target.options.dry_run;
+    int fd;
+
+    if (!dry_run && !fs_make_dirs(path, 0700, error))
+        return false;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && !(dry_run && errno == ENOENT)) {
+        bs_error_errno(error, errno, "open %s", path);
+        return false;
+    }
+    sink->dirs = target_dirs_new(fd);
+    sink->current = target_dirs_root(sink->dirs);
+    sink->current->fresh = fd < 0;
+    if (sink->target.options.delete_extra && sink->target.options.delete_in_target)
+        sink->current->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    if (dry_run || set_mark(sink, fd, error))
+        return true;
+    target_dirs_free(sink->dirs);
+    return false;
+}
+
+Sink *dir_sink_new(const char *target, const DirSinkOptions *options, GError **error)
+{
+    DirSink *sink = g_new0(DirSink, 1);
+
+    sink->base.ops = &dir_ops;
+    sink->target.options = *options;
+    random_bytes(&sink->target.salt, sizeof sink->target.salt);
+    if (!open_target(sink, target, error)) {
+        g_free(sink);
+        return NULL;
+    }
+    sink->links = hard_links_new(&sink->target, link_done, sink);
+    return &sink->base;
+}
