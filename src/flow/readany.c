@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Content in any order: blobs wanted by a window of files are sorted by where they lie and read in
+ * ranges; a worker writes what it opened wherever it belongs, and whoever completes a file ends it.
+ */
+#include "base/error.h"
+#include "base/queue.h"
+#include "flow/reading.h"
+#include <string.h>
+
+/* 1 MiB of requests. Enough to find the blobs of a pack together, little enough for the walk to
+ * stay near. */
+#define WINDOW_REQUESTS 8192u
+#define WINDOW_FIRST    256u /* while the workers have nothing to do */
+#define WINDOW_PATHS    (4u * 1024 * 1024)
+/* Files of several blobs, for these stay open until the last one comes. */
+#define WINDOW_MANY   128u
+#define WINDOWS_MAX   2u /* one being read, one waiting */
+#define RANGES_QUEUED 64u
+
+typedef struct {
+    char *path;
+    void *handle;
+    atomic_uint_least64_t left; /* blobs to come, and one for as long as they are being counted */
+    GError *problem;            /* the first; guarded by the mutex of AnyOrder */
+    atomic_bool bad;
+} File;
+
+typedef struct {
+    Id id;
+    BlobPlace place;
+    guint turn; /* packs in the order in which the window met them: files come out nearly in
+                   sequence */
+    uint64_t offset;
+    File *file;
+} Request;
+
+typedef struct {
+    GArray *requests; /* of Request */
+    GArray *ranges;   /* of Range */
+    GHashTable *turns;
+    Id last_pack;
+    guint last_turn;
+    unsigned n_many;
+    size_t path_bytes;
+    atomic_uint left; /* ranges */
+} Window;
+
+typedef struct {
+    Window *window;
+    guint first, n;
+} Range;
+
+struct AnyOrder {
+    Reading *reading;
+    Window *window; /* being filled */
+    Queue *ranges;
+    pthread_t workers[16];
+    unsigned n_workers;
+    pthread_mutex_t mutex;
+    pthread_cond_t window_done;
+    unsigned n_windows; /* handed to the workers */
+};
+
+/* ---- files ---- */
+
+static void file_end(AnyOrder *any, File *file)
+{
+    Reading *reading = any->reading;
+    GError *problem = file->problem;
+
+    if (atomic_load(&file->bad)) {
+        sink_abandon(reading->sink, file->handle);
+        if (problem)
+            (void)reading_problem(reading, file->path, problem);
+    } else if (sink_end(reading->sink, file->handle, NULL, &problem)) {
+        progress_add(reading->options->progress, 1, 0);
+    } else {
+        (void)reading_problem(reading, file->path, problem);
+    }
+    g_free(file->path);
+    g_free(file);
+}
+
+static void file_release(AnyOrder *any, File *file)
+{
+    if (atomic_fetch_sub(&file->left, 1) == 1)
+        file_end(any, file);
+}
+
+/* problem NULL: the run is over, and that is known. */
+static void file_spoil(AnyOrder *any, File *file, const GError *problem)
+{
+    pthread_mutex_lock(&any->mutex);
+    if (problem && !file->problem)
+        file->problem = g_error_copy(problem);
+    atomic_store(&file->bad, true);
+    pthread_mutex_unlock(&any->mutex);
+}
+
+/* ---- workers ---- */
+
+static void deliver(AnyOrder *any, const Request *request, const Plain *plain,
+                    const GError *problem)
+{
+    File *file = request->file;
+    g_autoptr(GError) refused = NULL;
+
+    if (!plain)
+        file_spoil(any, file, problem);
+    else if (!atomic_load(&file->bad) &&
+             !sink_write(any->reading->sink, file->handle, request->offset, plain->data, plain->len,
+                         &refused))
+        file_spoil(any, file, refused);
+    else
+        progress_add(any->reading->options->progress, 0, plain->len);
+    file_release(any, file);
+}
+
+static bool same_place(const Request *a, const Request *b)
+{
+    return a->place.offset == b->place.offset && id_equal(&a->id, &b->id) &&
+           id_equal(&a->place.pack, &b->place.pack);
+}
+
+/* sealed: the bytes from start on, or NULL when they could not be read. */
+static void deliver_range(AnyOrder *any, BlobOpener *opener, const Range *range, uint8_t *sealed,
+                          uint64_t start, uint8_t *out)
+{
+    const Request *requests =
+        (const Request *)(gpointer)range->window->requests->data + range->first;
+    guint n = 0;
+
+    for (guint i = 0; i < range->n; i += n) {
+        const Request *request = &requests[i];
+        uint8_t *from = sealed ? sealed + (request->place.offset - start) : NULL;
+        g_autoptr(GError) problem = NULL;
+        Plain plain = { .len = 0 };
+        bool ok = !reading_over(any->reading) &&
+                  reading_open(any->reading, opener, &request->id, &request->place, from, out,
+                               &plain, &problem);
+
+        // the same blob for several files, or several times in one
+        for (n = 0; i + n < range->n && same_place(request, &requests[i + n]); n++)
+            deliver(any, &requests[i + n], ok ? &plain : NULL, problem);
+        plain_clear(&plain);
+    }
+}
+
+static bool read_range(const Reading *reading, const Id *pack, uint64_t start, uint8_t *sealed,
+                       size_t len)
+{
+    return sealed && store_get(repo_store(reading->repo), file_key(FILE_PACK, pack).text, start,
+                               sealed, len, NULL);
+}
+
+static void window_free(Window *window)
+{
+    g_array_unref(window->requests);
+    g_array_unref(window->ranges);
+    g_hash_table_unref(window->turns);
+    g_free(window);
+}
+
+static void window_release(AnyOrder *any, Window *window)
+{
+    if (atomic_fetch_sub(&window->left, 1) != 1)
+        return;
+    window_free(window);
+    pthread_mutex_lock(&any->mutex);
+    any->n_windows--;
+    pthread_cond_signal(&any->window_done);
+    pthread_mutex_unlock(&any->mutex);
+}
+
+static void work_on(AnyOrder *any, BlobOpener *opener, const Range *range, uint8_t *sealed,
+                    uint8_t *out)
+{
+    Reading *reading = any->reading;
+    const Request *requests =
+        (const Request *)(gpointer)range->window->requests->data + range->first;
+    const BlobPlace *first = &requests[0].place, *last = &requests[range->n - 1].place;
+    size_t len = (size_t)((uint64_t)last->offset + last->length - first->offset);
+    g_autofree uint8_t *large = NULL;
+    bool alone = len > RANGE_MAX || first->plain_len > RANGE_MAX;
+    bool ok;
+
+    if (alone)
+        pthread_mutex_lock(&reading->large);
+    if (len > RANGE_MAX)
+        sealed = large = g_try_malloc(len);
+    ok = !reading_over(reading) && read_range(reading, &first->pack, first->offset, sealed, len);
+    deliver_range(any, opener, range, ok ? sealed : NULL, first->offset, out);
+    if (alone)
+        pthread_mutex_unlock(&reading->large);
+}
+
+static void *worker(void *user)
+{
+    AnyOrder *any = user;
+    g_autoptr(BlobOpener) opener = blob_opener_new(any->reading->repo);
+    uint8_t *sealed = buffers_take(any->reading->sealed);
+    uint8_t *out = buffers_take(any->reading->plain);
+    const Range *range;
+
+    while ((range = queue_pop(any->ranges))) {
+        work_on(any, opener, range, sealed, out);
+        window_release(any, range->window);
+    }
+    buffers_give(any->reading->sealed, sealed);
+    buffers_give(any->reading->plain, out);
+    return NULL;
+}
+
+/* ---- windows ---- */
+
+static Window *window_new(void)
+{
+    Window *window = g_new0(Window, 1);
+
+    window->requests = g_array_sized_new(FALSE, FALSE, sizeof(Request), WINDOW_FIRST);
+    window->ranges = g_array_new(FALSE, FALSE, sizeof(Range));
+    window->turns = g_hash_table_new_full(id_hash, id_equal_func, g_free, NULL);
+    return window;
+}
+
+static guint turn_of(Window *window, const Id *pack)
+{
+    guint n = g_hash_table_size(window->turns);
+
+    if (n == 0 || !id_equal(pack, &window->last_pack)) {
+        gpointer turn = g_hash_table_lookup(window->turns, pack);
+
+        if (!turn) {
+            turn = GUINT_TO_POINTER(n + 1);
+            g_hash_table_insert(window->turns, g_memdup2(pack, sizeof *pack), turn);
+        }
+        window->last_pack = *pack;
+        window->last_turn = GPOINTER_TO_UINT(turn);
+    }
+    return window->last_turn;
+}
+
+static gint compare_places(gconstpointer a, gconstpointer b)
+{
+    const Request *left = a, *right = b;
+
+    if (left->turn != right->turn)
+        return left->turn < right->turn ? -1 : 1;
+    return left->place.offset < right->place.offset ? -1 : left->place.offset > right->place.offset;
+}
+
+/* Whether the next request can be read together with the range that begins with the first. */
+static bool joins(const Request *first, const Request *last, const Request *next)
+{
+    uint64_t end = (uint64_t)last->place.offset + last->place.length;
+    uint64_t next_end = (uint64_t)next->place.offset + next->place.length;
+
+    return next->turn == first->turn && next->place.offset <= end + RANGE_GAP && next_end >= end &&
+           next_end - first->place.offset <= RANGE_MAX && next->place.plain_len <= RANGE_MAX &&
+           first->place.plain_len <= RANGE_MAX;
+}
+
+static void cut_ranges(Window *window)
+{
+    const Request *requests = (const Request *)(gpointer)window->requests->data;
+    Range range = { .window = window };
+
+    for (guint i = 0; i < window->requests->len; i++) {
+        if (range.n > 0 && !joins(&requests[range.first], &requests[i - 1], &requests[i])) {
+            g_array_append_val(window->ranges, range);
+            range.first = i;
+            range.n = 0;
+        }
+        range.n++;
+    }
+    if (range.n > 0)
+        g_array_append_val(window->ranges, range);
+}
+
+static void hand_over(AnyOrder *any)
+{
+    Window *window = any->window;
+    guint n;
+
+    if (window->requests->len == 0)
+        return;
+    any->window = window_new();
+    g_array_sort(window->requests, compare_places);
+    cut_ranges(window);
+    pthread_mutex_lock(&any->mutex);
+    while (any->n_windows >= WINDOWS_MAX)
+        pthread_cond_wait(&any->window_done, &any->mutex);
+    any->n_windows++;
+    pthread_mutex_unlock(&any->mutex);
+    // the last worker to be done frees the window: it must not be looked at after the last push
+    n = window->ranges->len;
+    atomic_init(&window->left, n);
+    for (guint i = 0; i < n; i++)
+        (void)queue_push(any->ranges, &g_array_index(window->ranges, Range, i));
+}
+
+static bool workers_are_idle(AnyOrder *any)
+{
+    bool idle;
+
+    pthread_mutex_lock(&any->mutex);
+    idle = any->n_windows == 0;
+    pthread_mutex_unlock(&any->mutex);
+    return idle;
+}
+
+static bool is_full(AnyOrder *any)
+{
+    const Window *window = any->window;
+    guint n = window->requests->len;
+
+    return n >= WINDOW_REQUESTS || window->n_many >= WINDOW_MANY ||
+           window->path_bytes >= WINDOW_PATHS ||
+           (n >= WINDOW_FIRST && n % WINDOW_FIRST == 0 && workers_are_idle(any));
+}
+
+/* ---- */
+
+AnyOrder *any_order_new(Reading *reading, unsigned workers)
+{
+    AnyOrder *any = g_new0(AnyOrder, 1);
+
+    any->reading = reading;
+    any->window = window_new();
+    any->ranges = queue_new(RANGES_QUEUED);
+    any->n_workers = MIN(workers, G_N_ELEMENTS(any->workers));
+    pthread_mutex_init(&any->mutex, NULL);
+    pthread_cond_init(&any->window_done, NULL);
+    for (unsigned i = 0; i < any->n_workers; i++)
+        if (pthread_create(&any->workers[i], NULL, worker, any) != 0)
+            g_error("no thread for reading");
+    return any;
+}
+
+/* Every blob of the file is somewhere: better to know before the first one is written. */
+static bool content_is_there(AnyOrder *any, const Node *node, GError **error)
+{
+    BlobPlace place;
+
+    for (guint i = 0; i < node->content->len; i++)
+        if (!reading_find(any->reading, &g_array_index(node->content, Id, i), &place, error))
+            return false;
+    return true;
+}
+
+static void request(AnyOrder *any, File *file, const Id *id, uint64_t *offset)
+{
+    Request wanted = { .id = *id, .offset = *offset, .file = file };
+    size_t len;
+
+    (void)reading_find(any->reading, id, &wanted.place, NULL);
+    wanted.turn = turn_of(any->window, &wanted.place.pack);
+    len = blob_plain_len(wanted.place.length, wanted.place.plain_len);
+    *offset += len;
+    atomic_fetch_add(&file->left, 1);
+    g_array_append_val(any->window->requests, wanted);
+    if (is_full(any))
+        hand_over(any);
+}
+
+void any_order_file(AnyOrder *any, const char *path, const Node *node, void *handle)
+{
+    File *file = g_new0(File, 1);
+    uint64_t offset = 0;
+    GError *problem = NULL;
+
+    file->path = g_strdup(path);
+    file->handle = handle;
+    atomic_init(&file->left, 1);
+    atomic_init(&file->bad, false);
+    if (!content_is_there(any, node, &problem)) {
+        file->problem = problem;
+        atomic_store(&file->bad, true);
+    } else {
+        any->window->n_many += node->content->len > 1;
+        any->window->path_bytes += strlen(path);
+        for (guint i = 0; i < node->content->len && !reading_over(any->reading); i++)
+            request(any, file, &g_array_index(node->content, Id, i), &offset);
+        if (reading_over(any->reading))
+            file_spoil(any, file, NULL);
+    }
+    file_release(any, file);
+}
+
+void any_order_free(AnyOrder *any)
+{
+    hand_over(any);
+    queue_close(any->ranges);
+    for (unsigned i = 0; i < any->n_workers; i++)
+        pthread_join(any->workers[i], NULL);
+    window_free(any->window);
+    queue_free(any->ranges);
+    pthread_cond_destroy(&any->window_done);
+    pthread_mutex_destroy(&any->mutex);
+    g_free(any);
+}
