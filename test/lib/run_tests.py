@@ -173,10 +173,10 @@ class Runner:
             t.join()
 
 
-def build_job(kind, *options, compiler='gcc'):
+def build_job(kind, *options, compiler='gcc', target='all'):
     path = os.path.join(BUILD, kind)
     script = ('if [ -e "$0/build.ninja" ]; then meson configure "$0" "$@"; else meson setup "$0" "$@"; fi'
-              ' && ninja -C "$0"')
+              ' && ninja -C "$0" ' + target)
     return Job('build/' + kind, ['bash', '-c', script, path, *options], timeout=1200,
                env={'CC': compiler})
 
@@ -253,7 +253,7 @@ def all_jobs(quick):
                  unit_job('tsan', SANITIZER_ENV)]
     if fuzzers := fuzz_jobs(quick):
         jobs += [build_job('fuzz', '-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dwerror=false',
-                           '-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all', compiler='clang')]
+                           '-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all', compiler='clang', target='fuzzers')]
         jobs += fuzzers
     return jobs + scenarios(quick)
 
