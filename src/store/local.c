@@ -430,6 +430,7 @@ Store *local_store_new(const char *path, bool create)
     local->base.ops = &local_ops;
     local->base.location = g_strdup(path);
     local->base.connections = 2;
+    local->base.lists_at_once = true;
     local->create = create;
     local->root = -1;
     pthread_mutex_init(&local->mutex, NULL);

@@ -188,6 +188,7 @@ Store *memory_store_new(void)
     memory->base.ops = &memory_ops;
     memory->base.location = g_strdup("memory");
     memory->base.connections = 2;
+    memory->base.lists_at_once = true;
     pthread_mutex_init(&memory->mutex, NULL);
     memory->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, object_free);
     return &memory->base;

@@ -49,6 +49,7 @@ typedef struct {
 struct Store {
     const StoreOps *ops;
     char *location;       /* for messages: a path or URL without secrets */
+    bool lists_at_once;   /* a listing shows every put that has returned, whoever made it */
     unsigned connections; /* how many uploads or reads at once make sense: 2 local, 8 S3 */
 };
 

@@ -167,6 +167,7 @@ Store *flaky_store_new(Store *next)
     flaky->base.ops = &flaky_ops;
     flaky->base.location = g_strdup(next->location);
     flaky->base.connections = next->connections;
+    flaky->base.lists_at_once = next->lists_at_once;
     flaky->next = next;
     pthread_mutex_init(&flaky->mutex, NULL);
     return &flaky->base;
