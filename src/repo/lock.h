@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locks (repository format, "Locks"): shared for writers and readers, exclusive for whoever removes. A
- * thread of its own refreshes the lock every five minutes; when that has failed for 22.5 minutes
- * lock_check() fails and the work must stop. Dead locks of our own are recognised by a flock()ed state file
- * per held lock (state_dir), never by pid: such locks, and those older than 30 minutes, are removed when in
- * the way. hostname in the lock is "backstay-<instance>", which no machine has.
+ * Locks (repository format, "Locks"): shared for writers and readers, exclusive for whoever
+ * removes. A thread of its own refreshes the lock every five minutes; when that has failed for 22.5
+ * minutes lock_check() fails and the work must stop. Dead locks of our own are recognised by a
+ * flock()ed state file per held lock (state_dir), never by pid: such locks, and those older than 30
+ * minutes, are removed when in the way. hostname in the lock is "backstay-<instance>", which no
+ * machine has.
  */
 #pragma once
 #include "base/cancel.h"
@@ -19,8 +20,10 @@ typedef struct {
 } LockOptions;
 
 /* BS_ERROR_LOCKED names who holds it, since when, and the way out. */
-bool lock_acquire(Repo *repo, const LockOptions *options, const Cancel *cancel, Lock **ret_lock, GError **error);
-/* False: the lock may have been taken over; stop writing at once. NULL (working without) is fine. */
+bool lock_acquire(Repo *repo, const LockOptions *options, const Cancel *cancel, Lock **ret_lock,
+                  GError **error);
+/* False: the lock may have been taken over; stop writing at once. NULL (working without) is fine.
+ */
 bool lock_check(const Lock *lock, GError **error);
 /* Removes the lock object; failing to is a warning for the caller's log only. Takes NULL. */
 void lock_release(Lock *lock);
@@ -28,12 +31,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lock, lock_release)
 
 typedef struct {
     Id id;
-    Timestamp time;
+    Timestamp time; /* unreadable: when the store got it */
     bool exclusive, readable, stale;
-    char *hostname, *username;
+    char *hostname, *username; /* never NULL */
     int64_t pid;
 } LockInfo;
-/* Of LockInfo (cleared with the array). Unreadable ones are listed with readable false. */
+/* Of LockInfo (cleared with the array), sorted by id. Unreadable ones are listed with readable
+ * false: they stand in the way of exclusive locks only, and no lock_acquire() removes them. Empty
+ * objects are the rest of an interrupted upload and are passed over. */
 bool lock_list(Repo *repo, const char *state_dir, GArray **ret_locks, GError **error);
-/* unlock: the stale ones, or all. */
-bool lock_remove_stale(Repo *repo, const char *state_dir, bool all, unsigned *ret_removed, GError **error);
+/* unlock: the stale ones, unreadable ones among them, or all. */
+bool lock_remove_stale(Repo *repo, const char *state_dir, bool all, unsigned *ret_removed,
+                       GError **error);
