@@ -3,6 +3,10 @@
 #include "cmd/command.h"
 
 extern const Command backup_command;
+extern const Command check_command;
+extern const Command copy_command;
+extern const Command forget_command;
 extern const Command init_command;
-extern const Command snapshots_command;
+extern const Command prune_command;
+extern const Command restore_command;
 extern const Command version_command;

@@ -113,6 +113,9 @@ static void file_release(File *file)
         Node *node = tree_slot_node(file->slot);
 
         if (S_ISREG(node->mode)) {
+            // a file without its content must never look whole
+            g_assert(file->reused ||
+                     (node->size == file->size && (file->n_pieces > 0 || node->size == 0)));
             g_clear_pointer(&node->content, g_array_unref);
             node->content = g_steal_pointer(&file->content);
             count_file(archiver, file, node);
@@ -333,10 +336,11 @@ static bool archiver_end(Sink *sink, void *handle, const Node *node, GError **er
 {
     Archiver *archiver = (Archiver *)sink;
     File *file = handle;
-    Node *mine = tree_slot_node(file->slot);
+    Node *mine;
 
     if (node)
         tree_slot_update(file->slot, node);
+    mine = tree_slot_node(file->slot);
     if (S_ISDIR(mine->mode)) {
         tree_build_leave(archiver->build);
         file_release(file);

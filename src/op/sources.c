@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "plan/amount.h"
 #include "source/files.h"
+#include "source/postgres.h"
 #include <glob.h>
 #include <string.h>
 #include <unistd.h>
@@ -156,9 +157,18 @@ static bool is_url(const char *operand)
 
 static Source *url_source(const char *url, const SourcesRequest *request, GError **error)
 {
-    (void)request;
+    PostgresOptions postgres = {
+        .databases = request->databases,
+        .schemas = request->schemas,
+        .exclude_schemas = request->exclude_schema,
+        .tables = request->tables,
+        .exclude_table_data = request->exclude_table_data,
+    };
+
+    if (g_str_has_prefix(url, "postgresql://") || g_str_has_prefix(url, "postgres://"))
+        return postgres_source_new(url, NULL, &postgres, error);
     g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED, "%.*s: this version has no such source",
-                (int)strcspn(url, "/"), url);
+                (int)strcspn(url, ":"), url);
     return NULL;
 }
 

@@ -440,9 +440,14 @@ bool repo_load_index(Repo *repo, const Cancel *cancel, GError **error)
 
     if (!index_load(repo, cancel, &index, error))
         return false;
+    repo_set_index(repo, index);
+    return true;
+}
+
+void repo_set_index(Repo *repo, Index *index)
+{
     index_free(repo->index);
     repo->index = index;
-    return true;
 }
 
 Index *repo_index(Repo *repo)

@@ -93,3 +93,5 @@ bool repo_resolve(Repo *repo, FileType type, const char *prefix, Id *ret_id, GEr
  * in what is new. */
 bool repo_load_index(Repo *repo, const Cancel *cancel, GError **error);
 Index *repo_index(Repo *repo); /* NULL before */
+/* Takes over one that was loaded another way (check, repair). */
+void repo_set_index(Repo *repo, Index *index);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/check.h"
+
+#include "base/error.h"
+#include "cmd/commands.h"
+#include "cmd/output.h"
+#include "op/open.h"
+#include "plan/amount.h"
+#include <stdio.h>
+#include <string.h>
+
+#define LOST_SHOWN 1000
+
+typedef struct {
+    gboolean read_data, with_cache;
+    char *subset;
+} CheckArgs;
+
+#define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(CheckArgs, member))
+
+static const GOptionEntry check_options[] = {
+    { "read-data", 0, 0, ARG_FLAG, AT(read_data), "read and verify every byte", NULL },
+    { "read-data-subset", 0, 0, ARG_TEXT, AT(subset),
+      "read a part: n/t (the n-th of t), p%, or a size such as 10G", "SUBSET" },
+    { "with-cache", 0, 0, ARG_FLAG, AT(with_cache),
+      "accepted for restic's sake; a check never trusts the cache", NULL },
+    { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
+};
+
+static bool parse_bucket(const char *text, CheckOptions *options)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "/", 2);
+    guint64 n, t;
+
+    if (g_strv_length(parts) != 2 || !g_ascii_string_to_unsigned(parts[1], 10, 1, 256, &t, NULL) ||
+        !g_ascii_string_to_unsigned(parts[0], 10, 1, t, &n, NULL))
+        return false;
+    options->subset = SUBSET_BUCKET;
+    options->bucket = (unsigned)n;
+    options->buckets = (unsigned)t;
+    return true;
+}
+
+static bool parse_subset(const char *text, CheckOptions *options, GError **error)
+{
+    options->read_data = true;
+    if (parse_bucket(text, options))
+        return true;
+    if (g_str_has_suffix(text, "%") && percent_parse(text, &options->percent, NULL)) {
+        options->subset = SUBSET_PERCENT;
+        return true;
+    }
+    if (size_parse(text, &options->bytes, NULL) && options->bytes > 0) {
+        options->subset = SUBSET_BYTES;
+        return true;
+    }
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "--read-data-subset %s: write n/t with 1 <= n <= t <= 256, a percentage such as "
+                "5%%, or a size such as 10G",
+                text);
+    return false;
+}
+
+/* ---- telling ---- */
+
+typedef struct {
+    const Settings *settings;
+    uint64_t lost_shown;
+} Telling;
+
+static void tell_finding(const Finding *finding, void *user)
+{
+    const Telling *telling = user;
+
+    if (telling->settings->json)
+        output_json(json_pack("{s:s, s:s, s:o, s:o}", "message_type",
+                              finding->error ? "error" : "hint", "code", finding->code, "object",
+                              json_bytes(finding->object), "message",
+                              json_bytes(finding->message)));
+    else if (finding->error)
+        fprintf(stderr, "error: %s: %s (%s)\n", finding->object, finding->message, finding->code);
+    else if (!telling->settings->quiet)
+        printf("hint: %s: %s (%s)\n", finding->object, finding->message, finding->code);
+}
+
+static void tell_lost(const Id *snapshot, const char *path, void *user)
+{
+    Telling *telling = user;
+
+    if (telling->settings->json)
+        output_json(json_pack("{s:s, s:s, s:o}", "message_type", "lost", "snapshot",
+                              id_hex(snapshot).text, "path", json_bytes(path)));
+    else if (telling->lost_shown++ < LOST_SHOWN)
+        fprintf(stderr, "  cannot be restored whole: snapshot %s: %s\n", id_short(snapshot).text,
+                path);
+}
+
+static void tell_json(const CheckResult *result)
+{
+    output_json(
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "message_type", "summary",
+                  "num_errors", (json_int_t)result->errors, "num_hints", (json_int_t)result->hints,
+                  "snapshots", (json_int_t)result->snapshots, "packs", (json_int_t)result->packs,
+                  "packs_read", (json_int_t)result->packs_read, "files_lost",
+                  (json_int_t)result->files_lost, "suggest_repair_index", result->index_damaged,
+                  "suggest_prune", result->errors == 0 && result->hints > 0));
+}
+
+static void tell_text(const Settings *settings, const CheckResult *result)
+{
+    if (result->files_lost > LOST_SHOWN)
+        fprintf(stderr, "  ... and %" G_GUINT64_FORMAT " more\n", result->files_lost - LOST_SHOWN);
+    if (result->errors == 0 && !settings->quiet)
+        printf("checked %" G_GUINT64_FORMAT " snapshots and %" G_GUINT64_FORMAT
+               " packs, read %" G_GUINT64_FORMAT " of them: no errors were found\n",
+               result->snapshots, result->packs, result->packs_read);
+    if (result->index_damaged)
+        fprintf(stderr, "run `backstay repair index` to build a new index from the packs\n");
+    else if (result->packs_damaged)
+        fprintf(
+            stderr,
+            "back up again what the lost files were (a new run stores the damaged data anew after\n"
+            "`backstay repair index`), then `backstay repair snapshots --forget` drops what cannot "
+            "be had\n");
+}
+
+/* ---- running ---- */
+
+static bool check_it(const Context *context, const CheckOptions *options, GError **error)
+{
+    Telling telling = { .settings = context->settings };
+    Progress progress;
+    CheckWatch watch = { tell_finding, tell_lost, &telling, &progress.bytes_total,
+                         &progress.bytes_done };
+    CheckResult result = { 0 };
+    g_auto(OpenRepo) open = { 0 };
+    ProgressLine *line;
+    bool ok;
+
+    // shared: a check removes nothing, and may run beside backups
+    if (!open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error))
+        return false;
+    progress_init(&progress);
+    line = progress_line_start(context->settings, options->read_data ? &progress : NULL);
+    ok = check_run(open.repo, options, &watch, context->cancel, &result, error);
+    progress_line_stop(line);
+    progress_done(&progress);
+    if (!ok)
+        return false;
+    if (context->settings->json)
+        tell_json(&result);
+    else
+        tell_text(context->settings, &result);
+    if (result.errors > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
+                    "the repository is damaged: %" G_GUINT64_FORMAT " errors", result.errors);
+    return result.errors == 0;
+}
+
+static bool check_command_run(const Context *context, void *request, char **operands,
+                              GError **error)
+{
+    const CheckArgs *args = request;
+    CheckOptions options = { .read_data = args->read_data };
+
+    if (!operands_between(operands, 0, 0, "", error))
+        return false;
+    if (args->read_data && args->subset) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "--read-data and --read-data-subset exclude each other");
+        return false;
+    }
+    return (!args->subset || parse_subset(args->subset, &options, error)) &&
+           check_it(context, &options, error);
+}
+
+const Command check_command = {
+    .name = "check",
+    .operands = "",
+    .summary = "verify that the repository is whole",
+    .description = "Reads every key, index, snapshot and tree and compares the packs with the "
+                   "index. With --read-data every byte is\n"
+                   "opened and hashed. Goes on after each error, and names the files that cannot "
+                   "be restored whole.\n"
+                   "Exit status 1: damage was found.",
+    .options = check_options,
+    .request_size = sizeof(CheckArgs),
+    .run = check_command_run,
+};

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/prune.h"
+
+#include "base/error.h"
+#include "cmd/commands.h"
+#include "cmd/output.h"
+#include "cmd/pruneoptions.h"
+#include "plan/amount.h"
+#include "store/local.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    PruneArgs args;
+} PruneRequest;
+
+static const GOptionEntry prune_options[] = {
+    { "dry-run", 'n', 0, ARG_FLAG, PRUNE_ARG(PruneRequest, args, dry_run),
+      "only say what would be done", NULL },
+    PRUNE_ROWS(PruneRequest, args),
+    { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
+};
+
+static bool parse_unused(const char *text, PruneOptions *options, GError **error)
+{
+    options->unused = PRUNE_UNUSED_PERCENT;
+    options->unused_percent = 5;
+    if (!text)
+        return true;
+    if (strcmp(text, "unlimited") == 0) {
+        options->unused = PRUNE_UNUSED_UNLIMITED;
+        return true;
+    }
+    if (strcmp(text, "0") == 0 || strcmp(text, "0%") == 0) {
+        options->unused = PRUNE_UNUSED_BYTES;
+        return true;
+    }
+    if (g_str_has_suffix(text, "%"))
+        return percent_parse(text, &options->unused_percent, error);
+    options->unused = PRUNE_UNUSED_BYTES;
+    return size_parse(text, &options->unused_bytes, error);
+}
+
+static void print_line(const char *what, uint64_t blobs, const char *unit, uint64_t bytes)
+{
+    g_autofree char *size = size_format(bytes);
+
+    printf("%-14s %10" G_GUINT64_FORMAT " %s / %s\n", what, blobs, unit, size);
+}
+
+static void print_stats(const PruneStats *stats)
+{
+    g_autofree char *after = size_format(stats->bytes_unused_after);
+
+    print_line("used:", stats->blobs_used, "blobs", stats->bytes_used);
+    print_line("duplicates:", stats->blobs_duplicate, "blobs", stats->bytes_duplicate);
+    print_line("unused:", stats->blobs_unused, "blobs", stats->bytes_unused);
+    print_line("not in index:", stats->packs_unindexed, "packs", stats->bytes_unindexed);
+    printf("\n");
+    print_line("to keep:", stats->packs_keep, "packs",
+               stats->bytes_used + stats->bytes_unused_after);
+    print_line("to repack:", stats->packs_repack, "packs", stats->bytes_repack);
+    print_line("to remove:", stats->packs_remove + stats->packs_unindexed, "packs",
+               stats->bytes_remove + stats->bytes_unindexed);
+    printf("unused after prune: %s\n", after);
+}
+
+static void json_stats(const PruneStats *stats, bool dry_run)
+{
+    json_t *object = json_object();
+
+#define COUNT(member) json_object_set_new(object, #member, json_integer((json_int_t)stats->member))
+    json_object_set_new(object, "message_type", json_string("summary"));
+    json_object_set_new(object, "dry_run", json_boolean(dry_run));
+    COUNT(blobs_used);
+    COUNT(blobs_duplicate);
+    COUNT(blobs_unused);
+    COUNT(bytes_used);
+    COUNT(bytes_duplicate);
+    COUNT(bytes_unused);
+    COUNT(packs_keep);
+    COUNT(packs_repack);
+    COUNT(packs_remove);
+    COUNT(packs_unindexed);
+    COUNT(bytes_repack);
+    COUNT(bytes_repack_free);
+    COUNT(bytes_remove);
+    COUNT(bytes_unindexed);
+    COUNT(bytes_unused_after);
+#undef COUNT
+    output_json(object);
+}
+
+static bool still_locked(void *user, GError **error)
+{
+    return lock_check(user, error);
+}
+
+bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, GError **error)
+{
+    PruneOptions options = {
+        .cacheable_only = args->cacheable_only,
+        .repack_small = !args->no_repack_small,
+        .repack_uncompressed = args->repack_uncompressed,
+    };
+    g_autoptr(Prune) prune = NULL;
+
+    if (!parse_unused(args->max_unused, &options, error) ||
+        (args->max_repack_size && !size_parse(args->max_repack_size, &options.max_repack, error)) ||
+        !prune_plan(open->repo, &options, context->cancel, &prune, error))
+        return false;
+    if (context->settings->json)
+        json_stats(prune_stats(prune), args->dry_run);
+    else if (!context->settings->quiet)
+        print_stats(prune_stats(prune));
+    if (args->dry_run)
+        return true;
+    (void)fflush(stdout); // what follows takes a while
+    return prune_execute(prune, still_locked, open->lock, context->cancel, error) &&
+           local_store_clean(open->store, NULL, error);
+}
+
+static bool prune_run(const Context *context, void *request, char **operands, GError **error)
+{
+    const PruneRequest *prune = request;
+    g_auto(OpenRepo) open = { 0 };
+
+    return operands_between(operands, 0, 0, "", error) &&
+           open_repo(context->settings, prune->args.dry_run ? OPEN_SHARED : OPEN_EXCLUSIVE,
+                     prune->args.dry_run, context->cancel, &open, error) &&
+           prune_with(context, &open, &prune->args, error);
+}
+
+const Command prune_command = {
+    .name = "prune",
+    .operands = "",
+    .summary = "remove data that no snapshot needs",
+    .description = "Removes packs without used data, rewrites packs with too much unused data, "
+                   "merges small ones. Refuses\n"
+                   "when any snapshot or needed data cannot be read: removing anything then would "
+                   "make it worse.",
+    .options = prune_options,
+    .request_size = sizeof(PruneRequest),
+    .run = prune_run,
+};

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/restore.h"
+
+#include "base/error.h"
+#include "cmd/commands.h"
+#include "cmd/output.h"
+#include "plan/amount.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    char *target, *to, *overwrite, *dbname;
+    char **hosts, **tags, **paths;
+    char **include, **iinclude, **exclude, **iexclude;
+    char **include_file, **iinclude_file, **exclude_file, **iexclude_file;
+    gboolean sparse, verify, delete_extra, dry_run, preview, no_sync;
+    char **databases, **tables, **schemas;
+    char *jobs;
+    gboolean clean, if_exists, no_owner, no_acl, create, force, globals;
+} RestoreOptions;
+
+#define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(RestoreOptions, member))
+
+static const GOptionEntry restore_options[] = {
+    { "target", 't', 0, ARG_TEXT, AT(target), "directory to restore to", "DIR" },
+    { "to", 0, 0, ARG_TEXT, AT(to), "database to restore a dump into", "URL" },
+    { "include", 'i', 0, ARG_LIST, AT(include), "only what matches", "PATTERN" },
+    { "iinclude", 0, 0, ARG_LIST, AT(iinclude), "the same, ignoring case", "PATTERN" },
+    { "include-file", 0, 0, ARG_LIST, AT(include_file), "patterns from a file", "FILE" },
+    { "iinclude-file", 0, 0, ARG_LIST, AT(iinclude_file), "the same, ignoring case", "FILE" },
+    { "exclude", 'e', 0, ARG_LIST, AT(exclude), "leave out what matches", "PATTERN" },
+    { "iexclude", 0, 0, ARG_LIST, AT(iexclude), "the same, ignoring case", "PATTERN" },
+    { "exclude-file", 0, 0, ARG_LIST, AT(exclude_file), "patterns from a file", "FILE" },
+    { "iexclude-file", 0, 0, ARG_LIST, AT(iexclude_file), "the same, ignoring case", "FILE" },
+    { "overwrite", 0, 0, ARG_TEXT, AT(overwrite),
+      "existing files: always (default), if-changed, if-newer, never", "WHEN" },
+    { "delete", 0, 0, ARG_FLAG, AT(delete_extra),
+      "remove what the snapshot does not have from restored directories", NULL },
+    { "sparse", 0, 0, ARG_FLAG, AT(sparse), "write runs of zeros as holes", NULL },
+    { "verify", 0, 0, ARG_FLAG, AT(verify), "compare everything with the snapshot afterwards",
+      NULL },
+    { "dry-run", 'n', 0, ARG_FLAG, AT(dry_run), "only say what would be done", NULL },
+    { "preview", 0, 0, ARG_FLAG, AT(preview), "the same", NULL },
+    { "no-sync", 0, 0, ARG_FLAG, AT(no_sync), "do not wait until the files are on the disk", NULL },
+    { "host", 'H', 0, ARG_LIST, AT(hosts), "with latest: only snapshots of this host", "NAME" },
+    { "tag", 0, 0, ARG_LIST, AT(tags),
+      "with latest: only snapshots with all tags of this comma list", "TAGS" },
+    { "path", 0, 0, ARG_LIST, AT(paths), "with latest: only snapshots of this path", "PATH" },
+    { "database", 0, 0, ARG_LIST, AT(databases), "with --to: only these databases of the snapshot",
+      "NAME" },
+    { "table", 0, 0, ARG_LIST, AT(tables), "with --to: only this table (schema.table)", "TABLE" },
+    { "schema", 0, 0, ARG_LIST, AT(schemas), "with --to: only this schema", "SCHEMA" },
+    { "clean", 0, 0, ARG_FLAG, AT(clean),
+      "with --to: drop what is there before it is created again", NULL },
+    { "if-exists", 0, 0, ARG_FLAG, AT(if_exists),
+      "with --clean: dropping what is absent is no error", NULL },
+    { "create", 0, 0, ARG_FLAG, AT(create), "with --to: create the database", NULL },
+    { "no-owner", 0, 0, ARG_FLAG, AT(no_owner),
+      "with --to: everything belongs to the user who restores", NULL },
+    { "no-acl", 0, 0, ARG_FLAG, AT(no_acl), "with --to: without grants", NULL },
+    { "jobs", 'j', 0, ARG_TEXT, AT(jobs),
+      "with --to: parallel jobs; the dump is spooled to $TMPDIR first", "N" },
+    { "globals", 0, 0, ARG_FLAG, AT(globals), "with --to: roles and tablespaces first", NULL },
+    { "force", 0, 0, ARG_FLAG, AT(force), "with --to: into a database that is not empty", NULL },
+    { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
+};
+
+/* ---- parsing ---- */
+
+static bool parse_overwrite(const char *text, Overwrite *ret_overwrite, GError **error)
+{
+    static const char *const words[] = {
+        [OVERWRITE_ALWAYS] = "always",
+        [OVERWRITE_IF_CHANGED] = "if-changed",
+        [OVERWRITE_IF_NEWER] = "if-newer",
+        [OVERWRITE_NEVER] = "never",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+        if (!text || strcmp(text, words[i]) == 0) {
+            *ret_overwrite = (Overwrite)i;
+            return true;
+        }
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "--overwrite %s: must be always, if-changed, if-newer or never", text);
+    return false;
+}
+
+static bool compile(char **texts, char **files, bool ignore_case, PatternList **ret_list,
+                    GError **error)
+{
+    g_autoptr(PatternList) list = pattern_list_new(ignore_case);
+    g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(g_free);
+
+    for (char **file = files; file && *file; file++)
+        if (!pattern_file_read(*file, read, error))
+            return false;
+    for (char **text = texts; text && *text; text++)
+        if (!pattern_list_add(list, *text, error))
+            return false;
+    for (guint i = 0; i < read->len; i++)
+        if (!pattern_list_add(list, g_ptr_array_index(read, i), error))
+            return false;
+    *ret_list = pattern_list_is_empty(list) ? NULL : g_steal_pointer(&list);
+    return true;
+}
+
+/* ---- telling ---- */
+
+static void tell_problem(const char *path, const GError *problem, void *user)
+{
+    const Settings *settings = user;
+
+    if (settings->json)
+        output_json(json_pack("{s:s, s:{s:o}, s:s, s:o}", "message_type", "error", "error",
+                              "message", json_bytes(problem->message), "during", "restore", "item",
+                              json_bytes(path)));
+    else
+        fprintf(stderr, "%s: %s\n", path, problem->message);
+}
+
+static void tell_entry(const char *path, const Node *node, const char *action, void *user)
+{
+    const Settings *settings = user;
+
+    if (settings->json)
+        output_json(json_pack("{s:s, s:s, s:o, s:I}", "message_type", "verbose_status", "action",
+                              action, "item", json_bytes(path), "size",
+                              (json_int_t)(node ? node->size : 0)));
+    else
+        printf("%-9s %s\n", action, path);
+}
+
+static void tell_result(const Settings *settings, const RestoreResult *result,
+                        const RestoreOptions *options)
+{
+    g_autofree char *bytes = size_format(result->bytes_restored);
+
+    if (settings->json)
+        output_json(json_pack(
+            "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type", "summary", "total_files",
+            (json_int_t)(result->files_restored + result->files_skipped), "files_restored",
+            (json_int_t)result->files_restored, "files_skipped", (json_int_t)result->files_skipped,
+            "files_deleted", (json_int_t)result->files_deleted, "total_bytes",
+            (json_int_t)(result->bytes_restored + result->bytes_skipped), "bytes_restored",
+            (json_int_t)result->bytes_restored, "bytes_skipped",
+            (json_int_t)result->bytes_skipped));
+    else if (!settings->quiet)
+        printf("%s snapshot %s to %s: %" G_GUINT64_FORMAT " files, %s (%" G_GUINT64_FORMAT
+               " left as they were, %" G_GUINT64_FORMAT " deleted)%s\n",
+               options->dry_run ? "would restore" : "restored", id_short(&result->snapshot).text,
+               options->target, result->files_restored, bytes, result->files_skipped,
+               result->files_deleted, options->verify && !options->dry_run ? "; verified" : "");
+}
+
+/* ---- running ---- */
+
+static bool restore_files(const Context *context, OpenRepo *open, const RestoreOptions *options,
+                          RestoreRequest *restore, GError **error)
+{
+    const Settings *settings = context->settings;
+    Progress progress;
+    RestoreWatch watch = {
+        .progress = progress_line_wanted(settings) ? &progress : NULL,
+        .report = settings->verbose >= 1 || options->dry_run ? tell_entry : NULL,
+        .problem = tell_problem,
+        .user = (void *)settings,
+    };
+    RestoreResult result = { 0 };
+    ProgressLine *line;
+    bool ok;
+
+    progress_init(&progress);
+    line = progress_line_start(settings, watch.progress);
+    ok = op_restore(open, restore, &watch, context->cancel, &result, error);
+    progress_line_stop(line);
+    progress_done(&progress);
+    if (!ok)
+        return false;
+    tell_result(settings, &result, options);
+    if (result.problems > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
+                    "%u entries were not restored, or not as they were", result.problems);
+    return result.problems == 0;
+}
+
+static bool restore_to_directory(const Context *context, const RestoreOptions *options,
+                                 char **operands, GError **error)
+{
+    g_autoptr(PatternList) include = NULL, iinclude = NULL, exclude = NULL, iexclude = NULL;
+    g_auto(OpenRepo) open = { 0 };
+    RestoreRequest restore = {
+        .snapshot = operands[0],
+        .filter = { options->hosts, options->tags, options->paths },
+        .target = options->target,
+        .sparse = options->sparse,
+        .dry_run = options->dry_run,
+        .delete_extra = options->delete_extra,
+        .verify = options->verify,
+        .no_sync = options->no_sync,
+    };
+
+    if (!parse_overwrite(options->overwrite, &restore.overwrite, error) ||
+        !compile(options->include, options->include_file, false, &include, error) ||
+        !compile(options->iinclude, options->iinclude_file, true, &iinclude, error) ||
+        !compile(options->exclude, options->exclude_file, false, &exclude, error) ||
+        !compile(options->iexclude, options->iexclude_file, true, &iexclude, error))
+        return false;
+    if ((include || iinclude) && (exclude || iexclude)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "give includes or excludes, not both");
+        return false;
+    }
+    restore.include = include;
+    restore.iinclude = iinclude;
+    restore.exclude = exclude;
+    restore.iexclude = iexclude;
+    return open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) &&
+           restore_files(context, &open, options, &restore, error);
+}
+
+static bool restore_run(const Context *context, void *request, char **operands, GError **error)
+{
+    RestoreOptions *options = request;
+
+    options->dry_run = options->dry_run || options->preview;
+    if (!operands_between(operands, 1, 1, "SNAPSHOT", error))
+        return false;
+    if (!options->target == !options->to) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "say where to: --target DIR for files, or --to URL for a database");
+        return false;
+    }
+    return restore_to_directory(context, options, operands, error);
+}
+
+const Command restore_command = {
+    .name = "restore",
+    .operands = "SNAPSHOT[:PATH]",
+    .summary = "bring back what a snapshot holds",
+    .description = "Into a directory (--target): nothing is ever written outside of it, files "
+                   "appear under their names only when whole,\n"
+                   "and each content is proved against its hash. SNAPSHOT is an id, its beginning, "
+                   "or latest; with :PATH the content\n"
+                   "of that directory lies in the target itself.\n"
+                   "Into a PostgreSQL database (--to): by pg_restore; a database that is not empty "
+                   "is refused without --clean or\n"
+                   "--force, and afterwards the rows are counted and compared with the snapshot's "
+                   "manifest.\n\n"
+                   "Exit status 3: some entries could not be restored; each is named. 25: the "
+                   "target is not empty. 27: what was\n"
+                   "restored differs from what was saved.",
+    .options = restore_options,
+    .request_size = sizeof(RestoreOptions),
+    .run = restore_run,
+};

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/forget.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include <string.h>
+
+void forget_plan_free(ForgetPlan *plan)
+{
+    if (!plan)
+        return;
+    for (guint i = 0; plan->groups && i < plan->groups->len; i++) {
+        ForgetGroup *group = &g_array_index(plan->groups, ForgetGroup, i);
+
+        for (guint k = 0; k < group->decisions->len; k++)
+            g_ptr_array_unref(g_array_index(group->decisions, ForgetDecision, k).reasons);
+        g_array_unref(group->decisions);
+    }
+    g_clear_pointer(&plan->groups, g_array_unref);
+    g_clear_pointer(&plan->snapshots, g_ptr_array_unref);
+    g_free(plan);
+}
+
+/* ---- groups ---- */
+
+typedef struct {
+    bool host, paths, tags;
+} GroupBy;
+
+static bool parse_group_by(const char *text, GroupBy *ret_by, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text ? text : "host,paths", ",", -1);
+
+    for (char **part = parts; *part; part++) {
+        g_strstrip(*part);
+        if (strcmp(*part, "host") == 0 || strcmp(*part, "hosts") == 0)
+            ret_by->host = true;
+        else if (strcmp(*part, "paths") == 0 || strcmp(*part, "path") == 0)
+            ret_by->paths = true;
+        else if (strcmp(*part, "tags") == 0 || strcmp(*part, "tag") == 0)
+            ret_by->tags = true;
+        else if (**part) {
+            g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                        "--group-by %s: only host, paths and tags are known", *part);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void append_sorted(GString *key, char *const *list)
+{
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+
+    for (; *list; list++)
+        g_ptr_array_add(sorted, *list);
+    g_ptr_array_sort(sorted, by_text);
+    for (guint i = 0; i < sorted->len; i++)
+        g_string_append_printf(key, "%s\n", (const char *)g_ptr_array_index(sorted, i));
+    g_string_append_c(key, '\f');
+}
+
+static char *group_key(const Snapshot *snapshot, GroupBy by)
+{
+    GString *key = g_string_new(NULL);
+
+    if (by.host)
+        g_string_append_printf(key, "%s\f", snapshot->hostname);
+    if (by.paths)
+        append_sorted(key, snapshot->paths);
+    if (by.tags)
+        append_sorted(key, snapshot->tags);
+    return g_string_free(key, FALSE);
+}
+
+/* ---- deciding ---- */
+
+static GPtrArray *reason_list(const GPtrArray *reasons)
+{
+    GPtrArray *copy = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; reasons && i < reasons->len; i++)
+        g_ptr_array_add(copy, g_strdup(g_ptr_array_index(reasons, i)));
+    return copy;
+}
+
+static ForgetGroup decide_group(const GPtrArray *members, const RetentionPolicy *policy)
+{
+    g_autofree RetentionItem *items = g_new0(RetentionItem, members->len);
+    ForgetGroup group = { .first = g_ptr_array_index(members, 0),
+                          .decisions = g_array_new(FALSE, FALSE, sizeof(ForgetDecision)) };
+
+    for (guint i = 0; i < members->len; i++) {
+        const Snapshot *snapshot = g_ptr_array_index(members, i);
+
+        items[i].time = snapshot->time.sec;
+        items[i].tags = (const char *const *)snapshot->tags;
+    }
+    retention_apply(policy, items, members->len, clock_now().sec, NULL);
+    for (guint i = members->len; i-- > 0;) {
+        ForgetDecision decision = { g_ptr_array_index(members, i), items[i].keep,
+                                    reason_list(items[i].reasons) };
+
+        g_array_append_val(group.decisions, decision);
+    }
+    retention_items_done(items, members->len);
+    return group;
+}
+
+static bool pass_over(const Id *id, const GError *problem, void *user)
+{
+    ForgetPlan *plan = user;
+
+    plan->unreadable++;
+    log_warn("snapshot cannot be read and is left alone", "snapshot", id_short(id).text, "error",
+             problem->message, NULL);
+    return true;
+}
+
+static bool decide_by_policy(const ForgetRequest *request, ForgetPlan *plan, GError **error)
+{
+    g_autoptr(GHashTable) by_key =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    g_autoptr(GPtrArray) order = g_ptr_array_new();
+    GroupBy by = { 0 };
+
+    if (!parse_group_by(request->group_by, &by, error))
+        return false;
+    for (guint i = 0; i < plan->snapshots->len; i++) {
+        Snapshot *snapshot = g_ptr_array_index(plan->snapshots, i);
+        g_autofree char *key = group_key(snapshot, by);
+        GPtrArray *members;
+
+        if (!snapshot_matches(snapshot, &request->filter))
+            continue;
+        members = g_hash_table_lookup(by_key, key);
+        if (!members) {
+            members = g_ptr_array_new();
+            g_hash_table_insert(by_key, g_steal_pointer(&key), members);
+            g_ptr_array_add(order, members);
+        }
+        g_ptr_array_add(members, snapshot);
+    }
+    for (guint i = 0; i < order->len; i++) {
+        ForgetGroup group = decide_group(g_ptr_array_index(order, i), &request->policy);
+
+        g_array_append_val(plan->groups, group);
+    }
+    return true;
+}
+
+/* Snapshots named one by one: the user decided. */
+static bool decide_by_ids(Repo *repo, const ForgetRequest *request, ForgetPlan *plan,
+                          GError **error)
+{
+    ForgetGroup group = { .decisions = g_array_new(FALSE, FALSE, sizeof(ForgetDecision)) };
+    bool ok = true;
+
+    for (char *const *id = request->ids; *id && ok; id++) {
+        Snapshot *snapshot = NULL;
+        g_autofree char *path = NULL;
+        ForgetDecision decision = { .reasons = g_ptr_array_new() };
+
+        ok = snapshot_find(repo, *id, &request->filter, pass_over, plan, &snapshot, &path, error);
+        if (ok)
+            g_ptr_array_add(plan->snapshots, snapshot);
+        decision.snapshot = snapshot;
+        g_array_append_val(group.decisions, decision);
+        group.first = snapshot;
+    }
+    g_array_append_val(plan->groups, group);
+    return ok;
+}
+
+static void count_removals(ForgetPlan *plan)
+{
+    for (guint i = 0; i < plan->groups->len; i++) {
+        const ForgetGroup *group = &g_array_index(plan->groups, ForgetGroup, i);
+
+        for (guint k = 0; k < group->decisions->len; k++)
+            plan->n_remove += !g_array_index(group->decisions, ForgetDecision, k).keep;
+    }
+}
+
+bool forget_decide(Repo *repo, const ForgetRequest *request, ForgetPlan **ret_plan, GError **error)
+{
+    g_autoptr(ForgetPlan) plan = g_new0(ForgetPlan, 1);
+
+    plan->groups = g_array_new(FALSE, FALSE, sizeof(ForgetGroup));
+    if (request->ids && *request->ids) {
+        plan->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free);
+        if (!decide_by_ids(repo, request, plan, error))
+            return false;
+    } else if (!snapshot_list(repo, pass_over, plan, &plan->snapshots, error) ||
+               !decide_by_policy(request, plan, error)) {
+        return false;
+    }
+    count_removals(plan);
+    *ret_plan = g_steal_pointer(&plan);
+    return true;
+}
+
+/* ---- removing ---- */
+
+static bool remove_group(OpenRepo *open, const ForgetGroup *group, const Cancel *cancel,
+                         void (*failed)(const Snapshot *snapshot, const GError *problem),
+                         unsigned *n_failed, GError **error)
+{
+    // oldest first, so that an interruption leaves the newer ones
+    for (guint k = group->decisions->len; k-- > 0;) {
+        const ForgetDecision *decision = &g_array_index(group->decisions, ForgetDecision, k);
+        g_autoptr(GError) problem = NULL;
+
+        if (decision->keep)
+            continue;
+        if (!cancel_check(cancel, error) || !lock_check(open->lock, error))
+            return false;
+        if (!repo_remove(open->repo, FILE_SNAPSHOT, &decision->snapshot->id, &problem)) {
+            failed(decision->snapshot, problem);
+            ++*n_failed;
+        }
+    }
+    return true;
+}
+
+bool forget_remove(OpenRepo *open, const ForgetPlan *plan, const Cancel *cancel,
+                   void (*failed)(const Snapshot *snapshot, const GError *problem), GError **error)
+{
+    unsigned n_failed = 0;
+
+    for (guint i = 0; i < plan->groups->len; i++)
+        if (!remove_group(open, &g_array_index(plan->groups, ForgetGroup, i), cancel, failed,
+                          &n_failed, error))
+            return false;
+    if (n_failed > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u snapshots could not be removed",
+                    n_failed);
+    return n_failed == 0;
+}

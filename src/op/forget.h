@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Retention: which snapshots stay, by policy and group; removing the others. */
+#pragma once
+#include "op/open.h"
+#include "plan/retention.h"
+#include "repo/snapshot.h"
+
+typedef struct {
+    RetentionPolicy policy; /* empty: only the snapshots named */
+    SnapshotFilter filter;
+    const char *group_by; /* "host,paths"; "" is one group */
+    char *const *ids;     /* snapshots to remove by name, instead of a policy */
+    bool dry_run;
+} ForgetRequest;
+
+typedef struct {
+    const Snapshot *snapshot; /* of the list in ForgetPlan */
+    bool keep;
+    GPtrArray *reasons; /* of const char * */
+} ForgetDecision;
+
+typedef struct {
+    const Snapshot *first; /* one of the group, for its host, paths and tags */
+    GArray *decisions;     /* of ForgetDecision, newest first */
+} ForgetGroup;
+
+typedef struct {
+    GPtrArray *snapshots; /* of Snapshot */
+    GArray *groups;       /* of ForgetGroup */
+    unsigned n_remove, unreadable;
+} ForgetPlan;
+
+void forget_plan_free(ForgetPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ForgetPlan, forget_plan_free)
+
+/* Decides, removes nothing. BS_ERROR_USAGE for a bad --group-by or unknown ids. */
+bool forget_decide(Repo *repo, const ForgetRequest *request, ForgetPlan **ret_plan, GError **error);
+/* Removes what the plan says, oldest first. The lock is exclusive. failed is told about each that
+ * could not be removed; any makes it BS_ERROR_PARTIAL. */
+bool forget_remove(OpenRepo *open, const ForgetPlan *plan, const Cancel *cancel,
+                   void (*failed)(const Snapshot *snapshot, const GError *problem), GError **error);

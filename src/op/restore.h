@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bringing back what a snapshot holds, into a directory. */
+#pragma once
+#include "codec/pattern.h"
+#include "flow/dirsink.h"
+#include "flow/progress.h"
+#include "op/open.h"
+#include "repo/snapshot.h"
+
+typedef struct {
+    const char *snapshot; /* SNAPSHOT[:PATH] */
+    SnapshotFilter filter;
+    const char *target;
+    const PatternList *include, *iinclude, *exclude, *iexclude; /* NULL: none */
+    Overwrite overwrite;
+    bool sparse, dry_run, delete_extra, verify, no_sync;
+} RestoreRequest;
+
+typedef struct {
+    Progress *progress; /* may be NULL */
+    /* What happened to an entry: see DirSinkOptions. May be NULL. */
+    void (*report)(const char *path, const Node *node, const char *action, void *user);
+    void (*problem)(const char *path, const GError *problem, void *user);
+    void *user;
+} RestoreWatch;
+
+typedef struct {
+    Id snapshot;
+    uint64_t files_restored, files_skipped, files_deleted, bytes_restored, bytes_skipped;
+    unsigned problems; /* entries that could not be restored, or not as they were */
+} RestoreResult;
+
+/* True also with problems > 0: the caller ends with exit 3. With verify, every difference found
+ * afterwards is a problem and the error is BS_ERROR_MISMATCH. */
+bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatch *watch,
+                const Cancel *cancel, RestoreResult *ret_result, GError **error);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/check.h"
+
+#include "base/error.h"
+#include "codec/hash.h"
+#include "repo/checking.h"
+#include "repo/lock.h"
+#include "repo/snapshot.h"
+#include <string.h>
+
+#define OBJECT_MAX (256u * 1024 * 1024)
+
+/* ---- reporting ---- */
+
+void checking_report(Checking *checking, bool error, const char *code, const char *object,
+                     const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    Finding finding = { error, code, object, NULL };
+    va_list args;
+
+    va_start(args, format);
+    finding.message = message = g_strdup_vprintf(format, args);
+    va_end(args);
+    pthread_mutex_lock(&checking->mutex);
+    checking->result.errors += error;
+    checking->result.hints += !error;
+    if (error && g_str_has_prefix(code, "index"))
+        checking->result.index_damaged = true;
+    if (error && (g_str_has_prefix(code, "pack") || g_str_has_prefix(code, "blob")))
+        checking->result.packs_damaged = true;
+    if (error && g_str_has_prefix(code, "snapshot"))
+        checking->result.snapshots_damaged = true;
+    checking->watch->found(&finding, checking->watch->user);
+    pthread_mutex_unlock(&checking->mutex);
+}
+
+const char *checking_blob_code(BlobFault fault)
+{
+    static const char *const codes[] = {
+        [BLOB_GOOD] = "blob-read",     [BLOB_BAD_MAC] = "blob-mac",
+        [BLOB_BAD_ZSTD] = "blob-zstd", [BLOB_BAD_LENGTH] = "blob-length",
+        [BLOB_BAD_HASH] = "blob-hash",
+    };
+
+    return codes[fault];
+}
+
+static guint blob_hash(gconstpointer blob)
+{
+    return id_hash(&((const PackBlob *)blob)->id);
+}
+
+static gboolean blob_equal(gconstpointer a, gconstpointer b)
+{
+    const PackBlob *left = a, *right = b;
+
+    return left->type == right->type && id_equal(&left->id, &right->id);
+}
+
+void checking_bad_blob(Checking *checking, BlobType type, const Id *id)
+{
+    PackBlob *blob = g_new0(PackBlob, 1);
+
+    blob->type = type;
+    blob->id = *id;
+    pthread_mutex_lock(&checking->mutex);
+    g_hash_table_add(checking->bad_blobs, blob);
+    pthread_mutex_unlock(&checking->mutex);
+}
+
+/* Bad here, but perhaps there is another place that is good. */
+bool checking_is_bad(Checking *checking, BlobType type, const Id *id)
+{
+    PackBlob blob = { .type = type, .id = *id };
+    BlobPlace places[8];
+    size_t n = index_find_all(repo_index(checking->repo), type, id, places, G_N_ELEMENTS(places));
+
+    if (n == 0)
+        return true;
+    for (size_t i = 0; i < MIN(n, G_N_ELEMENTS(places)); i++)
+        if (!g_hash_table_contains(checking->bad_packs, &places[i].pack))
+            return n == 1 && g_hash_table_contains(checking->bad_blobs, &blob);
+    return true;
+}
+
+/* ---- plain objects ---- */
+
+/* The object as stored, if its name is the hash of its content; otherwise reported. */
+static bool load_named(Checking *checking, FileType type, const Id *id, const char *code,
+                       GBytes **ret_bytes)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GError) problem = NULL;
+    FileKey key = file_key(type, id);
+    Id actual;
+
+    if (!store_get_whole(repo_store(checking->repo), key.text, OBJECT_MAX, &bytes, &problem)) {
+        checking_report(checking, true, code, key.text, "cannot be read: %s", problem->message);
+        return false;
+    }
+    hash_bytes(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &actual);
+    if (!id_equal(&actual, id)) {
+        checking_report(checking, true, code, key.text, "content does not hash to the name");
+        return false;
+    }
+    *ret_bytes = g_steal_pointer(&bytes);
+    return true;
+}
+
+static bool list_named(Checking *checking, FileType type, GArray **ret_files, GError **error)
+{
+    unsigned foreign = 0;
+
+    if (!repo_list(checking->repo, type, ret_files, &foreign, error))
+        return false;
+    if (foreign > 0)
+        checking_report(checking, false, "foreign-file", file_dir(type),
+                        "%u files whose names are no ids are ignored", foreign);
+    return true;
+}
+
+static bool check_keys(Checking *checking, GError **error)
+{
+    g_autoptr(GArray) files = NULL;
+
+    if (!list_named(checking, FILE_KEY, &files, error))
+        return false;
+    for (guint i = 0; i < files->len; i++) {
+        const Id *id = &g_array_index(files, FileInfo, i).id;
+        g_autoptr(GBytes) bytes = NULL;
+        g_autoptr(GError) problem = NULL;
+        g_autoptr(KeyFile) keyfile = NULL;
+
+        if (!load_named(checking, FILE_KEY, id, "key-name", &bytes))
+            continue;
+        keyfile = keyfile_decode(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &problem);
+        if (!keyfile)
+            checking_report(checking, true, "key-parse", file_key(FILE_KEY, id).text, "%s",
+                            problem->message);
+    }
+    return true;
+}
+
+static bool check_locks(Checking *checking, GError **error)
+{
+    g_autoptr(GArray) files = NULL;
+
+    if (!list_named(checking, FILE_LOCK, &files, error))
+        return false;
+    for (guint i = 0; i < files->len; i++) {
+        const Id *id = &g_array_index(files, FileInfo, i).id;
+        g_autoptr(GBytes) text = NULL;
+        g_autoptr(GError) problem = NULL;
+
+        if (!repo_load(checking->repo, FILE_LOCK, id, &text, &problem) &&
+            !g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND)) // released meanwhile
+            checking_report(checking, false, "lock-bad", file_key(FILE_LOCK, id).text, "%s",
+                            problem->message);
+    }
+    return true;
+}
+
+static bool check_snapshots(Checking *checking, GPtrArray *snapshots, GError **error)
+{
+    g_autoptr(GArray) files = NULL;
+
+    if (!list_named(checking, FILE_SNAPSHOT, &files, error))
+        return false;
+    for (guint i = 0; i < files->len; i++) {
+        const Id *id = &g_array_index(files, FileInfo, i).id;
+        g_autoptr(GBytes) bytes = NULL;
+        g_autoptr(GError) problem = NULL;
+        Snapshot *snapshot;
+
+        if (!load_named(checking, FILE_SNAPSHOT, id, "snapshot-name", &bytes))
+            continue;
+        if (snapshot_load(checking->repo, id, &snapshot, &problem))
+            g_ptr_array_add(snapshots, snapshot);
+        else
+            checking_report(checking, true, "snapshot-mac", file_key(FILE_SNAPSHOT, id).text, "%s",
+                            problem->message);
+    }
+    checking->result.snapshots = snapshots->len;
+    return true;
+}
+
+/* ---- index ---- */
+
+static bool bad_index(const Id *id, const GError *problem, void *user)
+{
+    Checking *checking = user;
+    g_autoptr(GBytes) bytes = NULL;
+
+    // a wrong name is reported by load_named; a right one means that what is inside is damaged
+    if (load_named(checking, FILE_INDEX, id, "index-name", &bytes))
+        checking_report(checking, true, "index-mac", file_key(FILE_INDEX, id).text, "%s",
+                        problem->message);
+    return true;
+}
+
+static bool check_index(Checking *checking, GError **error)
+{
+    g_autoptr(GArray) files = NULL;
+    Index *index = NULL;
+
+    if (!list_named(checking, FILE_INDEX, &files, error) ||
+        !index_load_full(checking->repo, bad_index, checking, checking->cancel, &index, error))
+        return false;
+    repo_set_index(checking->repo, index);
+    return true;
+}
+
+/* ---- what does not belong here ---- */
+
+static bool top_object(const StoreObject *object, void *user, GError **error)
+{
+    static const char *const known[] = { "config",    "data",  "index", "keys",
+                                         "snapshots", "locks", "wal",   "backstay" };
+    GHashTable *tops = user;
+    g_autofree char *top = g_strndup(object->key, strcspn(object->key, "/"));
+
+    (void)error;
+    for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
+        if (strcmp(top, known[i]) == 0)
+            return true;
+    g_hash_table_add(tops, g_steal_pointer(&top));
+    return true;
+}
+
+static bool check_tops(Checking *checking, GError **error)
+{
+    g_autoptr(GHashTable) tops = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GHashTableIter iter;
+    gpointer top;
+
+    if (!store_list(repo_store(checking->repo), "", top_object, tops, error))
+        return false;
+    g_hash_table_iter_init(&iter, tops);
+    while (g_hash_table_iter_next(&iter, &top, NULL))
+        checking_report(checking, false, "foreign-top", top, "is not of the format and left alone");
+    return true;
+}
+
+static bool run(Checking *checking, GError **error)
+{
+    g_autoptr(GPtrArray) snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free);
+
+    // snapshots before the index: one finished in between has its index then
+    return check_keys(checking, error) && check_locks(checking, error) &&
+           check_snapshots(checking, snapshots, error) && check_index(checking, error) &&
+           check_tops(checking, error) && check_packs(checking, error) &&
+           check_trees(checking, snapshots, error) && check_losses(checking, snapshots, error);
+}
+
+bool check_run(Repo *repo, const CheckOptions *options, const CheckWatch *watch,
+               const Cancel *cancel, CheckResult *ret_result, GError **error)
+{
+    Checking checking = { .repo = repo, .options = options, .watch = watch, .cancel = cancel };
+    bool ok;
+
+    pthread_mutex_init(&checking.mutex, NULL);
+    checking.bad_blobs = g_hash_table_new_full(blob_hash, blob_equal, g_free, NULL);
+    checking.bad_packs = g_hash_table_new_full(id_hash, id_equal_func, g_free, NULL);
+    ok = run(&checking, error);
+    g_hash_table_unref(checking.bad_blobs);
+    g_hash_table_unref(checking.bad_packs);
+    pthread_mutex_destroy(&checking.mutex);
+    if (ok)
+        *ret_result = checking.result;
+    return ok;
+}
