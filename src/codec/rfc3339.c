@@ -79,7 +79,7 @@ static char *put_number(char *out, unsigned value, unsigned n)
 size_t rfc3339_format(Timestamp time, char out[RFC3339_MAX])
 {
     int64_t days = time.sec / DAY - (time.sec % DAY < 0 ? 1 : 0);
-    unsigned second = (unsigned)(time.sec - days * DAY);
+    unsigned second = (unsigned)((time.sec % DAY + DAY) % DAY);
     Date date = clamp_year(date_from_days(days + EPOCH));
     char *p = out;
 
