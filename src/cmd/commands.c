@@ -3,6 +3,12 @@
 #include "cmd/commands.h"
 
 const Command *const commands[] = {
-    &init_command,  &backup_command, &check_command,   &forget_command,
-    &prune_command, &copy_command,   &version_command, NULL,
+    &init_command, //
+    &backup_command, //
+    &check_command, //
+    &forget_command, //
+    &prune_command, //
+    &copy_command, //
+    &version_command, //
+    NULL,
 };
