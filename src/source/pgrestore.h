@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way back: a sink that takes one dump (pgdump.h) and restores it into a database by pg_restore
+ * of the fitting version. What can be known before the first change is looked at when the dump's
+ * table of contents has passed: the server's version, extensions, whether the target is empty.
+ *
+ * With one job it is one transaction, and the last byte of the dump is handed to pg_restore only by
+ * finish, after the dump proved whole and equal to what was recorded: before that nothing is
+ * committed, and free() without finish() leaves the database as it was (a partial restore may be
+ * complete earlier, when pg_restore has read all that it was asked for). With several jobs the dump
+ * is spooled to $TMPDIR and verified first, but a failure leaves a part behind. At the end each
+ * restored table's rows are counted and compared. psql is never given a dump.
+ */
+#pragma once
+#include "base/cancel.h"
+#include "flow/sink.h"
+#include <jansson.h>
+
+typedef struct {
+    const char *url; /* the target; without a database: the name of the one that was dumped */
+    bool clean;      /* drop what the dump brings first; what does not exist is no error */
+    bool create;     /* make the database when there is none, with encoding, locale and owner as
+                        recorded */
+    bool force;      /* also into a database that holds something, or an older server */
+    bool no_owner, no_acl;
+    unsigned jobs;  /* 0 and 1: one transaction */
+    char **tables;  /* only these ("schema.table", "table"), with what belongs to them; NULL: all */
+    char **schemas; /* only these */
+    const json_t
+        *recorded; /* the database's item of the manifest, borrowed until free; NULL: unknown */
+    void (*note)(const char *text, void *user); /* for the user to read; may be NULL */
+    void *user;
+    const Cancel *cancel;
+} PgRestoreRequest;
+
+/*
+ * Copies what it needs of the request. Directories that come first are passed over; a second file
+ * is BS_ERROR_USAGE. Errors of begin and write besides those of a sink: BS_ERROR_UNREACHABLE,
+ * _AUTH, _NOT_FOUND (no such database without create; no such table in the dump), _NOT_EMPTY,
+ * _VERSION, _UNSUPPORTED (an extension is missing), _CORRUPT (the dump). finish: also
+ * BS_ERROR_MISMATCH, when the rows of a table differ.
+ */
+Sink *pg_restore_sink_new(const PgRestoreRequest *request, GError **error);
+
+/*
+ * globals.sql (roles and tablespaces) through psql. Statements that fail, as those for roles that
+ * exist already, go to note and are counted in ret_failed.
+ */
+bool pg_restore_globals(const char *url, const void *sql, size_t len,
+                        void (*note)(const char *text, void *user), void *user,
+                        unsigned *ret_failed, GError **error);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The database that a dump is restored into: looked at before the first change, made when it is
+ * missing, compared with the dump afterwards.
+ */
+#pragma once
+#include "pg/conn.h"
+#include "source/pgdump.h"
+#include <jansson.h>
+
+typedef struct PgTarget PgTarget;
+
+typedef void (*PgNote)(const char *text, void *user);
+
+typedef struct {
+    bool clean, create, force, no_owner;
+    const json_t *recorded; /* the database in the manifest, or NULL */
+    PgNote note;            /* what went otherwise than one may expect; may be NULL */
+    void *user;
+} PgTargetOptions;
+
+/*
+ * Connects and, with create, makes a missing database. options and url are borrowed for the
+ * target's life. BS_ERROR_NOT_FOUND: no such database. BS_ERROR_VERSION: the server is older than
+ * the dumped one. BS_ERROR_UNSUPPORTED: an extension is not installed there.
+ */
+PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOptions *options,
+                         GError **error);
+/* A database that pg_target_open() made is dropped again unless pg_target_keep() was called. */
+void pg_target_free(PgTarget *target);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgTarget, pg_target_free)
+
+/* Whether it holds nothing of its own; what an extension brought does not count. */
+bool pg_target_is_empty(PgTarget *target, bool *ret_empty, GError **error);
+/* chosen: entries to be restored, NULL for all. BS_ERROR_NOT_EMPTY: they would meet what is there.
+ */
+bool pg_target_check_room(PgTarget *target, const GHashTable *chosen, GError **error);
+/* Names of its schemas: a set to be unref'd. */
+GHashTable *pg_target_schemas(PgTarget *target, GError **error);
+
+/* BS_ERROR_MISMATCH: a table has another number of rows than the dump. */
+bool pg_target_compare(PgTarget *target, GHashTable *chosen, GError **error);
+/* Settings of the database as a whole (ALTER DATABASE ... SET), when it was made here. */
+bool pg_target_apply_settings(PgTarget *target, GError **error);
+void pg_target_keep(PgTarget *target);

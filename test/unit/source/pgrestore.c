@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/pgrestore.h"
+#include "base/error.h"
+#include "codec/hash.h"
+#include "lib/pg_server.h"
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static PgServer *server;
+static GBytes *shop; /* a dump */
+
+static const char shop_sql[] =
+    "CREATE EXTENSION hstore;\n"
+    "CREATE TYPE state AS ENUM ('open', 'paid');\n"
+    "CREATE TABLE customers(id serial PRIMARY KEY, name text NOT NULL, tags hstore);\n"
+    "INSERT INTO customers(name, tags) SELECT md5(i::text), 'a=>1' FROM generate_series(1, 500) "
+    "i;\n"
+    "CREATE TABLE orders(id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+    " customer int REFERENCES customers, state state DEFAULT 'open', note text);\n"
+    "CREATE INDEX orders_by_customer ON orders(customer);\n"
+    "INSERT INTO orders(customer, note) SELECT 1 + i % 500, repeat('x', i % 50)"
+    " FROM generate_series(1, 20000) i;\n"
+    "CREATE SCHEMA \"a b\"; CREATE TABLE \"a b\".\"\xc3\xbc\"\"x\"(v int);\n"
+    "INSERT INTO \"a b\".\"\xc3\xbc\"\"x\" VALUES (1), (2);\n"
+    "CREATE VIEW paid AS SELECT * FROM orders WHERE state = 'paid';\n"
+    "CREATE MATERIALIZED VIEW summary AS SELECT count(*) AS n FROM orders;\n"
+    "SELECT lo_from_bytea(4711, 'abc');\n"
+    "CREATE ROLE shopkeeper; ALTER DATABASE shop OWNER TO shopkeeper;\n"
+    "ALTER DATABASE shop SET work_mem = '5MB';\n";
+
+static void hear(const char *text, void *user)
+{
+    g_string_append_printf(user, "%s\n", text);
+}
+
+/* The road of a dump: into the sink in slices. finish: as a reader does when all went well. */
+static bool restore(const PgRestoreRequest *request, GBytes *dump, size_t slice, GError **error)
+{
+    g_autoptr(Sink) sink = pg_restore_sink_new(request, error);
+    Node folder = { .name = (char *)"shop", .mode = S_IFDIR | 0700 };
+    Node file = { .name = (char *)"shop.dump", .mode = S_IFREG | 0600 };
+    Entry folder_entry = { .path = "/shop", .node = &folder };
+    Entry file_entry = { .path = "/shop/shop.dump", .node = &file };
+    void *top, *handle;
+    gsize len;
+    const uint8_t *data = g_bytes_get_data(dump, &len);
+
+    if (!sink || !sink_begin(sink, &folder_entry, &top, error) ||
+        !sink_begin(sink, &file_entry, &handle, error))
+        return false;
+    for (gsize at = 0; at < len; at += slice)
+        if (!sink_write(sink, handle, at, data + at, MIN(slice, len - at), error)) {
+            sink_abandon(sink, handle);
+            return false;
+        }
+    return sink_end(sink, handle, NULL, error) && sink_end(sink, top, NULL, error) &&
+           sink_finish(sink, error);
+}
+
+static char *sql(const char *database, const char *text)
+{
+    return pg_server_sql(server, database, text);
+}
+
+static void assert_sql(const char *database, const char *text, const char *want)
+{
+    g_autofree char *got = sql(database, text);
+
+    g_assert_cmpstr(got, ==, want);
+}
+
+static void fresh(const char *database)
+{
+    g_autofree char *drop = g_strdup_printf("DROP DATABASE IF EXISTS %s", database);
+    g_autofree char *create = g_strdup_printf("CREATE DATABASE %s TEMPLATE template0", database);
+
+    g_free(sql("postgres", drop));
+    g_free(sql("postgres", create));
+}
+
+static bool exists(const char *database)
+{
+    g_autofree char *query =
+        g_strdup_printf("SELECT count(*) FROM pg_database WHERE datname = '%s'", database);
+    g_autofree char *count = sql("postgres", query);
+
+    return strcmp(count, "1") == 0;
+}
+
+/* Everything that psql can show of the data, as one hash. */
+static char *content_of(const char *database)
+{
+    g_autofree char *command =
+        g_strdup_printf("pg_dump -d %s --no-owner"
+                        " | grep -vE '^(ALTER DATABASE|.(un)?restrict )' | sha256sum",
+                        database);
+    g_autoptr(GBytes) sum = pg_server_shell(server, command);
+
+    return g_strndup(g_bytes_get_data(sum, NULL), 64);
+}
+
+static void what_comes_back_is_what_was_dumped(void)
+{
+    static const struct {
+        const char *label;
+        size_t slice;
+        unsigned jobs;
+        bool clean;
+    } cases[] = {
+        { "one transaction", 1 << 20, 1, false },
+        { "slices of 10 bytes", 10, 1, false },
+        { "two jobs", 1 << 20, 2, false },
+        { "clean into an empty database", 1 << 20, 1, true },
+    };
+    g_autofree char *want = content_of("shop");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *url = pg_server_url(server, "back");
+        PgRestoreRequest request = { .url = url, .jobs = cases[i].jobs, .clean = cases[i].clean };
+        g_autofree char *got = NULL;
+
+        g_test_message("%s", cases[i].label);
+        fresh("back");
+        restore(&request, shop, cases[i].slice, &error);
+        g_assert_no_error(error);
+        got = content_of("back");
+        g_assert_cmpstr(got, ==, want);
+        assert_sql("back", "SELECT lo_get(4711)", "\\x616263");
+    }
+}
+
+static void a_missing_database_is_made_as_it_was(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "made");
+    g_autoptr(GString) notes = g_string_new(NULL);
+    json_t *recorded = json_pack("{s:s, s:s, s:s, s:s}", "encoding", "UTF8", "collate", "C.UTF-8",
+                                 "ctype", "C.UTF-8", "owner", "shopkeeper");
+    PgRestoreRequest request = { .url = url, .recorded = recorded, .note = hear, .user = notes };
+
+    g_assert_false(restore(&request, shop, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
+    g_assert_nonnull(strstr(error->message, "--create"));
+    g_clear_error(&error);
+    request.create = true;
+    restore(&request, shop, 4096, &error);
+    g_assert_no_error(error);
+    assert_sql("made",
+               "SELECT datcollate, pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'made'",
+               "C.UTF-8|shopkeeper");
+    g_assert_nonnull(strstr(notes->str, "settings of database shop"));
+    json_decref(recorded);
+}
+
+static void the_same_name_gets_the_settings_too(void)
+{
+    g_autoptr(GError) error = NULL;
+    PgRestoreRequest request = { .url = server->url, .create = true };
+
+    g_free(sql("postgres", "ALTER DATABASE shop RENAME TO shop_away"));
+    // the URL names no database: it is the one that was dumped
+    restore(&request, shop, 1 << 20, &error);
+    g_assert_no_error(error);
+    assert_sql("shop", "SHOW work_mem", "5MB");
+    g_free(sql("postgres", "DROP DATABASE shop"));
+    g_free(sql("postgres", "ALTER DATABASE shop_away RENAME TO shop"));
+}
+
+static void a_database_that_holds_something_is_refused(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "filled");
+    PgRestoreRequest request = { .url = url };
+    g_autofree char *want = content_of("shop");
+    g_autofree char *got = NULL;
+
+    fresh("filled");
+    g_free(sql("filled", "CREATE TABLE customers(id int, old int)"));
+    g_assert_false(restore(&request, shop, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY);
+    g_assert_nonnull(strstr(error->message, "public.customers"));
+    g_clear_error(&error);
+    // force goes on, meets the table, and all of it is taken back
+    request.force = true;
+    g_assert_false(restore(&request, shop, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, "already exists"));
+    assert_sql("filled", "SELECT count(*) FROM pg_class WHERE relname IN ('orders', 'customers')",
+               "1");
+    g_clear_error(&error);
+    request.clean = true;
+    request.force = false;
+    restore(&request, shop, 4096, &error);
+    g_assert_no_error(error);
+    got = content_of("filled");
+    g_assert_cmpstr(got, ==, want);
+}
+
+static void a_damaged_dump_changes_nothing(void)
+{
+    gsize n;
+    const uint8_t *bytes = g_bytes_get_data(shop, &n);
+    g_autofree uint8_t *flipped = g_memdup2(bytes, n);
+    uint8_t *row = memmem(flipped, n, "xxxxxxxxxxxxxxxxxxxx", 20);
+    g_autoptr(GBytes) cut = g_bytes_new_from_bytes(shop, 0, n - 1);
+    g_autoptr(GBytes) half = g_bytes_new_from_bytes(shop, 0, n / 2);
+    g_autoptr(GBytes) bad = NULL;
+    g_autofree char *url = pg_server_url(server, "safe");
+    Id sha256;
+    json_t *recorded;
+
+    *row = 'y';
+    bad = g_bytes_new(flipped, n);
+    hash_bytes(bytes, n, &sha256);
+    recorded = json_pack("{s:s}", "sha256", id_hex(&sha256).text);
+    GBytes *const dumps[] = { cut, half, bad };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(dumps); i++)
+        for (unsigned jobs = 1; jobs <= 2; jobs++) {
+            g_autoptr(GError) error = NULL;
+            PgRestoreRequest request = { .url = url, .recorded = recorded, .jobs = jobs };
+
+            fresh("safe");
+            g_assert_false(restore(&request, dumps[i], 4096, &error));
+            g_assert_error(error, BS_ERROR, BS_ERROR_CORRUPT);
+            assert_sql("safe", "SELECT count(*) FROM pg_class WHERE relname = 'customers'", "0");
+            g_clear_error(&error);
+            g_free(sql("postgres", "DROP DATABASE safe"));
+            request.create = true;
+            g_assert_false(restore(&request, dumps[i], 4096, &error));
+            g_assert_false(exists("safe"));
+        }
+    json_decref(recorded);
+}
+
+static void a_table_comes_with_what_belongs_to_it(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "part");
+    g_autoptr(GString) notes = g_string_new(NULL);
+    char *orders[] = { "public.orders", NULL };
+    char *both[] = { "orders", "customers", NULL };
+    char *missing[] = { "public.nothing", NULL };
+    char *schemas[] = { "a b", NULL };
+    PgRestoreRequest request = { .url = url, .tables = orders, .note = hear, .user = notes };
+
+    fresh("part");
+    restore(&request, shop, 4096, &error);
+    g_assert_no_error(error);
+    assert_sql("part", "SELECT count(*) FROM orders", "20000");
+    assert_sql("part", "INSERT INTO orders(customer) VALUES (1) RETURNING id, state", "20001|open");
+    assert_sql("part", "SELECT count(*) FROM pg_indexes WHERE tablename = 'orders'", "2");
+    assert_sql("part", "SELECT to_regclass('customers')", "");
+    g_assert_nonnull(strstr(notes->str, "FK CONSTRAINT public.orders orders_customer_fkey"));
+
+    // a second one beside it, and one more schema
+    request.tables = NULL;
+    request.schemas = schemas;
+    restore(&request, shop, 4096, &error);
+    g_assert_no_error(error);
+    assert_sql("part", "SELECT count(*) FROM \"a b\".\"\xc3\xbc\"\"x\"", "2");
+
+    request.schemas = NULL;
+    request.tables = both;
+    g_assert_false(restore(&request, shop, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY);
+    g_clear_error(&error);
+    fresh("part");
+    restore(&request, shop, 4096, &error);
+    g_assert_no_error(error);
+    assert_sql("part", "SELECT count(*) FROM pg_constraint WHERE contype = 'f'", "1");
+    assert_sql("part", "INSERT INTO customers(name) VALUES ('x') RETURNING id", "501");
+
+    request.tables = missing;
+    g_assert_false(restore(&request, shop, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
+}
+
+static GBytes *replaced(GBytes *dump, const char *from, const char *to)
+{
+    gsize n;
+    uint8_t *copy = g_memdup2(g_bytes_get_data(dump, &n), g_bytes_get_size(dump));
+
+    for (uint8_t *at = copy; (at = memmem(at, n - (gsize)(at - copy), from, strlen(from)));)
+        memcpy(at, to, strlen(to));
+    return g_bytes_new_take(copy, n);
+}
+
+static void what_the_server_lacks_is_said_before(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "lacks");
+    g_autoptr(GBytes) foreign = replaced(shop, "hstore", "hstorx");
+    g_autoptr(GBytes) newer = NULL;
+    gsize n;
+    const char *bytes = g_bytes_get_data(shop, &n);
+    // the header holds the server's version, then pg_dump's
+    const char *version = (const char *)memmem(bytes, n, "(Debian", 7);
+    PgRestoreRequest request = { .url = url };
+
+    fresh("lacks");
+    g_assert_false(restore(&request, foreign, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED);
+    g_assert_nonnull(strstr(error->message, "hstorx"));
+    g_clear_error(&error);
+    if (version) {
+        uint8_t *copy = g_memdup2(bytes, n);
+
+        memcpy(copy + (version - 1 - bytes) - 5, "93", 2);
+        newer = g_bytes_new_take(copy, n);
+        g_assert_false(restore(&request, newer, 4096, &error));
+        g_assert_error(error, BS_ERROR, BS_ERROR_VERSION);
+    }
+}
+
+static void rows_are_counted_afterwards(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "count");
+    g_autofree char *directory = g_dir_make_tmp("fake-pg-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "pg_restore", NULL);
+    g_autofree char *script =
+        g_strdup_printf("#!/bin/bash\n"
+                        "real=$(ls /usr/lib/postgresql/*/bin/pg_restore | sort -V | tail -n 1)\n"
+                        "[ \"$1\" = --version ] && exec $real --version\n"
+                        "$real \"$@\" && psql -qXh '%s' -p %s -U postgres -d count -c 'DELETE FROM "
+                        "orders WHERE id < 11'\n",
+                        server->directory, server->port);
+    PgRestoreRequest request = { .url = url };
+
+    g_assert_true(g_file_set_contents_full(path, script, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+    g_setenv("BACKSTAY_PG_BIN", directory, TRUE);
+    fresh("count");
+    g_assert_false(restore(&request, shop, 4096, &error));
+    g_unsetenv("BACKSTAY_PG_BIN");
+    g_assert_error(error, BS_ERROR, BS_ERROR_MISMATCH);
+    g_assert_nonnull(strstr(error->message, "public.orders has 19990 rows instead of 20000"));
+    (void)remove(path);
+    (void)remove(directory);
+}
+
+static void globals_come_back_and_errors_are_told(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) globals = NULL;
+    g_autoptr(GString) notes = g_string_new(NULL);
+    unsigned failed;
+
+    g_free(sql("postgres", "CREATE ROLE gone"));
+    globals = pg_server_shell(server, "pg_dumpall --globals-only");
+    g_free(sql("postgres", "DROP ROLE gone"));
+    pg_restore_globals(server->url, g_bytes_get_data(globals, NULL), g_bytes_get_size(globals),
+                       hear, notes, &failed, &error);
+    g_assert_no_error(error);
+    assert_sql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'gone'", "1");
+    g_assert_cmpuint(failed, ==, 2);
+    g_assert_nonnull(strstr(notes->str, "shopkeeper"));
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    server = pg_server_start();
+    g_free(sql("postgres", "CREATE DATABASE shop"));
+    g_free(sql("shop", shop_sql));
+    shop = pg_server_shell(server, "pg_dump -Fc -Z0 -d shop | cat");
+    g_test_add_func("/pgrestore/what comes back is what was dumped",
+                    what_comes_back_is_what_was_dumped);
+    g_test_add_func("/pgrestore/a missing database is made as it was",
+                    a_missing_database_is_made_as_it_was);
+    g_test_add_func("/pgrestore/the same name gets the settings too",
+                    the_same_name_gets_the_settings_too);
+    g_test_add_func("/pgrestore/a database that holds something is refused",
+                    a_database_that_holds_something_is_refused);
+    g_test_add_func("/pgrestore/a damaged dump changes nothing", a_damaged_dump_changes_nothing);
+    g_test_add_func("/pgrestore/a table comes with what belongs to it",
+                    a_table_comes_with_what_belongs_to_it);
+    g_test_add_func("/pgrestore/what the server lacks is said before",
+                    what_the_server_lacks_is_said_before);
+    g_test_add_func("/pgrestore/rows are counted afterwards", rows_are_counted_afterwards);
+    g_test_add_func("/pgrestore/globals come back and errors are told",
+                    globals_come_back_and_errors_are_told);
+    status = g_test_run();
+    g_bytes_unref(shop);
+    pg_server_stop(server);
+    return status;
+}
