@@ -46,7 +46,12 @@ typedef struct {
 /* target is made when missing. */
 Sink *dir_sink_new(const char *target, const DirSinkOptions *options, GError **error);
 
-/* caps: SINK_MANY_OPEN | SINK_ANY_ORDER. A sink that compares an existing directory with what it is
- * given and changes nothing: every difference is reported through differs. */
+/*
+ * A sink that compares an existing directory with what it is given and changes nothing. Differences
+ * are told by what differs: "missing", "type", "size", "content", "mode", "owner", "mtime", "link
+ * target", "device number", "extended attributes". Names that only the directory has are none of
+ * its business. differs may be called from any thread, never from two at once. caps: SINK_MANY_OPEN
+ * | SINK_ANY_ORDER.
+ */
 typedef void (*DirDiffers)(const char *path, const char *what, void *user);
 Sink *compare_sink_new(const char *target, DirDiffers differs, void *user, GError **error);

@@ -255,6 +255,65 @@ static void every_fixture_restores_as_its_manifest_says(void)
     }
 }
 
+/* ---- comparing ---- */
+
+static void on_difference(const char *path, const char *what, void *user)
+{
+    g_string_append_printf(user, "%s: %s\n", path, what);
+}
+
+static char *compare(Repo *repo, const Id *tree, const char *dir)
+{
+    g_autoptr(GError) error = NULL;
+    GString *differences = g_string_new("");
+    g_autoptr(Sink) sink = compare_sink_new(dir, on_difference, differences, &error);
+    ReaderOptions options = { .workers = 1 };
+
+    g_assert_no_error(error);
+    reader_run(repo, tree, "", sink, &options, NULL, &error);
+    g_assert_no_error(error);
+    return g_string_free(differences, FALSE);
+}
+
+static void what_was_restored_compares_equal_until_it_changes(void)
+{
+    g_autoptr(Store) store = fixture_store("v2-auto");
+    g_autoptr(Repo) repo = open_indexed(store);
+    g_autoptr(GPtrArray) snapshots = all_snapshots(repo);
+    const Snapshot *snapshot = snapshots->pdata[0];
+    char *dir = tempdir_new();
+    g_autofree char *big = g_build_filename(dir, "fixture", "big.bin", NULL);
+    g_autofree char *old = g_build_filename(dir, "fixture", "before-1970", NULL);
+    g_autofree char *nothing = NULL, *content = NULL, *missing = NULL;
+    ReaderOptions options = { .workers = 2 };
+    struct stat st;
+    int fd;
+
+    if (geteuid() != 0) {
+        g_test_skip("owners and devices need root");
+        return;
+    }
+    restore(repo, &snapshot->tree, dir, &options);
+    nothing = compare(repo, &snapshot->tree, dir);
+    g_assert_cmpstr(nothing, ==, "");
+
+    g_assert_cmpint(stat(big, &st), ==, 0);
+    fd = open(big, O_WRONLY);
+    g_assert_cmpint(pwrite(fd, "#", 1, 900000), ==, 1);
+    g_assert_cmpint(futimens(fd, (struct timespec[]){ st.st_atim, st.st_mtim }), ==, 0);
+    close(fd);
+    content = compare(repo, &snapshot->tree, dir);
+    g_assert_cmpstr(content, ==, "/fixture/big.bin: content\n");
+
+    g_assert_cmpint(truncate(big, 5), ==, 0);
+    g_assert_cmpint(unlink(old), ==, 0);
+    missing = compare(repo, &snapshot->tree, dir);
+    g_assert_cmpstr(missing, ==,
+                    "/fixture: mtime\n/fixture/before-1970: missing\n/fixture/big.bin: "
+                    "mtime\n/fixture/big.bin: size\n");
+    tempdir_remove(dir);
+}
+
 /* ---- in sequence ---- */
 
 static void a_pipe_gets_a_file_in_sequence(void)
@@ -590,6 +649,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/reader/encode", every_tree_encodes_to_the_bytes_it_came_from);
     g_test_add_func("/reader/fixtures", every_fixture_restores_as_its_manifest_says);
+    g_test_add_func("/reader/compare", what_was_restored_compares_equal_until_it_changes);
     g_test_add_func("/reader/pipe", a_pipe_gets_a_file_in_sequence);
     g_test_add_func("/reader/order", entries_nest_and_come_in_order);
     g_test_add_func("/reader/damage", a_damaged_blob_costs_its_files_and_no_other);
