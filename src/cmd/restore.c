@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "op/restoredb.h"
 #include "plan/amount.h"
 #include <stdio.h>
 #include <string.h>
@@ -218,6 +219,88 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
            restore_files(context, &open, options, &restore, error);
 }
 
+/* ---- into a database ---- */
+
+typedef struct {
+    const Settings *settings;
+    bool preview;
+} DbTelling;
+
+static void tell_database(const RestoredDb *database, void *user)
+{
+    const DbTelling *telling = user;
+    const char *action = telling->preview ? "would_restore" : "restored";
+    g_autofree char *size = size_format(database->size);
+
+    if (telling->settings->json)
+        output_json(json_pack("{s:s, s:s, s:o, s:I, s:I, s:I}", "message_type", "database",
+                              "action", action, "name", json_bytes(database->name), "size",
+                              (json_int_t)database->size, "tables", (json_int_t)database->tables,
+                              "rows", (json_int_t)database->rows));
+    else if (!telling->settings->quiet)
+        printf("%s database %s: %u tables, %" G_GUINT64_FORMAT " rows recorded, dump of %s%s\n",
+               telling->preview ? "would restore" : "restored", database->name, database->tables,
+               database->rows, size, telling->preview ? "" : "; row counts compared");
+}
+
+static void tell_note(const char *text, void *user)
+{
+    const DbTelling *telling = user;
+
+    if (telling->settings->json)
+        output_json(json_pack("{s:s, s:o}", "message_type", "note", "message", json_bytes(text)));
+    else
+        fprintf(stderr, "note: %s\n", text);
+}
+
+static bool restore_to_database(const Context *context, const RestoreOptions *options,
+                                char **operands, GError **error)
+{
+    DbTelling telling = { context->settings, options->dry_run };
+    RestoreDbRequest restore = {
+        .snapshot = operands[0],
+        .filter = { options->hosts, options->tags, options->paths },
+        .url = options->to,
+        .databases = options->databases,
+        .tables = options->tables,
+        .schemas = options->schemas,
+        .clean = options->clean,
+        .create = options->create,
+        .no_owner = options->no_owner,
+        .no_acl = options->no_acl,
+        .force = options->force,
+        .globals = options->globals,
+        .preview = options->dry_run,
+    };
+    g_auto(OpenRepo) open = { 0 };
+    Progress progress;
+    ProgressLine *line;
+    RestoreDbWatch watch = {
+        .progress = progress_line_wanted(context->settings) ? &progress : NULL,
+        .restored = tell_database,
+        .note = tell_note,
+        .user = &telling,
+    };
+    guint64 jobs = 1;
+    Id snapshot;
+    bool ok;
+
+    if (options->jobs && !g_ascii_string_to_unsigned(options->jobs, 10, 1, 256, &jobs, NULL)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--jobs %s: must be a number from 1 to 256",
+                    options->jobs);
+        return false;
+    }
+    restore.jobs = (unsigned)jobs;
+    if (!open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error))
+        return false;
+    progress_init(&progress);
+    line = progress_line_start(context->settings, watch.progress);
+    ok = op_restore_db(&open, &restore, &watch, context->cancel, &snapshot, error);
+    progress_line_stop(line);
+    progress_done(&progress);
+    return ok;
+}
+
 static bool restore_run(const Context *context, void *request, char **operands, GError **error)
 {
     RestoreOptions *options = request;
@@ -230,7 +313,8 @@ static bool restore_run(const Context *context, void *request, char **operands, 
                     "say where to: --target DIR for files, or --to URL for a database");
         return false;
     }
-    return restore_to_directory(context, options, operands, error);
+    return options->to ? restore_to_database(context, options, operands, error)
+                       : restore_to_directory(context, options, operands, error);
 }
 
 const Command restore_command = {
