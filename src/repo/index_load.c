@@ -69,7 +69,7 @@ static bool load_object(Loading *loading, const Id *object, IndexPiece *piece, G
         return false;
     data = g_bytes_get_data(text, &len);
     if (!index_text_parse(data, len, add_pack, piece, error)) {
-        g_prefix_error(error, "index %s: ", id_short(object).text);
+        g_prefix_error(error, "%s: ", file_key(FILE_INDEX, object).text);
         return false;
     }
     index_merge_add(loading->merge, piece);

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #define RUN_MAX (1024u * 1024)
-/* Up to so many entries are sorted by insertion; measured with bench/micro/index. */
+/* Up to so many entries are sorted by insertion; 8 and 64 are slower in bench/micro/index. */
 #define FEW 24
 
 typedef struct {
