@@ -4,9 +4,26 @@
 #include "repo/repo.h"
 #include "store/local.h"
 #include "store/memory.h"
+#include <jansson.h>
 
 #define FIXTURE_PASSWORD "backstay-fixture"
 #define QUICK_COST       ((KeyCost){ .n = 16, .r = 1, .p = 1 })
+
+/* The good ones that have a manifest. */
+static const char *const fixture_names[] = {
+    "v1",     "v1-migrated",    "v2-auto",   "v2-bigfile", "v2-foreign",
+    "v2-max", "v2-otherwriter", "v2-pruned", "v2-twokeys", "v2-off",
+};
+
+static inline json_t *fixture_manifest(const char *name)
+{
+    g_autofree char *file = g_strconcat(name, ".manifest.json", NULL);
+    g_autofree char *path = g_build_filename(g_getenv("FIXTURES"), "restic", file, NULL);
+    json_t *manifest = json_load_file(path, 0, NULL);
+
+    g_assert_nonnull(manifest);
+    return manifest;
+}
 
 static inline bool copy_object(const StoreObject *object, void *user, GError **error)
 {
@@ -32,13 +49,18 @@ static inline Store *fixture_store(const char *name)
     return memory;
 }
 
-static inline Repo *fixture_try_open(Store *store, const char *password, GError **error)
+static inline Repo *fixture_open_with(Store *store, const char *password,
+                                      const RepoOptions *options, GError **error)
 {
     g_autoptr(Secret) secret = secret_new(password, strlen(password));
-    RepoOptions options = { 0 };
     Repo *repo = NULL;
 
-    return repo_open(store, secret, &options, &repo, error) ? repo : NULL;
+    return repo_open(store, secret, options, &repo, error) ? repo : NULL;
+}
+
+static inline Repo *fixture_try_open(Store *store, const char *password, GError **error)
+{
+    return fixture_open_with(store, password, &(RepoOptions){ 0 }, error);
 }
 
 static inline Repo *fixture_open(Store *store, const char *password)
