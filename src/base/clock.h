@@ -9,9 +9,9 @@ typedef struct {
     uint32_t nsec; /* 0..999999999 */
 } Timestamp;
 
-Timestamp clock_now(void); /* wall clock */
-int64_t clock_monotonic_ms(void);
-void clock_sleep_ms(int64_t ms); /* real sleep, or at once with a set clock that it moves on */
+Timestamp clock_now(void);        /* wall clock */
+int64_t clock_monotonic_ms(void); /* counts the time asleep */
+void clock_sleep_ms(int64_t ms);  /* real sleep, or at once with a set clock that it moves on */
 
 /* Tests only: from now on clock_now() gives this time, and clock_sleep_ms() advances it and
  * clock_monotonic_ms(). */
