@@ -2,7 +2,8 @@
 /*
  * Locks (repository format, "Locks"): shared for writers and readers, exclusive for whoever
  * removes. A thread of its own refreshes the lock every five minutes; when that has failed for 22.5
- * minutes lock_check() fails and the work must stop. Dead locks of our own are recognised by a
+ * minutes, or somebody else has removed the object, lock_check() fails from then on and the work
+ * must stop. Dead locks of our own are recognised by a
  * flock()ed state file per held lock (state_dir), never by pid: such locks, and those older than 30
  * minutes, are removed when in the way. hostname in the lock is "backstay-<instance>", which no
  * machine has.
