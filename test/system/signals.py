@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 from scenario import BACKSTAY, INTERRUPTED, SANITIZED, Repo, equal, fact, finish, path, wait_until
 
-SIZE = 60_000_000 if SANITIZED else 250_000_000
+SIZE = 40_000_000 if SANITIZED else 160_000_000
 
 
 def start(repo, *argv):
@@ -25,8 +25,8 @@ def interrupt_backup(sig, source, stored):
     name = signal.Signals(sig).name
     repo = Repo.named(name)
     repo.backstay('init', code=0)
-    # one packer, so that the run is long enough to be met in the middle
-    process = start(repo, 'backup', '--compression', 'max', source)
+    # slow enough to be met in the middle
+    process = start(repo, 'backup', '--compression', '9', source)
     fact(wait_until(lambda: repo.size() > stored, 120), name + ': the backup is under way')
     sent = time.monotonic()
     process.send_signal(sig)
@@ -41,7 +41,7 @@ def interrupt_backup(sig, source, stored):
     equal(repo.objects('locks'), [], name + ': no lock is left')
     equal(repo.snapshots(), [], name + ': no snapshot was made')
     repo.sound(name + ': an interrupted backup')
-    summary = repo.backup('--compression', 'max', source)
+    summary = repo.backup('--compression', '9', source)
     fact(summary['data_added'] < 0.8 * summary['total_bytes_processed'],
          name + ': the next run uses what was uploaded', summary)
     repo.sound(name + ': after the next run')
