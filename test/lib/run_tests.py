@@ -37,6 +37,8 @@ class Job:
         self.passed = self.failed = 0
         self.state = 'waiting'
         self.why = ''
+        self.process = None
+        self.seconds = 0
 
     @property
     def log(self):
@@ -48,8 +50,9 @@ class Job:
         os.chmod(scratch, 0o711)
         started = time.monotonic()
         with open(self.log, 'wb') as log:
-            process = subprocess.Popen(self.argv, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       env={**os.environ, **self.env, 'WORK': scratch}, start_new_session=True)
+            process = self.process = subprocess.Popen(self.argv, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                      env={**os.environ, **self.env, 'WORK': scratch},
+                                                      start_new_session=True)
             try:
                 status = process.wait(self.timeout)
             except subprocess.TimeoutExpired:
@@ -136,7 +139,7 @@ class Runner:
                 continue
             states = [self.by_name[n].state for n in job.needs]
             if any(s in ('failed', 'stuck') for s in states):
-                job.state, job.failed, job.seconds = 'stuck', 1, 0
+                job.state, job.failed = 'stuck', 1
                 job.why = 'not run: needs ' + ', '.join(job.needs)
                 self.report(job)
                 return self.ready()
@@ -160,17 +163,27 @@ class Runner:
             try:
                 job.run(self.work)
             except Exception as e:  # a job that cannot even start
-                job.state, job.failed, job.why, job.seconds = 'failed', job.failed or 1, repr(e), 0
+                job.state, job.failed, job.why = 'failed', job.failed or 1, repr(e)
             with self.changed:
                 self.report(job)
                 self.changed.notify_all()
 
     def run(self):
-        threads = [threading.Thread(target=self.worker) for _ in range(PARALLEL)]
+        threads = [threading.Thread(target=self.worker, daemon=True) for _ in range(PARALLEL)]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
+
+    def stop(self):
+        """Ends what runs, with its servers, and starts nothing more."""
+        with self.changed:
+            running = [job for job in self.jobs if job.state == 'running']
+            for job in self.jobs:
+                job.state = 'stopped' if job.state in ('waiting', 'running') else job.state
+        for job in running:
+            if job.process and job.process.poll() is None:
+                job.end(job.process)
 
 
 def build_job(kind, *options, compiler='gcc', target='all'):
@@ -283,9 +296,13 @@ def main(arguments):
     started = time.monotonic()
     work = tempfile.mkdtemp(prefix='backstay-check.')
     os.chmod(work, 0o711)
+    runner = Runner(jobs, work)
+    for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, lambda *_: sys.exit(130))
     try:
-        Runner(jobs, work).run()
+        runner.run()
     finally:
+        runner.stop()
         subprocess.run(['rm', '-rf', work], check=False)
     for job in jobs:
         if job.failed:
