@@ -42,6 +42,26 @@ const GOptionEntry global_options[] = {
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
+static gboolean count_verbose(const char *name, const char *value, gpointer settings,
+                              GError **error)
+{
+    gint64 level;
+
+    (void)name;
+    (void)error;
+    if (value && g_ascii_string_to_signed(value, 10, 0, 4, &level, NULL))
+        ((Settings *)settings)->verbose = (gint)level;
+    else
+        ((Settings *)settings)->verbose++;
+    return TRUE;
+}
+
+const GOptionEntry verbose_option[] = {
+    { "verbose", 'v', G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
+      (gpointer)(guintptr)count_verbose, "say more; twice: every file", NULL },
+    { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
+};
+
 const Command *command_find(const char *name)
 {
     for (const Command *const *command = commands; *command; command++)
@@ -63,20 +83,6 @@ bool operands_between(char **operands, guint min, guint max, const char *what, G
 
 /* ---- parsing ---- */
 
-static gboolean count_verbose(const char *name, const char *value, gpointer settings,
-                              GError **error)
-{
-    gint64 level;
-
-    (void)name;
-    (void)error;
-    if (value && g_ascii_string_to_signed(value, 10, 0, 4, &level, NULL))
-        ((Settings *)settings)->verbose = (gint)level;
-    else
-        ((Settings *)settings)->verbose++;
-    return TRUE;
-}
-
 /* The rows with their offsets turned into places in this request. */
 static GOptionEntry *entries_at(const GOptionEntry *options, void *request)
 {
@@ -94,18 +100,13 @@ static GOptionEntry *entries_at(const GOptionEntry *options, void *request)
 
 static GOptionContext *parser_new(const Command *command, void *request, Settings *settings)
 {
-    static const GOptionEntry verbose[] = {
-        { "verbose", 'v', G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
-          (gpointer)(guintptr)count_verbose, "say more; twice: every file", NULL },
-        { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
-    };
     GOptionContext *parser = g_option_context_new(NULL);
     GOptionGroup *group = g_option_group_new("global", "", "", settings, NULL);
     g_autofree GOptionEntry *global = entries_at(global_options, settings);
 
     g_option_context_set_help_enabled(parser, FALSE);
     g_option_group_add_entries(group, global);
-    g_option_group_add_entries(group, verbose);
+    g_option_group_add_entries(group, verbose_option);
     g_option_context_set_main_group(parser, group);
     if (command && command->options) {
         g_autofree GOptionEntry *own = entries_at(command->options, request);

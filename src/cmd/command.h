@@ -27,6 +27,7 @@ typedef struct {
     const char *summary;         /* one line, small first letter */
     const char *description;     /* paragraphs for help and manual page; may be NULL */
     const GOptionEntry *options; /* may be NULL */
+    bool hidden;                 /* not in the help, nor in the completion */
     size_t request_size;
     /* Defaults other than zero; may be NULL. */
     void (*init)(void *request);
@@ -38,6 +39,8 @@ extern const Command *const commands[];
 const Command *command_find(const char *name);
 /* -r, --json and the like: offsets into Settings. */
 extern const GOptionEntry global_options[];
+/* -v, which is counted and so has no offset; a table of one. */
+extern const GOptionEntry verbose_option[];
 
 /* Parses, runs, reports an error (on stderr, and with --json as restic's exit_error line), gives
  * the exit status. */

@@ -3,13 +3,15 @@
 #include "cmd/commands.h"
 
 const Command *const commands[] = {
-    &init_command,    //
-    &backup_command,  //
-    &restore_command, //
-    &check_command,   //
-    &forget_command,  //
-    &prune_command,   //
-    &copy_command,    //
-    &version_command, //
+    &init_command,       //
+    &backup_command,     //
+    &restore_command,    //
+    &check_command,      //
+    &forget_command,     //
+    &prune_command,      //
+    &copy_command,       //
+    &completion_command, //
+    &version_command,    //
+    &manual_command,     //
     NULL,
 };

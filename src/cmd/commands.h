@@ -4,9 +4,11 @@
 
 extern const Command backup_command;
 extern const Command check_command;
+extern const Command completion_command;
 extern const Command copy_command;
 extern const Command forget_command;
 extern const Command init_command;
+extern const Command manual_command;
 extern const Command prune_command;
 extern const Command restore_command;
 extern const Command version_command;

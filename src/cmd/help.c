@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/help.h"
 
+const GOptionEntry help_option[] = {
+    { "help", 'h', 0, ARG_FLAG, NULL, "tell what a command does and takes", NULL },
+    { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
+};
+
 void help_overview(FILE *out)
 {
     fprintf(out, "usage: backstay [-r REPO] COMMAND [OPTION...] [OPERAND...]\n\n"
                  "A backup you have never restored is not a backup; so Backstay restores "
                  "it.\n\ncommands:\n");
     for (const Command *const *command = commands; *command; command++)
-        fprintf(out, "  %-12s %s\n", (*command)->name, (*command)->summary);
+        if (!(*command)->hidden)
+            fprintf(out, "  %-12s %s\n", (*command)->name, (*command)->summary);
     fprintf(out, "\n`backstay help COMMAND` tells more about one.\n");
 }
 
@@ -42,4 +48,6 @@ void help_command(FILE *out, const Command *command)
     }
     fprintf(out, "\noptions of every command:\n");
     print_options(out, global_options);
+    print_options(out, verbose_option);
+    print_options(out, help_option);
 }

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The manual page backstay(1), printed from the command table in mdoc (mandoc's mdoc(7), "Language
+ * overview"); the build writes it to a file, packages install that.
+ */
+#include "cmd/commands.h"
+#include "cmd/help.h"
+#include <stdio.h>
+#include <string.h>
+
+#define MANUAL_DATE  "November 21, 2026"
+#define LINE_MAX_LEN 76
+
+/* ---- text to mdoc ---- */
+
+/* One word of text; what would be markup is escaped. */
+static void print_word(const char *word, size_t len, bool first)
+{
+    if (first && (*word == '.' || *word == '\''))
+        printf("\\&");
+    for (size_t i = 0; i < len; i++) {
+        if (word[i] == '\\')
+            printf("\\e");
+        else if (word[i] == '-' && len > 1)
+            printf("\\-");
+        else
+            putchar(word[i]);
+    }
+}
+
+static bool ends_sentence(const char *word, size_t len)
+{
+    return word[len - 1] == '.' || word[len - 1] == ':' ||
+           (len > 1 && word[len - 1] == ')' && word[len - 2] == '.');
+}
+
+/* Fills lines, and begins a new one with every sentence: that is how roff knows where they end. */
+static void print_paragraph(const char *text, size_t len)
+{
+    size_t column = 0;
+    bool ended = false;
+
+    while (len > 0) {
+        size_t word = strcspn(text, " \n");
+
+        word = MIN(word, len);
+        if (word > 0) {
+            if (column > 0 && (ended || column + word > LINE_MAX_LEN)) {
+                putchar('\n');
+                column = 0;
+            }
+            if (column > 0)
+                putchar(' ');
+            print_word(text, word, column == 0);
+            column += word + 1;
+            ended = ends_sentence(text, word);
+        }
+        word = MIN(word + 1, len);
+        text += word;
+        len -= word;
+    }
+    if (column > 0)
+        putchar('\n');
+}
+
+static void print_literal(const char *text, size_t len)
+{
+    print_word(text, len, true);
+    putchar('\n');
+}
+
+/* Paragraphs are parted by empty lines; lines that begin with a blank are shown as they are. */
+static void print_text(const char *text)
+{
+    bool literal = false;
+
+    while (*text) {
+        size_t line = strcspn(text, "\n"), len = line;
+
+        if (*text == ' ') {
+            if (!literal)
+                printf(".Bd -literal\n");
+            literal = true;
+            print_literal(text, line);
+        } else if (line == 0) {
+            printf(".Pp\n");
+        } else {
+            if (literal)
+                printf(".Ed\n.Pp\n");
+            literal = false;
+            // a paragraph: all lines up to an empty or an indented one
+            while (text[len] == '\n' && !strchr("\n ", text[len + 1]) && text[len + 1])
+                len += 1 + strcspn(text + len + 1, "\n");
+            print_paragraph(text, len);
+        }
+        text += MAX(len, line);
+        text += *text == '\n';
+    }
+    if (literal)
+        printf(".Ed\n");
+}
+
+/* "small first letter" as a sentence. */
+static void print_sentence(const char *text)
+{
+    g_autofree char *sentence = g_strdup_printf("%c%s.", g_ascii_toupper(text[0]), text + 1);
+
+    print_paragraph(sentence, strlen(sentence));
+}
+
+/* ---- from the table ---- */
+
+static void print_option(const GOptionEntry *option)
+{
+    printf(".It ");
+    if (option->short_name)
+        printf("Fl %c , ", option->short_name);
+    printf("Fl \\-%s", option->long_name);
+    if (option->arg_description)
+        printf(" Ar %s", option->arg_description);
+    printf("\n");
+    print_sentence(option->description);
+}
+
+static void print_rows(const GOptionEntry *options)
+{
+    for (; options && options->long_name; options++)
+        if (!(options->flags & G_OPTION_FLAG_HIDDEN))
+            print_option(options);
+}
+
+static void print_command(const Command *command)
+{
+    printf(".Ss %s\n.Nm\n.Cm %s\n", command->name, command->name);
+    if (command->options)
+        printf(".Op Ar option ...\n");
+    if (*command->operands)
+        printf(".Ar %s\n", command->operands);
+    printf(".Pp\n");
+    print_sentence(command->summary);
+    if (command->description)
+        print_text(command->description);
+    if (command->options) {
+        printf(".Bl -tag -width Ds\n");
+        print_rows(command->options);
+        printf(".El\n");
+    }
+}
+
+/* ---- the rest of the page ---- */
+
+static const char head[] = ".Sh NAME\n"
+                           ".Nm backstay\n"
+                           ".Nd back up files and databases, restore them, and prove it\n"
+                           ".Sh SYNOPSIS\n"
+                           ".Nm\n"
+                           ".Op Fl r Ar REPO\n"
+                           ".Ar COMMAND\n"
+                           ".Op Ar option ...\n"
+                           ".Op Ar operand ...\n"
+                           ".Nm\n"
+                           ".Cm help\n"
+                           ".Op Ar COMMAND\n";
+
+static const char description[] =
+    "backstay saves files and PostgreSQL databases as snapshots in a repository: deduplicated, "
+    "compressed and encrypted. It brings them back, and compares what came back with what was "
+    "saved. A backup you have never restored is not a backup.\n"
+    "\n"
+    "A repository is a directory in the restic repository format, version 2. restic itself lists, "
+    "checks and restores what backstay wrote, and backstay what restic wrote.\n"
+    "\n"
+    "A snapshot is one saved state of one source. It is named by its id, by the beginning of the "
+    "id when that is unique, or by the word latest. SNAPSHOT:PATH names a directory or file in "
+    "it.\n"
+    "\n"
+    "Results go to standard output; what is said on the way, and what went wrong, to standard "
+    "error. A progress line is drawn only when standard error is a terminal.";
+
+/* Tags and their explanations; a NULL tag ends a table. */
+typedef struct {
+    const char *tag, *text;
+} Term;
+
+static const Term environment[] = {
+    { "BACKSTAY_REPOSITORY , RESTIC_REPOSITORY", "The repository when no -r is given. For every "
+                                                 "variable of this list the name that begins with "
+                                                 "BACKSTAY_ comes first." },
+    { "BACKSTAY_REPOSITORY_FILE", "File that holds the location of the repository." },
+    { "BACKSTAY_PASSWORD_FILE", "File that holds the password." },
+    { "BACKSTAY_PASSWORD_COMMAND", "Command that prints the password." },
+    { "BACKSTAY_PASSWORD", "The password itself; a file is better." },
+    { "BACKSTAY_FROM_REPOSITORY , BACKSTAY_FROM_PASSWORD_FILE",
+      "The same for the other repository of init and copy; all of the above exist with FROM_." },
+    { "BACKSTAY_HOST", "Host name that backup saves." },
+    { "BACKSTAY_COMPRESSION , BACKSTAY_PACK_SIZE , BACKSTAY_KEY_HINT , BACKSTAY_RETRY_LOCK",
+      "Defaults of the options of the same name." },
+    { "BACKSTAY_CACHE_DIR", "Directory of the caches." },
+    { "BACKSTAY_STATE_DIR", "Directory of what backstay remembers of locks it has seen." },
+    { "PGHOST , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE",
+      "As everywhere with PostgreSQL, for what the URL leaves open. The client programs never get "
+      "a password in their arguments or their environment." },
+    { "BACKSTAY_PG_BIN",
+      "Directories to look for pg_dump and pg_restore in first, with colons between." },
+    { "TMPDIR", "Where restore --jobs keeps a dump for a while." },
+    { NULL, NULL },
+};
+
+static const Term statuses[] = {
+    { "0", "Everything asked for was done." },
+    { "1", "It failed. Also wrong usage, and damage found by check." },
+    { "3", "Done, but some items were left out; each is named." },
+    { "10", "There is no repository." },
+    { "11", "The repository is locked by somebody else." },
+    { "12", "No key opens with this password." },
+    { "21", "The database server does not answer." },
+    { "22", "The database server refuses the login." },
+    { "23", "The versions of server, client programs and dump do not fit." },
+    { "24", "No space is left on the disk." },
+    { "25", "The target of a restore holds data." },
+    { "27", "What was restored differs from what was saved." },
+    { "130", "Interrupted. What was stored up to then is found again by the next run." },
+    { NULL, NULL },
+};
+
+static const Term files[] = {
+    { "/var/cache/backstay", "Copies of the index, for root. They may be removed at any time." },
+    { "~/.cache/backstay", "The same for everybody else ($XDG_CACHE_HOME)." },
+    { "/var/lib/backstay , ~/.local/state/backstay",
+      "When a lock was first seen; it shows which locks are dead ($XDG_STATE_HOME)." },
+    { "DIR/.backstay-unfinished",
+      "Lies in the target of a restore until the restore is complete." },
+    { NULL, NULL },
+};
+
+static const char examples[] =
+    "Make a repository, and keep its password elsewhere, too:\n"
+    ".Bd -literal -offset indent\n"
+    "export BACKSTAY_REPOSITORY=/srv/backup\n"
+    "export BACKSTAY_PASSWORD_FILE=/etc/backstay/password\n"
+    "backstay init\n"
+    ".Ed\n"
+    ".Pp\n"
+    "Save files, one database, and all databases of a server:\n"
+    ".Bd -literal -offset indent\n"
+    "backstay backup /etc /srv/uploads --exclude '*.tmp'\n"
+    "backstay backup postgresql://backup@db1/shop\n"
+    "backstay backup postgresql://backup@db1\n"
+    ".Ed\n"
+    ".Pp\n"
+    "Bring back one directory, and one table into another database:\n"
+    ".Bd -literal -offset indent\n"
+    "backstay restore latest:/srv/uploads \\-\\-target /tmp/uploads\n"
+    "backstay restore latest \\-\\-tag kind=postgres \\e\n"
+    "    \\-\\-to postgresql://admin@db2/shop_test \\-\\-table public.orders\n"
+    ".Ed\n"
+    ".Pp\n"
+    "Every night: save, thin out, and prove a seventh of the data:\n"
+    ".Bd -literal -offset indent\n"
+    "backstay backup /srv &&\n"
+    "backstay forget \\-\\-keep-daily 7 \\-\\-keep-weekly 5 \\-\\-prune &&\n"
+    "backstay check \\-\\-read-data-subset $(date +%u)/7\n"
+    ".Ed\n";
+
+static void print_terms(const Term *terms, const char *width, const char *macro)
+{
+    printf(".Bl -tag -width %s\n", width);
+    for (; terms->tag; terms++) {
+        printf(".It %s %s\n", macro, terms->tag);
+        print_paragraph(terms->text, strlen(terms->text));
+    }
+    printf(".El\n");
+}
+
+static void print_page(void)
+{
+    printf(".\\\" SPDX-License-Identifier: Apache-2.0\n"
+           ".\\\" printed by `backstay manual` from the command table\n"
+           ".Dd " MANUAL_DATE "\n.Dt BACKSTAY 1\n.Os Backstay " BS_VERSION "\n%s.Sh DESCRIPTION\n",
+           head);
+    print_text(description);
+    printf(".Sh COMMANDS\n");
+    for (const Command *const *command = commands; *command; command++)
+        if (!(*command)->hidden)
+            print_command(*command);
+    printf(".Sh GLOBAL OPTIONS\nThey may stand before or after the command.\n"
+           ".Bl -tag -width Ds\n");
+    print_rows(global_options);
+    print_rows(verbose_option);
+    print_rows(help_option);
+    printf(".El\n.Sh ENVIRONMENT\n");
+    print_terms(environment, "Ds", "Ev");
+    printf(".Sh FILES\n");
+    print_terms(files, "Ds", "Pa");
+    printf(".Sh EXIT STATUS\n");
+    print_terms(statuses, "1000", "");
+    printf("A status not listed here means failure.\n.Sh EXAMPLES\n%s", examples);
+    printf(".Sh SEE ALSO\n.Xr pg_dump 1 ,\n.Xr pg_restore 1 ,\n.Xr restic 1\n");
+}
+
+static bool manual_run(const Context *context, void *request, char **operands, GError **error)
+{
+    (void)context;
+    (void)request;
+    if (!operands_between(operands, 0, 0, "", error))
+        return false;
+    print_page();
+    return true;
+}
+
+const Command manual_command = {
+    .name = "manual",
+    .operands = "",
+    .summary = "print the manual page as roff",
+    .hidden = true,
+    .run = manual_run,
+};
