@@ -7,7 +7,7 @@
 /* What follows is fixed by doc/chunker.md: a change would store everybody's data once more. */
 #define LABEL  "backstay gear v1"
 #define WINDOW 64
-#define NORMAL (1024u * 1024)
+#define NORMAL ((size_t)1024 * 1024)
 
 /* A cut where the upper bits of the hash are zero: they have seen the whole window, the lower ones
  * only the last bytes. Few enough cuts before the normal length, many after it. */

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHUNK_MIN (512u * 1024)
-#define CHUNK_MAX (8u * 1024 * 1024)
+#define CHUNK_MIN ((size_t)512 * 1024)
+#define CHUNK_MAX ((size_t)8 * 1024 * 1024)
 
 typedef struct {
     uint64_t entries[256];

@@ -168,7 +168,7 @@ static bool take_offset(Cursor *cursor, int64_t *ret_offset)
     if (!take_number(cursor, 2, 0, 23, &hours) || !take(cursor, ':') ||
         !take_number(cursor, 2, 0, 59, &minutes))
         return false;
-    *ret_offset = (east ? 1 : -1) * (int64_t)(hours * 3600 + minutes * 60);
+    *ret_offset = (east ? 1 : -1) * ((int64_t)hours * 3600 + (int64_t)minutes * 60);
     return true;
 }
 
@@ -188,8 +188,8 @@ static bool parse(Cursor *cursor, Timestamp *ret_time)
         !take_offset(cursor, &offset) || cursor->at != cursor->end)
         return false;
     date = (Date){ year, month, day };
-    ret_time->sec =
-        (days_from_date(date) - EPOCH) * DAY + hour * 3600 + minute * 60 + second - offset;
+    ret_time->sec = (days_from_date(date) - EPOCH) * DAY + (int64_t)hour * 3600 +
+                    (int64_t)minute * 60 + second - offset;
     ret_time->nsec = nsec;
     return true;
 }

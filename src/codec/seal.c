@@ -12,6 +12,7 @@
 
 // one getrandom(2) for so many blobs: four pages
 #define IVS_AT_ONCE 1024
+#define IVS_LEN     ((size_t)IVS_AT_ONCE * IV_LEN)
 
 // libcrypto counts in int; a multiple of the block length
 #define PIECE (1u << 30)
@@ -58,13 +59,12 @@ static EVP_MAC_CTX *mac_new(void)
  * parent and child never use the same IV. */
 static void *ivs_new(void)
 {
-    void *pages = mmap(NULL, IVS_AT_ONCE * IV_LEN, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *pages = mmap(NULL, IVS_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (pages == MAP_FAILED)
         g_error("out of memory");
     // before Linux 4.14 there is no such flag, and nothing of ours seals across a fork anyway
-    (void)madvise(pages, IVS_AT_ONCE * IV_LEN, MADV_WIPEONFORK);
+    (void)madvise(pages, IVS_LEN, MADV_WIPEONFORK);
     return pages;
 }
 
@@ -89,7 +89,7 @@ void sealer_free(Sealer *sealer)
     EVP_CIPHER_CTX_free(sealer->nonce);
     EVP_MAC_CTX_free(sealer->mac);
     secret_wipe(sealer->mac_key, sizeof sealer->mac_key);
-    (void)munmap(sealer->ivs, IVS_AT_ONCE * IV_LEN);
+    (void)munmap(sealer->ivs, IVS_LEN);
     g_free(sealer);
 }
 
@@ -104,7 +104,7 @@ static const uint8_t *take_iv(Sealer *sealer)
 {
     for (;;) {
         if (sealer->next_iv == IVS_AT_ONCE || is_zero(sealer->ivs[sealer->next_iv])) {
-            random_bytes(sealer->ivs, IVS_AT_ONCE * IV_LEN);
+            random_bytes(sealer->ivs, IVS_LEN);
             sealer->next_iv = 0;
         }
         if (!is_zero(sealer->ivs[sealer->next_iv]))
