@@ -137,6 +137,50 @@ Node *node_copy(const Node *node)
     return copy;
 }
 
+static bool same_time(Timestamp a, Timestamp b)
+{
+    return a.sec == b.sec && a.nsec == b.nsec;
+}
+
+static bool same_stat(const Node *a, const Node *b)
+{
+    return a->mode == b->mode && a->irregular == b->irregular && same_time(a->mtime, b->mtime) &&
+           same_time(a->atime, b->atime) && same_time(a->ctime, b->ctime) && a->uid == b->uid &&
+           a->gid == b->gid && a->inode == b->inode && a->device_id == b->device_id &&
+           a->links == b->links && a->size == b->size && a->device == b->device;
+}
+
+static bool same_content(const GArray *a, const GArray *b)
+{
+    if (!a || !b || a == b)
+        return a == b;
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len * sizeof(Id)) == 0);
+}
+
+static bool same_xattrs(const GArray *a, const GArray *b)
+{
+    guint n = a ? a->len : 0;
+
+    if (n != (b ? b->len : 0))
+        return false;
+    for (guint i = 0; i < n; i++) {
+        const NodeXattr *left = &g_array_index(a, NodeXattr, i);
+        const NodeXattr *right = &g_array_index(b, NodeXattr, i);
+
+        if (strcmp(left->name, right->name) != 0 || !g_bytes_equal(left->value, right->value))
+            return false;
+    }
+    return true;
+}
+
+bool node_equal(const Node *a, const Node *b)
+{
+    return strcmp(a->name, b->name) == 0 && same_stat(a, b) && g_strcmp0(a->user, b->user) == 0 &&
+           g_strcmp0(a->group, b->group) == 0 && g_strcmp0(a->linktarget, b->linktarget) == 0 &&
+           same_content(a->content, b->content) && same_xattrs(a->xattrs, b->xattrs) &&
+           (!S_ISDIR(a->mode) || id_equal(&a->subtree, &b->subtree));
+}
+
 Tree *tree_new(void)
 {
     Tree *tree = g_new0(Tree, 1);

@@ -34,6 +34,8 @@ Node *node_new(void);
 void node_free(Node *node);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Node, node_free)
 Node *node_copy(const Node *node);
+/* Everything the same: their text would be, too. */
+bool node_equal(const Node *a, const Node *b);
 /* "file", "dir", "symlink", "dev", "chardev", "fifo", "socket"; "irregular" for any other */
 const char *node_type_name(const Node *node);
 /* Go's mode bits, as stored and as in restic's JSON output. */

@@ -322,7 +322,8 @@ static bool archiver_reuse(Sink *sink, void *handle, bool *ret_reused, GError **
     if (!*ret_reused)
         return true;
     file->reused = true;
-    g_array_append_vals(file->content, file->old->content->data, file->old->content->len);
+    g_array_unref(file->content);
+    file->content = g_array_ref(file->old->content); // never changed again
     // setting an attribute changes ctime, so these are as unchanged as the content
     if (!node->xattrs && file->old->xattrs) {
         g_autoptr(Node) copy = node_copy(file->old);

@@ -14,7 +14,8 @@ struct TreeSlot {
     bool dropped;
     /* directories: */
     GPtrArray *children; /* of TreeSlot; appended by the walking thread only */
-    Tree *old_tree;
+    Tree *old_tree;      /* of the parent snapshot, with its id */
+    Id old_id;
     atomic_uint
         pending; /* 1 while the directory itself is open, and every child that is not complete */
 };
@@ -86,8 +87,10 @@ TreeBuild *tree_build_new(Repo *repo, Packer *packer, const Id *parent)
     build->packer = packer;
     build->opener = blob_opener_new(repo);
     build->root = build->current = slot_new(build, NULL, NULL);
-    if (parent)
+    if (parent) {
         build->root->old_tree = load_old(build, parent);
+        build->root->old_id = *parent;
+    }
     return build;
 }
 
@@ -115,8 +118,10 @@ TreeSlot *tree_build_begin(TreeBuild *build, const Node *node, GError **error)
     atomic_fetch_add(&dir->pending, 1);
     g_ptr_array_add(dir->children, slot);
     if (S_ISDIR(node->mode)) {
-        if (slot->old && S_ISDIR(slot->old->mode))
+        if (slot->old && S_ISDIR(slot->old->mode)) {
             slot->old_tree = load_old(build, &slot->old->subtree);
+            slot->old_id = slot->old->subtree;
+        }
         build->current = slot;
     }
     return slot;
@@ -160,9 +165,9 @@ static int by_name(gconstpointer a, gconstpointer b)
     return strcmp((*left)->node->name, (*right)->node->name);
 }
 
-static void encode_children(TreeSlot *dir, GString *text)
+static GPtrArray *sorted_nodes(TreeSlot *dir)
 {
-    g_autoptr(GPtrArray) nodes = g_ptr_array_sized_new(dir->children->len);
+    GPtrArray *nodes = g_ptr_array_sized_new(dir->children->len);
 
     g_ptr_array_sort(dir->children, by_name);
     for (guint i = 0; i < dir->children->len; i++) {
@@ -171,7 +176,18 @@ static void encode_children(TreeSlot *dir, GString *text)
         if (!child->dropped)
             g_ptr_array_add(nodes, child->node);
     }
-    tree_encode((Node *const *)nodes->pdata, nodes->len, text);
+    return nodes;
+}
+
+/* Nothing changed: the parent's tree serves, and need be neither written nor hashed again. */
+static bool is_as_before(const TreeSlot *dir, const GPtrArray *nodes)
+{
+    if (!dir->old_tree || dir->old_tree->nodes->len != nodes->len)
+        return false;
+    for (guint i = 0; i < nodes->len; i++)
+        if (!node_equal(g_ptr_array_index(nodes, i), g_ptr_array_index(dir->old_tree->nodes, i)))
+            return false;
+    return true;
 }
 
 static void count_dir(TreeBuild *build, const TreeSlot *dir, const Id *tree)
@@ -188,12 +204,16 @@ static void count_dir(TreeBuild *build, const TreeSlot *dir, const Id *tree)
 static bool store_tree(TreeSlot *dir)
 {
     TreeBuild *build = dir->build;
-    g_autoptr(GString) text = g_string_sized_new(4096);
-    Id id;
+    g_autoptr(GPtrArray) nodes = sorted_nodes(dir);
+    Id id = dir->old_id;
 
-    encode_children(dir, text);
-    if (!packer_store(build->packer, BLOB_TREE, text->str, text->len, &id, NULL))
-        return false;
+    if (!is_as_before(dir, nodes)) {
+        g_autoptr(GString) text = g_string_sized_new(4096);
+
+        tree_encode((Node *const *)nodes->pdata, nodes->len, text);
+        if (!packer_store(build->packer, BLOB_TREE, text->str, text->len, &id, NULL))
+            return false;
+    }
     if (dir->dir) {
         dir->node->subtree = id;
         count_dir(build, dir, &id);

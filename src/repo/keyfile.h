@@ -23,7 +23,7 @@ typedef struct {
     uint64_t n;
     uint32_t r, p;
 } KeyCost;
-extern const KeyCost key_cost_default; /* 32768, 8, 5 */
+extern const KeyCost key_cost_default; /* 32768, 8, 3 */
 
 /* BS_ERROR_CORRUPT, BS_ERROR_UNSUPPORTED (kdf). text is the object as stored. */
 KeyFile *keyfile_decode(const void *text, size_t len, GError **error);
