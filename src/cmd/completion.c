@@ -64,8 +64,8 @@ static char *first_words(const char *operands)
     if (!parts[0] || !parts[1])
         return NULL;
     for (char **part = parts; *part; part++)
-        g_string_append_printf(words, "%s%.*s", words->len ? " " : "", (int)strcspn(*part, " "),
-                               *part);
+        g_string_append_printf(words, "%s%.*s", words->len ? " " : "",
+                               (int)strcspn(g_strchug(*part), " "), *part);
     return g_string_free(g_steal_pointer(&words), FALSE);
 }
 
