@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdarg.h>
 
-G_DEFINE_QUARK(bs - error - quark, bs_error)
+GQuark bs_error_quark(void)
+{
+    return g_quark_from_static_string("bs-error-quark");
+}
 
 static BsErrorCode code_of_errno(int errnum)
 {
