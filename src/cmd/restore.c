@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "op/patterns.h"
 #include "op/restoredb.h"
 #include "plan/amount.h"
 #include <stdio.h>
@@ -85,25 +86,6 @@ static bool parse_overwrite(const char *text, Overwrite *ret_overwrite, GError *
     g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                 "--overwrite %s: must be always, if-changed, if-newer or never", text);
     return false;
-}
-
-static bool compile(char **texts, char **files, bool ignore_case, PatternList **ret_list,
-                    GError **error)
-{
-    g_autoptr(PatternList) list = pattern_list_new(ignore_case);
-    g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(g_free);
-
-    for (char **file = files; file && *file; file++)
-        if (!pattern_file_read(*file, read, error))
-            return false;
-    for (char **text = texts; text && *text; text++)
-        if (!pattern_list_add(list, *text, error))
-            return false;
-    for (guint i = 0; i < read->len; i++)
-        if (!pattern_list_add(list, g_ptr_array_index(read, i), error))
-            return false;
-    *ret_list = pattern_list_is_empty(list) ? NULL : g_steal_pointer(&list);
-    return true;
 }
 
 /* ---- telling ---- */
@@ -202,10 +184,10 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
     };
 
     if (!parse_overwrite(options->overwrite, &restore.overwrite, error) ||
-        !compile(options->include, options->include_file, false, &include, error) ||
-        !compile(options->iinclude, options->iinclude_file, true, &iinclude, error) ||
-        !compile(options->exclude, options->exclude_file, false, &exclude, error) ||
-        !compile(options->iexclude, options->iexclude_file, true, &iexclude, error))
+        !patterns_compile(options->include, options->include_file, false, &include, error) ||
+        !patterns_compile(options->iinclude, options->iinclude_file, true, &iinclude, error) ||
+        !patterns_compile(options->exclude, options->exclude_file, false, &exclude, error) ||
+        !patterns_compile(options->iexclude, options->iexclude_file, true, &iexclude, error))
         return false;
     if ((include || iinclude) && (exclude || iexclude)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "give includes or excludes, not both");

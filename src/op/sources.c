@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "op/patterns.h"
 #include "plan/amount.h"
 #include "source/files.h"
 #include "source/postgres.h"
@@ -100,25 +101,6 @@ static bool add_listed(const SourcesRequest *request, GPtrArray *paths, GError *
 
 /* ---- excludes ---- */
 
-static bool compile(char **texts, char **files, bool ignore_case, PatternList **ret_list,
-                    GError **error)
-{
-    g_autoptr(PatternList) list = pattern_list_new(ignore_case);
-    g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(g_free);
-
-    for (char **file = files; file && *file; file++)
-        if (!pattern_file_read(*file, read, error))
-            return false;
-    for (char **text = texts; text && *text; text++)
-        if (!pattern_list_add(list, *text, error))
-            return false;
-    for (guint i = 0; i < read->len; i++)
-        if (!pattern_list_add(list, g_ptr_array_index(read, i), error))
-            return false;
-    *ret_list = pattern_list_is_empty(list) ? NULL : g_steal_pointer(&list);
-    return true;
-}
-
 static Source *files_source(GPtrArray *paths, const SourcesRequest *request, GError **error)
 {
     FilesOptions options = {
@@ -132,8 +114,8 @@ static Source *files_source(GPtrArray *paths, const SourcesRequest *request, GEr
     g_ptr_array_add(paths, NULL);
     if ((!request->exclude_larger_than ||
          size_parse(request->exclude_larger_than, &options.exclude_larger_than, error)) &&
-        compile(request->exclude, request->exclude_file, false, &options.exclude, error) &&
-        compile(request->iexclude, request->iexclude_file, true, &options.iexclude, error))
+        patterns_compile(request->exclude, request->exclude_file, false, &options.exclude, error) &&
+        patterns_compile(request->iexclude, request->iexclude_file, true, &options.iexclude, error))
         source = files_source_new((const char *const *)paths->pdata, &options, error);
     if (!source) {
         pattern_list_free(options.exclude);
