@@ -2,8 +2,7 @@
 #include "flow/treebuild.h"
 
 #include "base/error.h"
-#include "base/log.h"
-#include "repo/pack.h"
+#include "flow/treeahead.h"
 #include <stdatomic.h>
 
 struct TreeSlot {
@@ -21,9 +20,8 @@ struct TreeSlot {
 };
 
 struct TreeBuild {
-    Repo *repo;
     Packer *packer;
-    BlobOpener *opener; /* of the walking thread */
+    TreeAhead *ahead; /* NULL without a parent */
     TreeSlot *root, *current;
     Id root_tree;
     atomic_bool root_stored;
@@ -57,38 +55,15 @@ static void slot_free(TreeSlot *slot)
     g_free(slot);
 }
 
-/* The parent is a help, not a need: a tree that cannot be read only means that files are read
- * again. */
-static Tree *load_old(TreeBuild *build, const Id *id)
-{
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GBytes) text = NULL;
-    Tree *tree = NULL;
-    gsize len;
-    const char *data;
-
-    if (!blob_load(build->repo, build->opener, BLOB_TREE, id, &text, &problem)) {
-        log_debug("tree of the parent snapshot is not readable", "tree", id_short(id).text, "error",
-                  problem->message, NULL);
-        return NULL;
-    }
-    data = g_bytes_get_data(text, &len);
-    if (!tree_decode(data, len, &tree, &problem))
-        log_debug("tree of the parent snapshot is damaged", "tree", id_short(id).text, "error",
-                  problem->message, NULL);
-    return tree;
-}
-
 TreeBuild *tree_build_new(Repo *repo, Packer *packer, const Id *parent)
 {
     TreeBuild *build = g_new0(TreeBuild, 1);
 
-    build->repo = repo;
     build->packer = packer;
-    build->opener = blob_opener_new(repo);
     build->root = build->current = slot_new(build, NULL, NULL);
     if (parent) {
-        build->root->old_tree = load_old(build, parent);
+        build->ahead = tree_ahead_new(repo);
+        build->root->old_tree = tree_ahead_take(build->ahead, parent);
         build->root->old_id = *parent;
     }
     return build;
@@ -99,7 +74,7 @@ void tree_build_free(TreeBuild *build)
     if (!build)
         return;
     slot_free(build->root);
-    blob_opener_free(build->opener);
+    tree_ahead_free(build->ahead);
     g_free(build);
 }
 
@@ -119,7 +94,7 @@ TreeSlot *tree_build_begin(TreeBuild *build, const Node *node, GError **error)
     g_ptr_array_add(dir->children, slot);
     if (S_ISDIR(node->mode)) {
         if (slot->old && S_ISDIR(slot->old->mode)) {
-            slot->old_tree = load_old(build, &slot->old->subtree);
+            slot->old_tree = tree_ahead_take(build->ahead, &slot->old->subtree);
             slot->old_id = slot->old->subtree;
         }
         build->current = slot;
