@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cancel.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
+#define POLL_MS          500 /* a signal between asking and waiting is noticed after this */
 #define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells and restic do */
 
 struct Cancel {
@@ -48,6 +51,26 @@ bool cancel_check(const Cancel *cancel, GError **error)
         return true;
     g_set_error_literal(error, BS_ERROR, BS_ERROR_CANCELLED, "interrupted");
     return false;
+}
+
+ssize_t cancel_read(const Cancel *cancel, int fd, void *buf, size_t len, GError **error)
+{
+    for (;;) {
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
+        ssize_t n;
+
+        if (!cancel_check(cancel, error))
+            return -1;
+        if (poll(&wait, 1, POLL_MS) == 0)
+            continue;
+        n = read(fd, buf, len);
+        if (n >= 0)
+            return n;
+        if (errno != EINTR && errno != EAGAIN) {
+            bs_error_errno(error, errno, "read from a pipe");
+            return -1;
+        }
+    }
 }
 
 static void handle_signal(int signum)

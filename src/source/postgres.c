@@ -9,14 +9,11 @@
 #include "source/filemeta.h"
 #include "source/pgdump.h"
 #include "source/pgfacts.h"
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-#define READ_LEN       (1u << 20)
-#define CANCEL_POLL_MS 500
+#define READ_LEN (1u << 20)
 
 typedef struct {
     Source base;
@@ -94,34 +91,13 @@ static bool end_file(Backup *backup, void *handle, const char *name, uint64_t si
 
 /* ---- a child's output into one entry ---- */
 
-/* 0 at the end, -1 on failure. Looks up now and then whether it should stop. */
-static ssize_t read_some(Backup *backup, int fd, GError **error)
-{
-    for (;;) {
-        struct pollfd wait = { .fd = fd, .events = POLLIN };
-        ssize_t n;
-
-        if (!cancel_check(backup->run->cancel, error))
-            return -1;
-        if (poll(&wait, 1, CANCEL_POLL_MS) == 0)
-            continue;
-        n = read(fd, backup->buffer, READ_LEN);
-        if (n >= 0)
-            return n;
-        if (errno != EINTR) {
-            bs_error_errno(error, errno, "read from a pipe");
-            return -1;
-        }
-    }
-}
-
 static bool push_all(Backup *backup, int fd, void *handle, const Watcher *watcher, Hash *hash,
                      uint64_t *ret_size, GError **error)
 {
     uint64_t size = 0;
     ssize_t n;
 
-    while ((n = read_some(backup, fd, error)) > 0) {
+    while ((n = cancel_read(backup->run->cancel, fd, backup->buffer, READ_LEN, error)) > 0) {
         size_t len = (size_t)n;
 
         if (!watcher->feed(watcher->user, backup->buffer, len, error))

@@ -2,7 +2,6 @@
 /* A stream as a source: standard input, or the standard output of a command. */
 #include "base/child.h"
 #include "base/error.h"
-#include "base/fs.h"
 #include "source/files.h"
 #include <fcntl.h>
 #include <string.h>
@@ -35,16 +34,16 @@ static bool copy_stream(int fd, Sink *sink, void *handle, const SourceRun *run, 
 {
     g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
     uint64_t offset = 0;
-    size_t n;
+    ssize_t n;
 
     (void)fcntl(fd, F_SETPIPE_SZ, READ_SIZE); // fewer switches; may be refused, may be no pipe
-    do {
-        if (!cancel_check(run->cancel, error) ||
-            !fs_read_full(fd, buffer, READ_SIZE, &n, "standard input", error) ||
-            (n > 0 && !sink_write(sink, handle, offset, buffer, n, error)))
+    while ((n = cancel_read(run->cancel, fd, buffer, READ_SIZE, error)) > 0) {
+        if (!sink_write(sink, handle, offset, buffer, (size_t)n, error))
             return false;
-        offset += n;
-    } while (n == READ_SIZE);
+        offset += (uint64_t)n;
+    }
+    if (n < 0)
+        return false;
     *ret_size = offset;
     return true;
 }

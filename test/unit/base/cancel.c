@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cancel.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +91,33 @@ static void a_child_can_be_waited_for_whoever_started_us(void)
     g_assert_cmpint(status_after(none), ==, 0);
 }
 
+static void *set_soon(void *cancel)
+{
+    g_usleep(50 * 1000);
+    cancel_set(cancel);
+    return NULL;
+}
+
+static void a_silent_pipe_does_not_keep_us(void)
+{
+    g_autoptr(Cancel) cancel = cancel_new();
+    g_autoptr(GError) error = NULL;
+    pthread_t setter;
+    int ends[2];
+    char room[8];
+
+    g_assert_cmpint(pipe(ends), ==, 0);
+    g_assert_cmpint(write(ends[1], "abc", 3), ==, 3);
+    g_assert_cmpint(cancel_read(cancel, ends[0], room, sizeof room, &error), ==, 3);
+    g_assert_cmpint(pthread_create(&setter, NULL, set_soon, cancel), ==, 0);
+    g_assert_cmpint(cancel_read(cancel, ends[0], room, sizeof room, &error), ==, -1);
+    g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+    pthread_join(setter, NULL);
+    close(ends[1]);
+    g_assert_cmpint(cancel_read(NULL, ends[0], room, sizeof room, NULL), ==, 0);
+    close(ends[0]);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -97,6 +125,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cancel/set", set_it_stops_whoever_asks);
     g_test_add_func("/cancel/signals", signals_do_what_the_header_says);
     g_test_add_func("/cancel/freed", a_signal_after_free_is_harmless);
+    g_test_add_func("/cancel/read", a_silent_pipe_does_not_keep_us);
     g_test_add_func("/cancel/children", a_child_can_be_waited_for_whoever_started_us);
     return g_test_run();
 }
