@@ -15,6 +15,15 @@ void output_json(json_t *object)
     json_decref(object);
 }
 
+bool output_line(const GString *line, GError **error)
+{
+    if (fwrite(line->str, 1, line->len, stdout) == line->len && fputc('\n', stdout) != EOF)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_CANCELLED, "write to standard output: %s",
+                g_strerror(errno));
+    return false;
+}
+
 void output_error(const Settings *settings, const GError *error)
 {
     if (settings->json)
@@ -139,62 +148,5 @@ json_t *json_snapshot(const Snapshot *snapshot)
         json_object_set_new(object, "summary", json_summary(&snapshot->summary));
     json_object_set_new(object, "id", json_string(id_hex(&snapshot->id).text));
     json_object_set_new(object, "short_id", json_string(id_short(&snapshot->id).text));
-    return object;
-}
-
-/* "drwxr-xr-x" as restic's "permissions": Go's letters, not ls's. */
-static void permissions(const Node *node, char out[16])
-{
-    static const struct {
-        mode_t type;
-        char letter;
-    } types[] = {
-        { S_IFDIR, 'd' }, { S_IFLNK, 'L' }, { S_IFBLK, 'D' }, { S_IFIFO, 'p' }, { S_IFSOCK, 'S' }
-    };
-    static const char letters[] = "rwxrwxrwx";
-    size_t n = 0;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
-        if ((node->mode & S_IFMT) == types[i].type)
-            out[n++] = types[i].letter;
-    if (S_ISCHR(node->mode)) {
-        out[n++] = 'D';
-        out[n++] = 'c';
-    }
-    if (node->mode & S_ISUID)
-        out[n++] = 'u';
-    if (node->mode & S_ISGID)
-        out[n++] = 'g';
-    if (node->mode & S_ISVTX)
-        out[n++] = 't';
-    if (n == 0)
-        out[n++] = '-';
-    for (unsigned bit = 0; bit < 9; bit++)
-        out[n++] = node->mode & (0400u >> bit) ? letters[bit] : '-';
-    out[n] = '\0';
-}
-
-json_t *json_node(const Node *node, const char *path)
-{
-    json_t *object = json_object();
-    char text[16];
-
-    permissions(node, text);
-    json_object_set_new(object, "name", json_bytes(node->name));
-    json_object_set_new(object, "type", json_string(node_type_name(node)));
-    json_object_set_new(object, "path", json_bytes(path));
-    json_object_set_new(object, "uid", json_integer(node->uid));
-    json_object_set_new(object, "gid", json_integer(node->gid));
-    if (S_ISREG(node->mode))
-        json_object_set_new(object, "size", json_integer((json_int_t)node->size));
-    json_object_set_new(object, "mode", json_integer(node_go_mode(node)));
-    json_object_set_new(object, "permissions", json_string(text));
-    json_object_set_new(object, "mtime", json_time(node->mtime));
-    json_object_set_new(object, "atime", json_time(node->atime));
-    json_object_set_new(object, "ctime", json_time(node->ctime));
-    if (node->inode)
-        json_object_set_new(object, "inode", json_integer((json_int_t)node->inode));
-    json_object_set_new(object, "message_type", json_string("node"));
-    json_object_set_new(object, "struct_type", json_string("node"));
     return object;
 }

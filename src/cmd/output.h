@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What commands print: JSON in restic's shapes, sizes and times for people, errors, progress. */
 #pragma once
-#include "codec/tree.h"
 #include "config/settings.h"
 #include "flow/progress.h"
 #include "repo/snapshot.h"
@@ -10,6 +9,8 @@
 
 /* One object on one line; takes the reference. */
 void output_json(json_t *object);
+/* A line of many on stdout. False with BS_ERROR_CANCELLED when nobody takes it any more. */
+bool output_line(const GString *line, GError **error);
 /* "error: ..." on stderr, or restic's {"message_type":"exit_error",...} with --json. */
 void output_error(const Settings *settings, const GError *error);
 /* Flushes stdout. False, and said on stderr, when what was written did not arrive (full disk,
@@ -23,8 +24,6 @@ json_t *json_strv(char *const *list);
 json_t *json_time(Timestamp time); /* RFC 3339 */
 json_t *
 json_snapshot(const Snapshot *snapshot); /* as `snapshots --json` has it, with id and short_id */
-json_t *json_node(const Node *node,
-                  const char *path); /* as `ls --json` has it, struct_type included */
 
 /* A line that is redrawn on a terminal, or "status" objects with --json, twice a second in a thread
  * of its own; nothing with --quiet or off a terminal. Takes NULL progress. */
