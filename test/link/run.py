@@ -27,7 +27,7 @@ ARROWS = {
 }
 # names of Meson's dependency objects and what pkg-config calls them
 PACKAGES = {'glib': 'glib-2.0', 'gio': 'gio-2.0', 'crypto': 'libcrypto', 'zstd': 'libzstd', 'yajl': 'yajl',
-            'jansson': 'jansson', 'libpq': 'libpq', 'threads': None}
+            'jansson': 'jansson', 'archive': 'libarchive', 'libpq': 'libpq', 'threads': None}
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 failed = False

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sink that writes a tar (pax) or zip archive to a descriptor: names without the leading slash,
+ * owners by name and number, times, extended attributes, symbolic links, devices. Left out
+ * are sockets, and in a zip devices and pipes. A file with several links is written each time. No
+ * caps; holes are zeros. */
+#pragma once
+#include "flow/sink.h"
+
+typedef enum { ARCHIVE_KIND_TAR, ARCHIVE_KIND_ZIP } ArchiveKind;
+
+/* fd is borrowed; name is for messages. */
+Sink *archive_sink_new(ArchiveKind kind, int fd, const char *name);
