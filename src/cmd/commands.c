@@ -4,12 +4,22 @@
 
 const Command *const commands[] = {
     &init_command,       //
+    &key_command,        //
     &backup_command,     //
+    &snapshots_command,  //
+    &ls_command,         //
+    &find_command,       //
+    &diff_command,       //
+    &stats_command,      //
+    &dump_command,       //
     &restore_command,    //
     &check_command,      //
     &forget_command,     //
     &prune_command,      //
+    &tag_command,        //
     &copy_command,       //
+    &cat_command,        //
+    &unlock_command,     //
     &completion_command, //
     &version_command,    //
     &manual_command,     //

@@ -3,12 +3,22 @@
 #include "cmd/command.h"
 
 extern const Command backup_command;
+extern const Command cat_command;
 extern const Command check_command;
 extern const Command completion_command;
 extern const Command copy_command;
+extern const Command diff_command;
+extern const Command dump_command;
+extern const Command find_command;
 extern const Command forget_command;
 extern const Command init_command;
+extern const Command key_command;
+extern const Command ls_command;
 extern const Command manual_command;
 extern const Command prune_command;
 extern const Command restore_command;
+extern const Command snapshots_command;
+extern const Command stats_command;
+extern const Command tag_command;
+extern const Command unlock_command;
 extern const Command version_command;

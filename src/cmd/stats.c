@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/stats.h"
+
+#include "cmd/commands.h"
+#include "cmd/filter.h"
+#include "cmd/output.h"
+#include "op/open.h"
+#include "op/select.h"
+#include "plan/amount.h"
+
+typedef struct {
+    SnapshotFilter filter;
+    char *mode;
+} StatsOptions;
+
+static const GOptionEntry stats_options[] = {
+    FILTER_OPTIONS(StatsOptions),
+    { "mode", 0, 0, ARG_TEXT, GSIZE_TO_POINTER(G_STRUCT_OFFSET(StatsOptions, mode)),
+      "restore-size (default), files-by-contents, blobs-per-file or raw-data", "MODE" },
+    { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
+};
+
+/* In restic's terms; 0 where there is nothing to compare. */
+static double ratio(const Stats *stats)
+{
+    return stats->compressed ? (double)stats->compressed_plain_size / (double)stats->compressed : 0;
+}
+
+static double progress(const Stats *stats)
+{
+    return stats->plain_size
+               ? (double)stats->compressed_plain_size / (double)stats->plain_size * 100
+               : 0;
+}
+
+static double saving(const Stats *stats)
+{
+    return stats->plain_size ? (1 - (double)stats->size / (double)stats->plain_size) * 100 : 0;
+}
+
+static void set_number(json_t *object, const char *field, uint64_t value)
+{
+    if (value)
+        json_object_set_new(object, field, json_integer((json_int_t)value));
+}
+
+static void set_share(json_t *object, const char *field, double value)
+{
+    if (value != 0)
+        json_object_set_new(object, field, json_real(value));
+}
+
+static void tell_json(const Stats *stats)
+{
+    json_t *object = json_pack("{s:I}", "total_size", (json_int_t)stats->size);
+
+    set_number(object, "total_uncompressed_size", stats->plain_size);
+    set_share(object, "compression_ratio", ratio(stats));
+    set_share(object, "compression_progress", progress(stats));
+    set_share(object, "compression_space_saving", saving(stats));
+    set_number(object, "total_file_count", stats->files);
+    set_number(object, "total_blob_count", stats->blobs);
+    json_object_set_new(object, "snapshots_count", json_integer(stats->snapshots));
+    output_json(object);
+}
+
+static void tell_text(const char *mode, const Stats *stats)
+{
+    g_autofree char *size = size_format(stats->size), *plain = size_format(stats->plain_size);
+
+    printf("Stats in %s mode:\n", mode);
+    printf("     Snapshots processed:  %u\n", stats->snapshots);
+    if (stats->blobs)
+        printf("        Total Blob Count:  %" G_GUINT64_FORMAT "\n", stats->blobs);
+    if (stats->files)
+        printf("        Total File Count:  %" G_GUINT64_FORMAT "\n", stats->files);
+    if (stats->plain_size)
+        printf(" Total Uncompressed Size:  %s\n", plain);
+    printf("              Total Size:  %s\n", size);
+    if (progress(stats) > 0)
+        printf("    Compression Progress:  %.2f%%\n", progress(stats));
+    if (ratio(stats) > 0)
+        printf("       Compression Ratio:  %.2fx\n", ratio(stats));
+    if (saving(stats) > 0)
+        printf("Compression Space Saving:  %.2f%%\n", saving(stats));
+}
+
+static bool stats_run(const Context *context, void *request, char **operands, GError **error)
+{
+    StatsOptions *options = request;
+    const char *name = options->mode ? options->mode : "restore-size";
+    g_auto(OpenRepo) open = { 0 };
+    g_autoptr(GPtrArray) snapshots = NULL;
+    unsigned unreadable;
+    StatsMode mode;
+    Stats stats;
+
+    filter_complete(&options->filter, operands);
+    if (!stats_mode_parse(name, &mode, error) ||
+        !open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) ||
+        !select_snapshots(open.repo, operands, &options->filter, &snapshots, &unreadable, error) ||
+        !repo_load_index(open.repo, context->cancel, error) ||
+        !op_stats(open.repo, snapshots, mode, context->cancel, &stats, error))
+        return false;
+    if (context->settings->json)
+        tell_json(&stats);
+    else
+        tell_text(name, &stats);
+    return select_complete(unreadable, error);
+}
+
+const Command stats_command = {
+    .name = "stats",
+    .operands = "[SNAPSHOT...]",
+    .summary = "count what snapshots hold",
+    .description = "--mode says how:\n"
+                   "  restore-size       what a restore would write\n"
+                   "  files-by-contents  files, each content once\n"
+                   "  blobs-per-file     blobs that files are made of, once for each path\n"
+                   "  raw-data           blobs as they lie in the repository, each once",
+    .options = stats_options,
+    .request_size = sizeof(StatsOptions),
+    .run = stats_run,
+};
