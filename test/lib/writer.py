@@ -66,6 +66,14 @@ class Keys:
             raise ValueError('wrong MAC')
         return Cipher(algorithms.AES(self.encrypt), modes.CTR(iv)).decryptor().update(text)
 
+    def put_key(self, repository, password):
+        """A key file that costs next to nothing to open; its name."""
+        salt = os.urandom(64)
+        master = {'mac': {'k': b64(self.k), 'r': b64(self.r)}, 'encrypt': b64(self.encrypt)}
+        return put(repository, 'keys', dumps({'created': now(), 'username': 'u', 'hostname': 'h', 'kdf': 'scrypt', 'N': 1024,
+                                              'r': 8, 'p': 1, 'salt': b64(salt),
+                                              'data': b64(Keys.derive(password, salt, 1024, 8, 1).seal(dumps(master)))}))
+
     def put_plain(self, repository, kind, value):
         """A plain object, as JSON without compression; its name."""
         return put(repository, kind, self.seal(value if isinstance(value, bytes) else dumps(value)))
@@ -87,10 +95,7 @@ class Writer:
         self.path, self.keys = path, Keys.random()
         self.packs = []
         os.makedirs(path)
-        salt = os.urandom(64)
-        master = {'mac': {'k': b64(self.keys.k), 'r': b64(self.keys.r)}, 'encrypt': b64(self.keys.encrypt)}
-        put(path, 'keys', dumps({'created': now(), 'username': 'u', 'hostname': 'h', 'kdf': 'scrypt', 'N': 1024, 'r': 8, 'p': 1,
-                                 'salt': b64(salt), 'data': b64(Keys.derive(password, salt, 1024, 8, 1).seal(dumps(master)))}))
+        self.keys.put_key(path, password)
         if not isinstance(config, bytes):
             config = dumps({'version': 2, 'id': os.urandom(32).hex(), 'chunker_polynomial': POLYNOMIAL, **(config or {})})
         with open(path + '/config', 'wb') as f:
