@@ -210,7 +210,7 @@ const Command key_command = {
         "  remove  a key, but never the one in use. Who knew its password may have kept the "
         "master key: that stays the same\n"
         "  passwd  another password in place of the one in use\n"
-        "  export  the master key in clear into a new file: it opens the repository when every "
+        "  export  the master key in clear into a new file: what decrypts everything when every "
         "password is lost\n\n"
         "The new password comes from the options, from $BACKSTAY_NEW_PASSWORD_FILE, "
         "$BACKSTAY_NEW_PASSWORD_COMMAND or\n"
