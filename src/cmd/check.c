@@ -117,11 +117,11 @@ static void tell_text(const Settings *settings, const CheckResult *result)
     if (result->index_damaged)
         fprintf(stderr, "run `backstay repair index` to build a new index from the packs\n");
     else if (result->packs_damaged)
-        fprintf(
-            stderr,
-            "back up again what the lost files were (a new run stores the damaged data anew after\n"
-            "`backstay repair index`), then `backstay repair snapshots --forget` drops what cannot "
-            "be had\n");
+        fprintf(stderr,
+                "run `backstay repair index --read-data` to take what is damaged out of the index, "
+                "back up again (what\n"
+                "is still there is stored anew), then `backstay repair snapshots --forget` drops "
+                "what cannot be had\n");
 }
 
 /* ---- running ---- */

@@ -16,6 +16,7 @@ const Command *const commands[] = {
     &check_command,      //
     &forget_command,     //
     &prune_command,      //
+    &repair_command,     //
     &tag_command,        //
     &copy_command,       //
     &cat_command,        //

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/repairindex.h"
+
+#include "base/error.h"
+#include "repo/pack.h"
+#include "repo/packer.h"
+#include <stdlib.h>
+
+#define INDEX_BLOBS 50000
+
+typedef enum {
+    UNKNOWN, /* no readable index object names it */
+    KEEP,
+    REREAD,
+} Verdict;
+
+typedef struct {
+    Repo *repo;
+    const RepairIndexOptions *options;
+    const RepairIndexWatch *watch;
+    const Cancel *cancel;
+    RepairIndexStats stats;
+
+    GArray *bad_objects; /* of Id */
+    GArray *files;       /* of FileInfo, sorted */
+    Verdict *verdicts;   /* one for each file */
+
+    BlobOpener *opener;
+    Index *claims;  /* empty: what is moved is stored anew */
+    Packer *packer; /* for what is moved; NULL until there is something */
+    IndexText *text;
+} Repair;
+
+static void G_GNUC_PRINTF(4, 5)
+    report(const Repair *repair, const char *code, const char *object, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    repair->watch->found(code, object, message, repair->watch->user);
+}
+
+static bool still_locked(const Repair *repair, GError **error)
+{
+    return cancel_check(repair->cancel, error) &&
+           (!repair->watch->still_locked ||
+            repair->watch->still_locked(repair->watch->user, error));
+}
+
+/* A store that does not answer is a failure, not a finding. */
+static bool is_damage(const GError *problem)
+{
+    return g_error_matches(problem, BS_ERROR, BS_ERROR_CORRUPT);
+}
+
+/* ---- what is there ---- */
+
+static bool note_bad_object(const Id *object, const GError *problem, void *user)
+{
+    Repair *repair = user;
+
+    g_array_append_val(repair->bad_objects, *object);
+    repair->stats.objects_damaged++;
+    report(repair, "index-damaged", file_key(FILE_INDEX, object).text, "%s", problem->message);
+    return true;
+}
+
+static int compare_file(const void *id, const void *file)
+{
+    return id_compare(id, &((const FileInfo *)file)->id);
+}
+
+static const FileInfo *find_file(const Repair *repair, const Id *pack)
+{
+    return repair->files->len ? bsearch(pack, repair->files->data, repair->files->len,
+                                        sizeof(FileInfo), compare_file)
+                              : NULL;
+}
+
+static Verdict *verdict_of(const Repair *repair, const FileInfo *file)
+{
+    return &repair->verdicts[file - (const FileInfo *)(void *)repair->files->data];
+}
+
+/* A listing that lags behind must not cost anybody an index entry. */
+static bool note_missing(Repair *repair, const Id *pack, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    FileKey key = file_key(FILE_PACK, pack);
+    uint64_t size;
+
+    if (store_stat(repo_store(repair->repo), key.text, &size, &problem)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_TRANSIENT,
+                    "nothing changed: %s exists, but the store does not list it; try again later",
+                    key.text);
+        return false;
+    }
+    if (!g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    repair->stats.packs_missing++;
+    report(repair, "pack-missing", key.text, "does not exist; its entries go");
+    return true;
+}
+
+static bool judge_pack(const Id *pack, const PackBlob *blobs, size_t n, void *user, GError **error)
+{
+    Repair *repair = user;
+    const FileInfo *file = find_file(repair, pack);
+    uint64_t want = pack_size(blobs, n);
+
+    if (!file)
+        return note_missing(repair, pack, error);
+    *verdict_of(repair, file) = KEEP;
+    if (file->size != want) {
+        report(repair, "pack-reread", file_key(FILE_PACK, pack).text,
+               "has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, file->size, want);
+        *verdict_of(repair, file) = REREAD;
+        repair->stats.changed = true;
+    } else if (repair->options->read_all_packs || repair->options->read_data) {
+        *verdict_of(repair, file) = REREAD;
+    }
+    return cancel_check(repair->cancel, error);
+}
+
+static bool judge(Repair *repair, GError **error)
+{
+    Index *index = NULL;
+
+    if (!index_load_full(repair->repo, note_bad_object, repair, repair->cancel, &index, error))
+        return false;
+    repo_set_index(repair->repo, index);
+    // after the index: a pack that some index object names is listed then
+    if (!repo_list(repair->repo, FILE_PACK, &repair->files, NULL, error))
+        return false;
+    repair->verdicts = g_new0(Verdict, MAX(repair->files->len, 1));
+    if (!index_each_pack(index, judge_pack, repair, error))
+        return false;
+    repair->stats.changed = repair->stats.changed || repair->stats.packs_missing > 0 ||
+                            repair->stats.objects_damaged > 0;
+    return true;
+}
+
+/* ---- damaged packs ---- */
+
+typedef struct {
+    const FileInfo *file;
+    const PackBlob *blobs;
+    size_t n;
+} PackView;
+
+/* BS_ERROR_CORRUPT: this blob cannot be had. */
+static bool open_one(const Repair *repair, const PackView *view, const PackBlob *blob,
+                     uint8_t **ret_plain, GError **error)
+{
+    size_t plain_len = blob_plain_len(blob->length, blob->plain_len);
+    g_autofree uint8_t *sealed = NULL;
+    g_autofree uint8_t *plain = NULL;
+
+    if ((uint64_t)blob->offset + blob->length > view->file->size) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_CORRUPT, "lies beyond the end");
+        return false;
+    }
+    sealed = g_try_malloc(blob->length);
+    plain = g_try_malloc(MAX(plain_len, 1));
+    if (!sealed || !plain) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "no memory for a blob of %zu bytes",
+                    plain_len);
+        return false;
+    }
+    if (!store_get(repo_store(repair->repo), file_key(FILE_PACK, &view->file->id).text,
+                   blob->offset, sealed, blob->length, error) ||
+        !blob_open(repair->opener, &blob->id, sealed, blob->length, blob->plain_len, plain, error))
+        return false;
+    *ret_plain = g_steal_pointer(&plain);
+    return true;
+}
+
+/* How many blobs cannot be had; the others are moved when there is a packer. */
+static bool open_blobs(const Repair *repair, const PackView *view, Packer *packer,
+                       uint64_t *ret_lost, GError **error)
+{
+    *ret_lost = 0;
+    for (size_t i = 0; i < view->n; i++) {
+        const PackBlob *blob = &view->blobs[i];
+        g_autofree uint8_t *plain = NULL;
+        g_autoptr(GError) problem = NULL;
+        Id id;
+
+        if (!cancel_check(repair->cancel, error))
+            return false;
+        if (open_one(repair, view, blob, &plain, &problem)) {
+            if (packer && !packer_store(packer, blob->type, plain,
+                                        blob_plain_len(blob->length, blob->plain_len), &id, error))
+                return false;
+        } else if (is_damage(problem)) {
+            ++*ret_lost;
+        } else {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The pack leaves the index; what is sound in it does not. */
+static bool rescue(Repair *repair, const PackView *view, GError **error)
+{
+    FileKey key = file_key(FILE_PACK, &view->file->id);
+    uint64_t lost = 0;
+
+    if (!repair->packer) {
+        repair->claims = index_new_empty();
+        repair->packer = packer_new(
+            repair->repo,
+            &(PackerOptions){ .dry_run = repair->options->dry_run, .claims = repair->claims },
+            repair->cancel);
+    }
+    if (!still_locked(repair, error) || !open_blobs(repair, view, repair->packer, &lost, error))
+        return false;
+    repair->stats.packs_damaged++;
+    repair->stats.blobs_moved += view->n - lost;
+    repair->stats.blobs_lost += lost;
+    repair->stats.changed = true;
+    report(repair, "pack-damaged", key.text,
+           "%zu of its %zu blobs are sound and go into a new pack; it leaves the index",
+           (size_t)(view->n - lost), view->n);
+    return true;
+}
+
+/* ---- the new index ---- */
+
+static bool save_text(Repair *repair, GError **error)
+{
+    size_t len;
+    const char *json = index_text_finish(repair->text, &len);
+    Id id;
+    bool ok =
+        repair->options->dry_run ||
+        (still_locked(repair, error) && repo_save(repair->repo, FILE_INDEX, json, len, &id, error));
+
+    index_text_free(repair->text);
+    repair->text = index_text_new();
+    repair->stats.objects_written++;
+    return ok;
+}
+
+static bool add_pack(Repair *repair, const Id *pack, const PackBlob *blobs, size_t n,
+                     GError **error)
+{
+    index_text_add(repair->text, pack, blobs, n);
+    return index_text_n_blobs(repair->text) < INDEX_BLOBS || save_text(repair, error);
+}
+
+static bool is_whole(const Repair *repair, const PackView *view, bool *ret_whole, GError **error)
+{
+    uint64_t lost = 0;
+
+    if (repair->options->read_data && !open_blobs(repair, view, NULL, &lost, error))
+        return false;
+    *ret_whole = lost == 0;
+    return true;
+}
+
+/* known: what the index says, n == 0 when it says nothing. */
+static bool reread_pack(Repair *repair, const FileInfo *file, const PackBlob *known, size_t n,
+                        GError **error)
+{
+    FileKey key = file_key(FILE_PACK, &file->id);
+    g_autoptr(GArray) header = NULL;
+    g_autoptr(GError) problem = NULL;
+    PackView view = { file, known, n };
+    bool whole = false;
+
+    if (pack_read_header(repair->repo, &file->id, file->size, &header, &problem)) {
+        view.blobs = (const PackBlob *)(void *)header->data;
+        view.n = header->len;
+        if (!is_whole(repair, &view, &whole, error))
+            return false;
+    } else if (!is_damage(problem)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    } else if (n == 0) {
+        repair->stats.packs_unreadable++;
+        repair->stats.packs_damaged++;
+        report(repair, "pack-unreadable", key.text, "is in no index and stays so: %s",
+               problem->message);
+        return true;
+    }
+    if (!whole)
+        return rescue(repair, &view, error);
+    repair->stats.packs_read++;
+    if (n == 0) {
+        repair->stats.changed = true;
+        report(repair, "pack-added", key.text, "was in no index; its %zu blobs are now", view.n);
+    }
+    return add_pack(repair, &file->id, view.blobs, view.n, error);
+}
+
+static bool rewrite_pack(const Id *pack, const PackBlob *blobs, size_t n, void *user,
+                         GError **error)
+{
+    Repair *repair = user;
+    const FileInfo *file = find_file(repair, pack);
+
+    if (!cancel_check(repair->cancel, error))
+        return false;
+    if (!file)
+        return true;
+    if (*verdict_of(repair, file) == REREAD)
+        return reread_pack(repair, file, blobs, n, error);
+    repair->stats.packs_kept++;
+    return add_pack(repair, pack, blobs, n, error);
+}
+
+/* Packs that no index names, first: whether there is any work may hang on them. */
+static bool read_unknown(Repair *repair, GError **error)
+{
+    for (guint i = 0; i < repair->files->len; i++)
+        if (repair->verdicts[i] == UNKNOWN &&
+            (!cancel_check(repair->cancel, error) ||
+             !reread_pack(repair, &g_array_index(repair->files, FileInfo, i), NULL, 0, error)))
+            return false;
+    return true;
+}
+
+static bool write_new(Repair *repair, GError **error)
+{
+    return index_each_pack(repo_index(repair->repo), rewrite_pack, repair, error) &&
+           (index_text_n_blobs(repair->text) == 0 || save_text(repair, error)) &&
+           (!repair->packer || repair->options->dry_run || packer_finish(repair->packer, error));
+}
+
+static bool remove_objects(Repair *repair, const GArray *objects, GError **error)
+{
+    for (guint i = 0; i < objects->len; i++) {
+        if (!repo_remove(repair->repo, FILE_INDEX, &g_array_index(objects, Id, i), error))
+            return false;
+        repair->stats.objects_removed++;
+    }
+    return true;
+}
+
+static bool remove_old(Repair *repair, GError **error)
+{
+    return still_locked(repair, error) &&
+           remove_objects(repair, index_objects(repo_index(repair->repo)), error) &&
+           remove_objects(repair, repair->bad_objects, error);
+}
+
+static bool run(Repair *repair, GError **error)
+{
+    const RepairIndexOptions *options = repair->options;
+
+    if (!judge(repair, error) || !read_unknown(repair, error))
+        return false;
+    if (!repair->stats.changed && !options->read_all_packs && !options->read_data) {
+        repair->stats.packs_kept = index_n_packs(repo_index(repair->repo));
+        return true;
+    }
+    // once all of the new index is durable the old one is only a duplicate
+    return write_new(repair, error) && (options->dry_run || remove_old(repair, error));
+}
+
+bool repair_index(Repo *repo, const RepairIndexOptions *options, const RepairIndexWatch *watch,
+                  const Cancel *cancel, RepairIndexStats *ret_stats, GError **error)
+{
+    Repair repair = { .repo = repo, .options = options, .watch = watch, .cancel = cancel };
+    bool ok;
+
+    repair.bad_objects = g_array_new(FALSE, FALSE, sizeof(Id));
+    repair.opener = blob_opener_new(repo);
+    repair.text = index_text_new();
+    ok = run(&repair, error);
+    packer_free(repair.packer);
+    index_free(repair.claims);
+    index_text_free(repair.text);
+    blob_opener_free(repair.opener);
+    g_free(repair.verdicts);
+    g_clear_pointer(&repair.files, g_array_unref);
+    g_array_unref(repair.bad_objects);
+    if (ok)
+        *ret_stats = repair.stats;
+    return ok;
+}
+
+/* ---- was it done? ---- */
+
+static bool must_come_first(const Id *pack, const char *why, GError **error)
+{
+    g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
+                "nothing changed: %s %s; run `backstay repair index` first",
+                file_key(FILE_PACK, pack).text, why);
+    return false;
+}
+
+static bool fits(const Id *pack, const PackBlob *blobs, size_t n, void *user, GError **error)
+{
+    Repair *repair = user;
+    const FileInfo *file = find_file(repair, pack);
+
+    if (!file)
+        return must_come_first(pack, "is in the index but does not exist", error);
+    if (file->size != pack_size(blobs, n))
+        return must_come_first(pack, "has another size than the index says", error);
+    *verdict_of(repair, file) = KEEP;
+    return cancel_check(repair->cancel, error);
+}
+
+/* A pack in no index; damaged ones are left out of it on purpose. */
+static bool brings_nothing(const Repair *repair, const FileInfo *file, GError **error)
+{
+    g_autoptr(GArray) header = NULL;
+    g_autoptr(GError) problem = NULL;
+    PackView view = { file, NULL, 0 };
+    BlobPlace place;
+
+    if (!pack_read_header(repair->repo, &file->id, file->size, &header, &problem)) {
+        if (is_damage(problem))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    for (guint i = 0; i < header->len; i++) {
+        const PackBlob *blob = &g_array_index(header, PackBlob, i);
+        g_autofree uint8_t *plain = NULL;
+
+        if (!cancel_check(repair->cancel, error))
+            return false;
+        if (index_find(repo_index(repair->repo), blob->type, &blob->id, &place))
+            continue;
+        if (open_one(repair, &view, blob, &plain, &problem))
+            return must_come_first(&file->id, "is in no index", error);
+        if (!is_damage(problem)) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return false;
+        }
+        g_clear_error(&problem);
+    }
+    return true;
+}
+
+static bool index_fits(Repair *repair, GError **error)
+{
+    if (!repo_load_index(repair->repo, repair->cancel, error) ||
+        !repo_list(repair->repo, FILE_PACK, &repair->files, NULL, error))
+        return false;
+    repair->verdicts = g_new0(Verdict, MAX(repair->files->len, 1));
+    if (!index_each_pack(repo_index(repair->repo), fits, repair, error))
+        return false;
+    for (guint i = 0; i < repair->files->len; i++)
+        if (repair->verdicts[i] == UNKNOWN &&
+            !brings_nothing(repair, &g_array_index(repair->files, FileInfo, i), error))
+            return false;
+    return true;
+}
+
+bool repair_index_is_done(Repo *repo, const Cancel *cancel, GError **error)
+{
+    Repair repair = { .repo = repo, .cancel = cancel };
+    bool ok;
+
+    repair.opener = blob_opener_new(repo);
+    ok = index_fits(&repair, error);
+    blob_opener_free(repair.opener);
+    g_free(repair.verdicts);
+    g_clear_pointer(&repair.files, g_array_unref);
+    return ok;
+}
