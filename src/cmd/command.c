@@ -271,7 +271,7 @@ int command_main(int argc, char **argv)
     if (!run(&args, &settings, cancel, &error))
         output_error(&settings, error);
     status = bs_error_exit_status(error);
-    if (!output_close(&settings) && status == 0)
+    if (!output_close(error == NULL) && status == 0)
         status = 1;
     settings_clear(&settings);
     return status;

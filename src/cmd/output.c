@@ -26,19 +26,26 @@ bool output_line(const GString *line, GError **error)
 
 void output_error(const Settings *settings, const GError *error)
 {
-    if (settings->json)
-        output_json(json_pack("{s:s, s:i, s:o}", "message_type", "exit_error", "code",
-                              bs_error_exit_status(error), "message", json_bytes(error->message)));
-    else
+    if (settings->json) {
+        // on stderr as restic's, so that an array on stdout stays one
+        g_autofree char *line = NULL;
+        json_t *object =
+            json_pack("{s:s, s:i, s:o}", "message_type", "exit_error", "code",
+                      bs_error_exit_status(error), "message", json_bytes(error->message));
+
+        line = json_dumps(object, JSON_COMPACT);
+        json_decref(object);
+        (void)fprintf(stderr, "%s\n", line);
+    } else
         (void)fprintf(stderr, "backstay: %s\n", error->message);
 }
 
-bool output_close(const Settings *settings)
+bool output_close(bool tell)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return true;
-    (void)fprintf(stderr, "backstay: write to standard output: %s\n", g_strerror(errno));
-    (void)settings;
+    if (tell)
+        (void)fprintf(stderr, "backstay: write to standard output: %s\n", g_strerror(errno));
     return false;
 }
 

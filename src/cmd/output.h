@@ -15,7 +15,7 @@ bool output_line(const GString *line, GError **error);
 void output_error(const Settings *settings, const GError *error);
 /* Flushes stdout. False, and said on stderr, when what was written did not arrive (full disk,
  * closed pipe). */
-bool output_close(const Settings *settings);
+bool output_close(bool tell);
 
 char *output_time(Timestamp time);     /* local, "2006-01-02 15:04:05" */
 char *output_duration(double seconds); /* "1:02", "1:00:05" */

@@ -219,6 +219,9 @@ static void tell_database(const RestoredDb *database, void *user)
                               "action", action, "name", json_bytes(database->name), "size",
                               (json_int_t)database->size, "tables", (json_int_t)database->tables,
                               "rows", (json_int_t)database->rows));
+    else if (!telling->settings->quiet && database->partial)
+        printf("%s a part of database %s%s\n", telling->preview ? "would restore" : "restored",
+               database->name, telling->preview ? "" : "; row counts compared");
     else if (!telling->settings->quiet)
         printf("%s database %s: %u tables, %" G_GUINT64_FORMAT " rows recorded, dump of %s%s\n",
                telling->preview ? "would restore" : "restored", database->name, database->tables,

@@ -5,9 +5,10 @@
 #include "repo/pack.h"
 #include <pthread.h>
 
-#define THREADS     2
-#define AHEAD_READY 64 /* trees; enough to keep the threads busy while the walk stats a directory  \
-                        */
+#define THREADS 2
+#define AHEAD_READY                                                                                \
+    64 /* trees; enough to keep the threads busy while the walk stats a directory                  \
+        */
 
 typedef enum { WANTED, LOADING, READY } State;
 

@@ -91,6 +91,7 @@ static GPtrArray *reason_list(const GPtrArray *reasons)
 
 static ForgetGroup decide_group(const GPtrArray *members, const RetentionPolicy *policy)
 {
+    g_autoptr(GTimeZone) zone = g_time_zone_new_local(); // days as the operator counts them
     g_autofree RetentionItem *items = g_new0(RetentionItem, members->len);
     ForgetGroup group = { .first = g_ptr_array_index(members, 0),
                           .decisions = g_array_new(FALSE, FALSE, sizeof(ForgetDecision)) };
@@ -101,7 +102,7 @@ static ForgetGroup decide_group(const GPtrArray *members, const RetentionPolicy 
         items[i].time = snapshot->time.sec;
         items[i].tags = (const char *const *)snapshot->tags;
     }
-    retention_apply(policy, items, members->len, clock_now().sec, NULL);
+    retention_apply(policy, items, members->len, clock_now().sec, zone);
     for (guint i = members->len; i-- > 0;) {
         ForgetDecision decision = { g_ptr_array_index(members, i), items[i].keep,
                                     reason_list(items[i].reasons) };

@@ -164,9 +164,10 @@ static bool one_target(const Run *run, const GPtrArray *chosen, GError **error)
 
 /* ---- restoring ---- */
 
-static RestoredDb describe(const json_t *database)
+static RestoredDb describe(const RestoreDbRequest *request, const json_t *database)
 {
     RestoredDb result = { .name = text_of(database, "name"),
+                          .partial = request->tables || request->schemas,
                           .size = (uint64_t)json_integer_value(json_object_get(database, "size")) };
     size_t i;
     json_t *table;
@@ -200,7 +201,7 @@ static bool push_dump(Run *run, const char *file, Sink *sink, GError **error)
 static bool restore_one(Run *run, const json_t *database, GError **error)
 {
     const RestoreDbRequest *request = run->request;
-    RestoredDb result = describe(database);
+    RestoredDb result = describe(request, database);
     PgRestoreRequest restore = {
         .url = request->url,
         .clean = request->clean,

@@ -16,9 +16,10 @@ typedef struct {
 } RestoreDbRequest;
 
 typedef struct {
-    const char *name; /* of the database in the snapshot */
-    uint64_t size, rows;
+    const char *name;    /* of the database in the snapshot */
+    uint64_t size, rows; /* of the whole dump */
     unsigned tables;
+    bool partial; /* only chosen tables or schemas of it */
 } RestoredDb;
 
 typedef struct {

@@ -71,7 +71,8 @@ const void *blob_writer_shrink(BlobWriter *writer, BlobType type, const void *pl
     uint8_t *out = scratch_at_least(&writer->shrunk, room);
     size_t shrunk = compressor ? compress_into(compressor, plain, len, out, room) : 0;
 
-    *ret_compressed = shrunk > 0 && shrunk < len;
+    // trees always, as restic does: a plain one would be repacked by every prune
+    *ret_compressed = shrunk > 0 && (shrunk < len || type == BLOB_TREE);
     *ret_len = *ret_compressed ? shrunk : len;
     return *ret_compressed ? out : plain;
 }

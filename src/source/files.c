@@ -317,7 +317,8 @@ static bool walk_between(Walk *walk, DirHandle *dir, const PathNode *path, GErro
     DirHandle *next;
     struct stat st;
     bool ok;
-    int fd = openat(dir_handle_fd(dir), path->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // what is not asked for need not be readable, only passable
+    int fd = openat(dir_handle_fd(dir), path->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &st) != 0) {
         report_errno(walk, errno, "open directory");
@@ -326,7 +327,7 @@ static bool walk_between(Walk *walk, DirHandle *dir, const PathNode *path, GErro
     }
     next = dir_handle_new(fd);
     node = node_from_stat(path->name, &st, walk->names, walk->files->options.with_atime);
-    (void)node_read_xattrs_fd(node, fd, NULL); // of a directory that was not asked for
+    (void)node_read_xattrs_at(node, fd, ".", NULL); // of a directory that was not asked for
     ok = (!walk->sink || begin(walk, node, &handle, error)) && walk_paths(walk, next, path, error);
     if (handle && ok)
         ok = sink_end(walk->sink, handle, NULL, error);

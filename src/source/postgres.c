@@ -540,6 +540,21 @@ static void set_options(PostgresSource *source, const PostgresOptions *options)
     source->exclude_table_data = copy_list(options->exclude_table_data);
 }
 
+/* Databases chosen from a server are another source than the whole server: a choice must not become
+ * the parent, or the newest backup, of all. */
+static char *default_name(const PgUrl *url, const PostgresOptions *options)
+{
+    g_autofree char *server = pg_url_source_name(url);
+    g_autofree char *chosen = NULL;
+    g_autofree char *escaped = NULL;
+
+    if (!options || !options->databases || !*options->databases || pg_url_database(url))
+        return g_steal_pointer(&server);
+    chosen = g_strjoinv("-", options->databases);
+    escaped = pg_escape_name(chosen);
+    return g_strconcat(server, "-", escaped, NULL);
+}
+
 Source *postgres_source_new(const char *url, const char *name, const PostgresOptions *options,
                             GError **error)
 {
@@ -556,7 +571,7 @@ Source *postgres_source_new(const char *url, const char *name, const PostgresOpt
     source = g_new0(PostgresSource, 1);
     base = &source->base;
     base->ops = &postgres_ops;
-    base->name = name ? pg_escape_name(name) : pg_url_source_name(parsed);
+    base->name = name ? pg_escape_name(name) : default_name(parsed, options);
     base->paths = g_new0(char *, 2);
     base->paths[0] = g_strconcat("/", base->name, NULL);
     base->tags = g_ptr_array_new_with_free_func(g_free);

@@ -142,7 +142,7 @@ def locks(repo, source):
 
 def versions():
     for name, config, word in (('version 3', {'version': 3}, 'version'), ('version 0', {'version': 0}, 'version'),
-                               ('not JSON', b'nonsense', 'config'), ('reducible polynomial', {'chunker_polynomial': '3'}, 'polynomial')):
+                               ('not JSON', b'nonsense', 'config'), ('reducible polynomial', {'chunker_polynomial': '5'}, 'polynomial')):
         made = writer.Writer(path('made-' + name.replace(' ', '-')), PASSWORD, config=config)
         says(Repo(made.path).backstay('snapshots', code=1), word, name='config with ' + name)
 
