@@ -333,6 +333,12 @@ static bool archiver_reuse(Sink *sink, void *handle, bool *ret_reused, GError **
     return true;
 }
 
+static void archiver_mark(Sink *sink, void *handle)
+{
+    (void)sink;
+    close_piece(handle, feeder_get(((File *)handle)->archiver));
+}
+
 static bool archiver_end(Sink *sink, void *handle, const Node *node, GError **error)
 {
     Archiver *archiver = (Archiver *)sink;
@@ -457,6 +463,7 @@ static const SinkOps archiver_ops = {
     .begin = archiver_begin,
     .write = archiver_write,
     .reuse = archiver_reuse,
+    .mark = archiver_mark,
     .end = archiver_end,
     .abandon = archiver_abandon,
     .finish = archiver_finish,

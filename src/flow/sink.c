@@ -20,6 +20,12 @@ bool sink_reuse(Sink *sink, void *handle, bool *ret_reused, GError **error)
     return !sink->ops->reuse || sink->ops->reuse(sink, handle, ret_reused, error);
 }
 
+void sink_mark(Sink *sink, void *handle)
+{
+    if (sink->ops->mark)
+        sink->ops->mark(sink, handle);
+}
+
 bool sink_end(Sink *sink, void *handle, const Node *node, GError **error)
 {
     return sink->ops->end(sink, handle, node, error);

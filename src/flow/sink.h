@@ -45,6 +45,9 @@ typedef struct {
                   GError **error);
     /* May be NULL: never reuses. */
     bool (*reuse)(Sink *sink, void *handle, bool *ret_reused, GError **error);
+    /* A good place to cut: what follows may be found again although what came before changed. May
+     * be NULL. */
+    void (*mark)(Sink *sink, void *handle);
     /* node: final metadata when it became known late (size and times of a stream, attributes of a
      * file that had to be opened), or NULL. A size beyond the last write is a hole. */
     bool (*end)(Sink *sink, void *handle, const Node *node, GError **error);
@@ -61,6 +64,7 @@ bool sink_begin(Sink *sink, const Entry *entry, void **ret_handle, GError **erro
 bool sink_write(Sink *sink, void *handle, uint64_t offset, const void *data, size_t len,
                 GError **error);
 bool sink_reuse(Sink *sink, void *handle, bool *ret_reused, GError **error);
+void sink_mark(Sink *sink, void *handle);
 bool sink_end(Sink *sink, void *handle, const Node *node, GError **error);
 void sink_abandon(Sink *sink, void *handle);
 bool sink_finish(Sink *sink, GError **error);

@@ -109,6 +109,7 @@ struct PgDump {
     Place place;
     bool failed;
     uint64_t offset; /* bytes seen, for error texts */
+    uint64_t fed, toc_len;
 
     uint8_t held[FIELD_MAX]; /* the beginning of a field that the last slice cut */
     size_t n_held;
@@ -631,7 +632,10 @@ bool pgdump_feed(PgDump *dump, const void *data, size_t len, GError **error)
         dump->failed = !feed_field(dump, &in, error);
         if (dump->failed)
             return false;
+        if (dump->toc_len == 0 && pgdump_toc_complete(dump))
+            dump->toc_len = dump->fed + (len - in.len);
     }
+    dump->fed += len;
     return !dump->failed || corrupt(dump, error, "damaged further up");
 }
 
@@ -670,6 +674,11 @@ bool pgdump_finish(PgDump *dump, GError **error)
 bool pgdump_toc_complete(const PgDump *dump)
 {
     return dump->place >= AT_BLOCK_TYPE;
+}
+
+uint64_t pgdump_toc_len(const PgDump *dump)
+{
+    return dump->toc_len;
 }
 
 const PgDumpHeader *pgdump_header(const PgDump *dump)

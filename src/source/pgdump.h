@@ -61,6 +61,9 @@ bool pgdump_finish(PgDump *dump, GError **error);
 
 /* Header and entries are all there (their data may still come). */
 bool pgdump_toc_complete(const PgDump *dump);
+/* Where the data begin; 0 before that is known. What lies before holds the time of the dump and so
+ * differs in every dump of the same data. */
+uint64_t pgdump_toc_len(const PgDump *dump);
 /* All borrowed until pgdump_free(). Valid from pgdump_toc_complete() on. */
 const PgDumpHeader *pgdump_header(const PgDump *dump);
 const GPtrArray *pgdump_entries(const PgDump *dump); /* of PgDumpEntry, in the archive's order */

@@ -40,6 +40,7 @@ typedef struct {
 typedef struct {
     bool (*feed)(void *user, const void *data, size_t len, GError **error);
     bool (*finish)(void *user, GError **error);
+    uint64_t (*boundary)(const void *user); /* where to cut, 0: not known yet; may be NULL */
     void *user;
 } Watcher;
 
@@ -91,6 +92,23 @@ static bool end_file(Backup *backup, void *handle, const char *name, uint64_t si
 
 /* ---- a child's output into one entry ---- */
 
+/* What was read goes on, cut at the boundary if that lies within. */
+static bool push_slice(Backup *backup, void *handle, const Watcher *watcher, uint64_t offset,
+                       size_t len, GError **error)
+{
+    uint64_t boundary = watcher->boundary ? watcher->boundary(watcher->user) : 0;
+    size_t first = boundary > offset && boundary < offset + len ? (size_t)(boundary - offset) : 0;
+
+    backup->sink_failed =
+        first > 0 && !sink_write(backup->sink, handle, offset, backup->buffer, first, error);
+    if (first > 0 && !backup->sink_failed)
+        sink_mark(backup->sink, handle);
+    if (!backup->sink_failed)
+        backup->sink_failed = !sink_write(backup->sink, handle, offset + first,
+                                          backup->buffer + first, len - first, error);
+    return !backup->sink_failed;
+}
+
 static bool push_all(Backup *backup, int fd, void *handle, const Watcher *watcher, Hash *hash,
                      uint64_t *ret_size, GError **error)
 {
@@ -103,10 +121,8 @@ static bool push_all(Backup *backup, int fd, void *handle, const Watcher *watche
         if (!watcher->feed(watcher->user, backup->buffer, len, error))
             return false;
         hash_update(hash, backup->buffer, len);
-        if (!sink_write(backup->sink, handle, size, backup->buffer, len, error)) {
-            backup->sink_failed = true;
+        if (!push_slice(backup, handle, watcher, size, len, error))
             return false;
-        }
         size += len;
         progress_add(backup->run->progress, 0, len);
     }
@@ -145,6 +161,11 @@ static bool push_child(Backup *backup, const char *const *argv, const PgAccess *
 static bool feed_dump(void *user, const void *data, size_t len, GError **error)
 {
     return pgdump_feed(user, data, len, error);
+}
+
+static uint64_t dump_boundary(const void *user)
+{
+    return pgdump_toc_len(user);
 }
 
 static bool finish_dump(void *user, GError **error)
@@ -193,7 +214,7 @@ static bool dump_with(Backup *backup, const PgUrl *url, const char *file, json_t
     g_autoptr(PgTool) tool = pg_tool_find("pg_dump", backup->server_version, error);
     g_autoptr(PgAccess) access = tool ? pg_access_new(url, error) : NULL;
     g_autoptr(PgDump) dump = pgdump_new();
-    Watcher watcher = { feed_dump, finish_dump, dump };
+    Watcher watcher = { feed_dump, finish_dump, dump_boundary, dump };
     g_autoptr(GPtrArray) argv = NULL;
 
     if (!access)
@@ -270,7 +291,7 @@ static bool push_globals(Backup *backup, bool passwords, json_t *facts, GError *
     g_autoptr(PgTool) tool = pg_tool_find("pg_dumpall", backup->server_version, error);
     g_autoptr(PgAccess) access = tool ? pg_access_new(backup->source->url, error) : NULL;
     g_autoptr(GString) tail = g_string_new(NULL);
-    Watcher watcher = { feed_globals, finish_globals, tail };
+    Watcher watcher = { feed_globals, finish_globals, NULL, tail };
     g_autofree char *dbname = NULL;
 
     if (!access)
@@ -507,9 +528,6 @@ static void postgres_free(Source *base)
 {
     PostgresSource *source = (PostgresSource *)base;
 
-    g_free(base->name);
-    g_strfreev(base->paths);
-    g_clear_pointer(&base->tags, g_ptr_array_unref);
     pg_url_free(source->url);
     g_strfreev(source->databases);
     g_strfreev(source->schemas);

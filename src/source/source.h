@@ -30,7 +30,7 @@ typedef struct {
      * success decides: false when its exit status, end marker or count says that the stream is not
      * whole. */
     bool (*backup)(Source *source, Sink *sink, const SourceRun *run, GError **error);
-    void (*free)(Source *source);
+    void (*free)(Source *source); /* what the driver added; the base is freed by source_free */
 } SourceOps;
 
 struct Source {
