@@ -69,7 +69,8 @@ def what_lies_in_it(server, repo, snapshot):
 
 def second_dump(server, repo):
     first, _ = back_up(repo, server.url('shop'))
-    fact(first['data_added'] < 0.05 * first['total_bytes_processed'], 'the same data dumped again adds next to nothing', first)
+    # the head of a dump holds its date
+    fact(first['data_blobs'] <= 4 and first['data_added'] < 4_000_000, 'the same data dumped again adds its head and no more', first)
     server.sql('shop', "update shop.note set body = body || '.' where purchase_id % 100 = 0")
     second, _ = back_up(repo, server.url('shop'))
     fact(second['data_added'] < 0.7 * second['total_bytes_processed'], 'after a change of one row in a hundred most is known', second)
