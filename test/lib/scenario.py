@@ -214,6 +214,17 @@ class Repo:
         return sum(os.lstat(os.path.join(d, f)).st_size for d, _, fs in os.walk(self.path) for f in fs)
 
 
+def ended(process, seconds, name):
+    """Waits for a process that a test has started; a fact that it ends. What it wrote to standard error."""
+    try:
+        _, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, err = process.communicate()
+        fact(False, '%s: it ends within %d seconds' % (name, seconds), (err or b'').decode(errors='replace'))
+    return err or b''
+
+
 def wait_until(condition, seconds=20, pause=0.02):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

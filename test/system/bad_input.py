@@ -79,7 +79,7 @@ def usage(repo, source):
                  ['check', '--read-data-subset', '0/3'], ['check', '--read-data-subset', '200%']):
         done = repo.backstay(*argv, code=1)
         fact(done.errors.strip() and len(done.errors) < 4000, 'usage: %s is answered by a sentence' % (argv or 'nothing'), done.errors)
-    fact('--nonsense' in repo.backstay('snapshots', '--nonsense').errors or 'nonsense' in repo.backstay('snapshots', '--nonsense').errors,
+    fact('nonsense' in repo.backstay('snapshots', '--nonsense').errors,
          'usage: an unknown option is named')
     for argv in (['--help'], ['backup', '--help'], ['version'], ['help']):
         done = run(BACKSTAY, *argv, env=environment(None), code=0)
@@ -142,7 +142,7 @@ def locks(repo, source):
 
 def versions():
     for name, config, word in (('version 3', {'version': 3}, 'version'), ('version 0', {'version': 0}, 'version'),
-                               ('not JSON', b'nonsense', 'config'), ('reducible polynomial', {'chunker_polynomial': '5'}, 'polynomial')):
+                               ('not JSON', b'nonsense', 'config'), ('reducible polynomial', {'chunker_polynomial': '3da3358b4dc172'}, 'polynomial')):
         made = writer.Writer(path('made-' + name.replace(' ', '-')), PASSWORD, config=config)
         says(Repo(made.path).backstay('snapshots', code=1), word, name='config with ' + name)
 

@@ -26,8 +26,9 @@ def killed(repo, argv, expected_seconds, env):
     pause = rng.uniform(0, 1.1 * expected_seconds)
     time.sleep(pause)
     alive = process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if alive:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     say('killed %s after %.0f ms%s' % (argv[0], pause * 1000, '' if alive else ', which had ended'))
     return alive
 

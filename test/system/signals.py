@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
-from scenario import BACKSTAY, INTERRUPTED, SANITIZED, Repo, equal, fact, finish, path, wait_until
+from scenario import BACKSTAY, INTERRUPTED, SANITIZED, Repo, ended, equal, fact, finish, path, wait_until
 
 SIZE = 40_000_000 if SANITIZED else 160_000_000
 
@@ -30,11 +30,7 @@ def interrupt_backup(sig, source, stored):
     fact(wait_until(lambda: repo.size() > stored, 120), name + ': the backup is under way')
     sent = time.monotonic()
     process.send_signal(sig)
-    try:
-        _, err = process.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        _, err = process.communicate()
+    err = ended(process, 60, name)
     fact(time.monotonic() - sent < 5, name + ': it ends in less than five seconds', time.monotonic() - sent)
     equal(process.returncode, INTERRUPTED, name + ': exit status')
     fact(err.strip(), name + ': it says why it ends')
@@ -57,7 +53,7 @@ def interrupt_restore(repo, source):
     time.sleep(0.05)
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    ended(process, 60, 'an interrupted restore')
     fact(time.monotonic() - sent < 5 and process.returncode in (INTERRUPTED, 0), 'a restore ends, too', process.returncode)
     repo.backstay('restore', 'latest', '--target', target, code=0)
     fact(not (found := trees.compare(target + source, source)), 'and can be finished by the same command', '\n'.join(found))
@@ -69,7 +65,7 @@ def hangup(repo, source):
     process = start(repo, 'backup', source)
     wait_until(lambda: repo.objects('locks'), 30)
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=120)
+    ended(process, 120, 'SIGHUP')
     equal(process.returncode, 0, 'SIGHUP does not end a backup')
 
 
