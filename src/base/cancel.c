@@ -58,10 +58,13 @@ ssize_t cancel_read(const Cancel *cancel, int fd, void *buf, size_t len, GError 
     for (;;) {
         struct pollfd wait = { .fd = fd, .events = POLLIN };
         ssize_t n;
+        int ready;
 
         if (!cancel_check(cancel, error))
             return -1;
-        if (poll(&wait, 1, POLL_MS) == 0)
+        ready = poll(&wait, 1, POLL_MS);
+        // read() would wait for data after a signal that has only interrupted poll()
+        if (ready == 0 || (ready < 0 && errno == EINTR))
             continue;
         n = read(fd, buf, len);
         if (n >= 0)

@@ -118,6 +118,33 @@ static void a_silent_pipe_does_not_keep_us(void)
     close(ends[0]);
 }
 
+static void *signal_soon(void *thread)
+{
+    g_usleep(50 * 1000);
+    (void)pthread_kill(*(pthread_t *)thread, SIGTERM);
+    return NULL;
+}
+
+static void a_signal_during_the_wait_ends_it(void)
+{
+    g_autoptr(Cancel) cancel = cancel_new();
+    g_autoptr(GError) error = NULL;
+    pthread_t self = pthread_self(), sender;
+    int ends[2];
+    char room[8];
+
+    cancel_on_signals(cancel);
+    g_assert_cmpint(pipe(ends), ==, 0);
+    g_assert_cmpint(pthread_create(&sender, NULL, signal_soon, &self), ==, 0);
+    (void)alarm(20);
+    g_assert_cmpint(cancel_read(cancel, ends[0], room, sizeof room, &error), ==, -1);
+    (void)alarm(0);
+    g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+    pthread_join(sender, NULL);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -126,6 +153,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cancel/signals", signals_do_what_the_header_says);
     g_test_add_func("/cancel/freed", a_signal_after_free_is_harmless);
     g_test_add_func("/cancel/read", a_silent_pipe_does_not_keep_us);
+    g_test_add_func("/cancel/signal-during-read", a_signal_during_the_wait_ends_it);
     g_test_add_func("/cancel/children", a_child_can_be_waited_for_whoever_started_us);
     return g_test_run();
 }
