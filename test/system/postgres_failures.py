@@ -175,11 +175,11 @@ def dump_that_lies(server, case):
     real = sorted(glob.glob('/usr/lib/postgresql/*/bin/pg_dump'))[-1]
     tools = path('tools')
     os.makedirs(tools, exist_ok=True)
-    for label, script in (('a pg_dump that is cut off but ends well', '%s "$@" | head -c 60000\nexit 0\n'),
-                          ('a pg_dump that fails at its end', '%s "$@"\nexit 1\n'),
-                          ('a pg_dump that writes nothing', 'case "$*" in *--version*) exec %s --version;; esac\nexit 0\n')):
+    for label, script in (('a pg_dump that is cut off but ends well', 'PG_DUMP "$@" | head -c 60000\nexit 0\n'),
+                          ('a pg_dump that fails at its end', 'PG_DUMP "$@"\nexit 1\n'),
+                          ('a pg_dump that writes nothing', 'exit 0\n')):
         with open(tools + '/pg_dump', 'w') as f:
-            f.write('#!/bin/sh\n' + script % real)
+            f.write('#!/bin/sh\ncase "$*" in *--version*) exec %s --version ;; esac\n' % real + script.replace('PG_DUMP', real))
         os.chmod(tools + '/pg_dump', 0o755)
         before = {s['id'] for s in case.repo.snapshots()}
         done = case.repo.backstay('backup', server.url('shop'), env={'BACKSTAY_PG_BIN': tools})
