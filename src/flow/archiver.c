@@ -10,8 +10,9 @@
  * One file on its way. It is complete when it was ended and every piece has its id; whoever brings
  * the last of these (the pusher or a worker) closes it. references counts them.
  */
-typedef struct {
+typedef struct File {
     Archiver *archiver;
+    struct File *next, *previous; /* all that are not complete: a failed run frees them */
     TreeSlot *slot;
     const Node *old; /* the parent's entry at this path; belongs to the directory */
     char *path;      /* only kept when somebody wants to be told */
@@ -40,7 +41,8 @@ struct Archiver {
     Id parent_tree;
     Id zero_chunk; /* id of CHUNK_MAX zeros, once one was needed */
     bool has_parent, has_zero_chunk, saved;
-    pthread_mutex_t mutex; /* content arrays, feeders, zero chunk */
+    File *files;
+    pthread_mutex_t mutex; /* content arrays, files, feeders, zero chunk */
     pthread_key_t feeder_key;
     GPtrArray *feeders;
     _Atomic uint64_t files_new, files_changed, files_unmodified, bytes;
@@ -101,6 +103,35 @@ static void count_file(Archiver *archiver, File *file, const Node *node)
         archiver->options.item(file->path, node, change, archiver->options.user);
 }
 
+static void file_enlist(File *file)
+{
+    Archiver *archiver = file->archiver;
+
+    pthread_mutex_lock(&archiver->mutex);
+    file->next = archiver->files;
+    if (file->next)
+        file->next->previous = file;
+    archiver->files = file;
+    pthread_mutex_unlock(&archiver->mutex);
+}
+
+static void file_free(File *file)
+{
+    Archiver *archiver = file->archiver;
+
+    pthread_mutex_lock(&archiver->mutex);
+    if (file->next)
+        file->next->previous = file->previous;
+    if (file->previous)
+        file->previous->next = file->next;
+    else
+        archiver->files = file->next;
+    pthread_mutex_unlock(&archiver->mutex);
+    g_clear_pointer(&file->content, g_array_unref);
+    g_free(file->path);
+    g_free(file);
+}
+
 static void file_release(File *file)
 {
     Archiver *archiver = file->archiver;
@@ -122,9 +153,7 @@ static void file_release(File *file)
         }
         tree_slot_done(file->slot);
     }
-    g_clear_pointer(&file->content, g_array_unref);
-    g_free(file->path);
-    g_free(file);
+    file_free(file);
 }
 
 static void piece_done(void *user, uint64_t index, const Id *id)
@@ -266,6 +295,7 @@ static bool archiver_begin(Sink *sink, const Entry *entry, void **ret_handle, GE
     else
         chunker_init_content(&file->chunker, repo_gear(archiver->repo));
     atomic_init(&file->references, 1);
+    file_enlist(file);
     *ret_handle = file;
     return true;
 }
@@ -441,7 +471,9 @@ void archiver_free(Archiver *archiver)
 {
     if (!archiver)
         return;
-    packer_free(archiver->packer);
+    packer_free(archiver->packer); // from here on nobody else works
+    while (archiver->files)
+        file_free(archiver->files);
     tree_build_free(archiver->build);
     snapshot_free(archiver->snapshot);
     for (guint i = 0; i < archiver->feeders->len; i++)
