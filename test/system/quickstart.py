@@ -43,13 +43,15 @@ def main():
     fact('the restored database is the same' in done.text and 'the restored files are the same' in done.text,
          'it compares database and files', done.text[-3000:])
     fact(not servers(temporary), 'no server is left')
-    commands = re.findall(r'^  (backstay .*)$', done.text, re.M)
-    fact(len(commands) >= 7 and len(commands) == done.text.count('\n$ backstay '), 'it ends with the commands it ran', commands)
-    export = re.search(r'^  export (.*)$', done.text, re.M)
-    if fact(export, 'and how to set them up'):
-        by_hand = run('bash', '-c', 'shopt -s expand_aliases; export %s\n%s/build/src/backstay snapshots && restic snapshots' % (export[1], clone),
-                      env=env, code=0, why='which works by hand, for restic, too')
-        fact(by_hand.text.count('2 snapshots') == 2, 'and shows two snapshots', by_hand.text)
+    by_hand = re.search(r'To do this by hand.*?\n\n(.*?)\n\n', done.text, re.S)
+    if fact(by_hand and by_hand[1].count('  backstay ') == done.text.count('\n$ backstay ') >= 7, 'it ends with the commands it ran', done.text):
+        script = 'shopt -s expand_aliases; set -e\n' + re.sub(r'(?m)^  ', '', by_hand[1])
+        run('bash', '-c', script, env=env, code=0, timeout=300, why='which work by hand')
+        fact(not servers(temporary), 'and leave no server')
+    kept = re.search(r'The repository is (\S+) .* its password in (\S+)\.', done.text)
+    if fact(kept, 'it says where the repository is'):
+        seen = run('restic', '-r', kept[1], '-p', kept[2], 'snapshots', env=env, code=0, why='which restic opens, too')
+        fact('2 snapshots' in seen.text, 'and finds two snapshots in', seen.text)
     with Postgres() as server:
         server.create('mine', 'create table t as select i, md5(i::text) from generate_series(1, 5000) i')
         trees.everything(path('files'), devices=False, big=100_000)
