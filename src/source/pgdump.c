@@ -568,6 +568,8 @@ static bool string_begin(PgDump *dump, int64_t len, GError **error)
     // pg_dump writes no COPY statement, or an empty one, where the data are INSERT statements
     if (dump->place == AT_COPY)
         dump->entry->copied = len > 0;
+    if (dump->place == AT_DROP && len > 0)
+        dump->entry->drop_at = dump->offset;
     if (dump->string_kept &&
         (dump->string_left > STRING_MAX || dump->kept + dump->string_left > KEPT_MAX))
         return corrupt(dump, error, "a table of contents larger than any real one");
@@ -689,6 +691,22 @@ const PgDumpHeader *pgdump_header(const PgDump *dump)
 const GPtrArray *pgdump_entries(const PgDump *dump)
 {
     return dump->entries;
+}
+
+/* Its other dependency is the parent; the entry itself bears the partition's name. */
+const PgDumpEntry *pgdump_attached(const PgDump *dump, const PgDumpEntry *entry)
+{
+    if (strcmp(entry->desc, "TABLE ATTACH") != 0)
+        return NULL;
+    for (size_t i = 0; i < entry->n_depends_on; i++) {
+        const PgDumpEntry *table =
+            g_hash_table_lookup(dump->by_id, GINT_TO_POINTER(entry->depends_on[i]));
+
+        if (table && strcmp(table->tag, entry->tag) == 0 &&
+            g_strcmp0(table->schema, entry->schema) == 0)
+            return table;
+    }
+    return NULL;
 }
 
 char *pgdump_encoding(const PgDump *dump)

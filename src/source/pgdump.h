@@ -24,6 +24,7 @@ typedef struct {
     char *schema; /* NULL: in none */
     char *tag;    /* its name; with arguments for functions. Names are in the archive's encoding */
     char *owner;  /* NULL or empty: none */
+    uint64_t drop_at; /* where in the archive the text of its DROP statement begins; 0: has none */
     char *definition; /* of ENCODING and DATABASE PROPERTIES only; otherwise NULL */
     int *depends_on;  /* ids */
     size_t n_depends_on;
@@ -67,6 +68,8 @@ uint64_t pgdump_toc_len(const PgDump *dump);
 /* All borrowed until pgdump_free(). Valid from pgdump_toc_complete() on. */
 const PgDumpHeader *pgdump_header(const PgDump *dump);
 const GPtrArray *pgdump_entries(const PgDump *dump); /* of PgDumpEntry, in the archive's order */
+/* The partition that a TABLE ATTACH entry ties to its parent; NULL for other entries. */
+const PgDumpEntry *pgdump_attached(const PgDump *dump, const PgDumpEntry *entry);
 /* "UTF8": the encoding of names and data; NULL when the archive does not say. */
 char *pgdump_encoding(const PgDump *dump);
 /* Large objects and their bytes (as stored when compressed). */

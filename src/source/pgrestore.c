@@ -6,6 +6,7 @@
 #include "codec/hash.h"
 #include "pg/passfile.h"
 #include "pg/tools.h"
+#include "source/pgclean.h"
 #include "source/pgdump.h"
 #include "source/pgselect.h"
 #include "source/pgtarget.h"
@@ -237,6 +238,8 @@ static bool take(RestoreSink *sink, const void *data, size_t len, GError **error
         return true;
     first = g_steal_pointer(&sink->waiting);
     sink->waiting = g_byte_array_new();
+    if (sink->options.clean)
+        pg_clean_prepare(sink->dump, first->data, first->len);
     return start(sink, error) && pass_on(sink, first->data, first->len, error);
 }
 

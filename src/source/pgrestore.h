@@ -9,7 +9,8 @@
  * committed, and free() without finish() leaves the database as it was (a partial restore may be
  * complete earlier, when pg_restore has read all that it was asked for). With several jobs the dump
  * is spooled to $TMPDIR and verified first, but a failure leaves a part behind. At the end each
- * restored table's rows are counted and compared. psql is never given a dump.
+ * restored table's rows are counted and compared. psql is never given
+ * a dump.
  */
 #pragma once
 #include "base/cancel.h"
@@ -18,10 +19,12 @@
 
 typedef struct {
     const char *url; /* the target; without a database: the name of the one that was dumped */
-    bool clean;      /* drop what the dump brings first; what does not exist is no error */
-    bool create;     /* make the database when there is none, with encoding, locale and owner as
-                        recorded */
-    bool force;      /* also into a database that holds something, or an older server */
+    /* drop what the dump brings first, in the same transaction; what does not exist is no error.
+     * Partitions that only the target has are in the way unless force is set, too */
+    bool clean;
+    bool create; /* make the database when there is none, with encoding, locale and owner as
+                    recorded */
+    bool force;  /* also into a database that holds something, or an older server */
     bool no_owner, no_acl;
     unsigned jobs;  /* 0 and 1: one transaction */
     char **tables;  /* only these ("schema.table", "table"), with what belongs to them; NULL: all */

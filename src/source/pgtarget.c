@@ -297,37 +297,78 @@ static char *list_some(const GPtrArray *names)
     return g_string_free(out, FALSE);
 }
 
-/* What of the target has the name of a chosen relation. */
-static GPtrArray *meet(const GPtrArray *objects, const GHashTable *chosen)
+/* "schema.name" of what is to be restored. */
+static GHashTable *names_of(const PgTarget *target, const GHashTable *chosen)
 {
-    GPtrArray *met = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    GHashTableIter iter;
-    gpointer key;
+    const GPtrArray *entries = pgdump_entries(target->dump);
+    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-    g_hash_table_iter_init(&iter, (GHashTable *)chosen);
-    while (g_hash_table_iter_next(&iter, &key, NULL)) {
-        const PgDumpEntry *entry = key;
+    for (guint i = 0; i < entries->len; i++) {
+        const PgDumpEntry *entry = entries->pdata[i];
 
-        if (entry->schema)
+        if (entry->schema && (!chosen || g_hash_table_contains((GHashTable *)chosen, entry)))
             g_hash_table_add(names, g_strconcat(entry->schema, ".", entry->tag, NULL));
     }
+    return names;
+}
+
+/* What of the target has the name of a chosen relation. */
+static GPtrArray *meet(const PgTarget *target, const GPtrArray *objects, const GHashTable *chosen)
+{
+    GPtrArray *met = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) names = names_of(target, chosen);
+
     for (guint i = 0; i < objects->len; i++)
         if (g_hash_table_contains(names, objects->pdata[i]))
             g_ptr_array_add(met, g_strdup(objects->pdata[i]));
     return met;
 }
 
+static const char all_partitions[] =
+    "SELECT cn.nspname || '.' || c.relname, pn.nspname || '.' || p.relname FROM pg_inherits i"
+    " JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace"
+    " JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace"
+    " WHERE p.relkind = 'p' ORDER BY 1";
+
+/* DROP TABLE takes the partitions along, whether the dump brings them back or not. */
+static bool check_partitions(PgTarget *target, const GHashTable *chosen, GError **error)
+{
+    g_autoptr(GHashTable) names = names_of(target, chosen);
+    g_autoptr(PgRows) rows = pg_query(target->conn, all_partitions, NULL, error);
+    g_autoptr(GPtrArray) lost = g_ptr_array_new();
+    g_autofree char *some = NULL;
+
+    if (!rows)
+        return false;
+    for (int i = 0; i < pg_rows_count(rows); i++)
+        if (g_hash_table_contains(names, pg_rows_get(rows, i, 1)) &&
+            !g_hash_table_contains(names, pg_rows_get(rows, i, 0)))
+            g_ptr_array_add(lost, (gpointer)pg_rows_get(rows, i, 0));
+    if (lost->len == 0)
+        return true;
+    some = list_some(lost);
+    g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                "database %s holds partitions that the dump does not have and that would be "
+                "dropped with their tables: %s; detach them first, or let them go with --force",
+                pg_url_database(target->url), some);
+    return false;
+}
+
 bool pg_target_check_room(PgTarget *target, const GHashTable *chosen, GError **error)
 {
-    g_autoptr(GPtrArray) objects = list_objects(target, error);
+    g_autoptr(GPtrArray) objects = NULL;
     g_autoptr(GPtrArray) met = NULL;
     g_autofree char *some = NULL;
 
+    if (target->options->force)
+        return true;
+    if (target->options->clean)
+        return check_partitions(target, chosen, error);
+    objects = list_objects(target, error);
     if (!objects)
         return false;
-    met = chosen ? meet(objects, chosen) : g_ptr_array_ref(objects);
-    if (met->len == 0 || target->options->clean || target->options->force)
+    met = chosen ? meet(target, objects, chosen) : g_ptr_array_ref(objects);
+    if (met->len == 0)
         return true;
     some = list_some(met);
     g_set_error(

@@ -32,8 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgTarget, pg_target_free)
 
 /* Whether it holds nothing of its own; what an extension brought does not count. */
 bool pg_target_is_empty(PgTarget *target, bool *ret_empty, GError **error);
-/* chosen: entries to be restored, NULL for all. BS_ERROR_NOT_EMPTY: they would meet what is there.
- */
+/* chosen: entries to be restored, NULL for all. BS_ERROR_NOT_EMPTY: they would meet what is there;
+ * with clean: partitions that the dump lacks would be dropped with their parents. */
 bool pg_target_check_room(PgTarget *target, const GHashTable *chosen, GError **error);
 /* Names of its schemas: a set to be unref'd. */
 GHashTable *pg_target_schemas(PgTarget *target, GError **error);

@@ -91,6 +91,14 @@ def refuses_what_is_there(server, repo, snapshot):
     fact('not_there' in done.errors, 'a target database that does not exist is named', done.errors)
 
 
+def partitions_of_the_target(server, repo, snapshot):
+    server.sql('again', "create table shop.purchase_old partition of shop.purchase for values from ('2000-01-01') to ('2001-01-01')")
+    done = repo.backstay('restore', snapshot['id'], '--to', server.url('again'), '--clean', code=NOT_EMPTY)
+    fact('shop.purchase_old' in done.errors, 'a partition that --clean would drop and the dump lacks is named', done.errors)
+    repo.backstay('restore', snapshot['id'], '--to', server.url('again'), '--clean', '--force', code=0)
+    same_database(server, 'shop', server, 'again', 'restored over partitions with --clean --force')
+
+
 def odd_names(server, repo):
     for name in ODD[:4] if QUICK else ODD:
         server.create(name, 'create table %s (%s int, "a b" text); insert into %s values (1, %s);' %
@@ -139,6 +147,7 @@ def main():
         what_lies_in_it(server, repo, snapshot)
         second_dump(server, repo)
         refuses_what_is_there(server, repo, newest(repo))
+        partitions_of_the_target(server, repo, newest(repo))
         server.create('nothing')
         round_trip(server, repo, 'nothing', 'an empty database')
         odd_names(server, repo)

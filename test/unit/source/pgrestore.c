@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 static PgServer *server;
-static GBytes *shop; /* a dump */
+static GBytes *shop, *parted; /* dumps */
 
 static const char shop_sql[] =
     "CREATE EXTENSION hstore;\n"
@@ -29,6 +29,27 @@ static const char shop_sql[] =
     "SELECT lo_from_bytea(4711, 'abc');\n"
     "CREATE ROLE shopkeeper; ALTER DATABASE shop OWNER TO shopkeeper;\n"
     "ALTER DATABASE shop SET work_mem = '5MB';\n";
+
+/* Partitions of two levels and schemas, with all that a partition inherits. */
+static const char parted_sql[] =
+    "CREATE TABLE item(id int PRIMARY KEY); INSERT INTO item SELECT generate_series(1, 100);\n"
+    "CREATE SCHEMA cold;\n"
+    "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';\n"
+    "CREATE TABLE event(id int, day int, item int REFERENCES item, PRIMARY KEY (id, day))"
+    " PARTITION BY RANGE (day);\n"
+    "CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (10);\n"
+    "CREATE TABLE cold.event_2 PARTITION OF event FOR VALUES FROM (10) TO (100)"
+    " PARTITION BY RANGE (day);\n"
+    "CREATE TABLE cold.event_2a PARTITION OF cold.event_2 FOR VALUES FROM (10) TO (50);\n"
+    "CREATE TABLE cold.event_2b PARTITION OF cold.event_2 DEFAULT;\n"
+    "CREATE INDEX event_item ON event(item);\n"
+    "CREATE TRIGGER touched BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION touch();\n"
+    "ALTER TABLE event_1 DISABLE TRIGGER touched;\n"
+    "ALTER TABLE event_1 ADD CONSTRAINT sane CHECK (id > 0) NOT VALID;\n"
+    "ALTER TABLE event ADD CONSTRAINT sane CHECK (id > 0) NOT VALID;\n"
+    "INSERT INTO event SELECT i, i % 100, 1 + i % 100 FROM generate_series(1, 5000) i;\n"
+    "CREATE TABLE remark(id int, day int, FOREIGN KEY (id, day) REFERENCES event);\n"
+    "INSERT INTO remark VALUES (5, 5), (15, 15);\n";
 
 static void hear(const char *text, void *user)
 {
@@ -279,6 +300,72 @@ static void a_table_comes_with_what_belongs_to_it(void)
     g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
 }
 
+static void clean_replaces_partitioned_tables(void)
+{
+    g_autofree char *url = pg_server_url(server, "again");
+    g_autofree char *want = content_of("parted");
+
+    for (unsigned jobs = 1; jobs <= 2; jobs++) {
+        g_autoptr(GError) error = NULL;
+        PgRestoreRequest request = { .url = url, .jobs = jobs, .clean = true };
+        g_autofree char *got = NULL;
+
+        fresh("again");
+        g_free(sql("again", parted_sql));
+        g_free(sql("again", "DELETE FROM event WHERE day = 20; DROP INDEX event_item"));
+        restore(&request, parted, 100, &error);
+        g_assert_no_error(error);
+        got = content_of("again");
+        g_assert_cmpstr(got, ==, want);
+    }
+}
+
+static void clean_that_fails_leaves_partitioned_tables_as_they_were(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "again");
+    g_autoptr(GBytes) cut = g_bytes_new_from_bytes(parted, 0, g_bytes_get_size(parted) - 1);
+    PgRestoreRequest request = { .url = url, .clean = true };
+    g_autofree char *before = NULL, *after = NULL;
+
+    fresh("again");
+    g_free(sql("again", parted_sql));
+    g_free(sql("again", "DELETE FROM remark; DELETE FROM event WHERE day = 20"));
+    before = content_of("again");
+    g_assert_false(restore(&request, cut, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_CORRUPT);
+    g_clear_error(&error);
+    // met by pg_restore itself, in the midst of its drops
+    g_free(sql("again", "CREATE VIEW days AS SELECT DISTINCT day FROM event"));
+    g_assert_false(restore(&request, parted, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, "other objects depend on it"));
+    g_free(sql("again", "DROP VIEW days"));
+    after = content_of("again");
+    g_assert_cmpstr(after, ==, before);
+}
+
+static void a_partition_that_the_dump_lacks_is_not_dropped_unasked(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "again");
+    PgRestoreRequest request = { .url = url, .clean = true };
+
+    fresh("again");
+    g_free(sql("again", parted_sql));
+    g_free(sql("again", "CREATE TABLE event_3 PARTITION OF event FOR VALUES FROM (100) TO (200);"
+                        "INSERT INTO event VALUES (1, 150, 1)"));
+    g_assert_false(restore(&request, parted, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY);
+    g_assert_nonnull(strstr(error->message, "public.event_3"));
+    assert_sql("again", "SELECT count(*) FROM event", "5001");
+    g_clear_error(&error);
+    request.force = true;
+    restore(&request, parted, 4096, &error);
+    g_assert_no_error(error);
+    assert_sql("again", "SELECT count(*), to_regclass('event_3') FROM event", "5000|");
+}
+
 static GBytes *replaced(GBytes *dump, const char *from, const char *to)
 {
     gsize n;
@@ -370,6 +457,9 @@ int main(int argc, char **argv)
     g_free(sql("postgres", "CREATE DATABASE shop"));
     g_free(sql("shop", shop_sql));
     shop = pg_server_shell(server, "pg_dump -Fc -Z0 -d shop | cat");
+    g_free(sql("postgres", "CREATE DATABASE parted"));
+    g_free(sql("parted", parted_sql));
+    parted = pg_server_shell(server, "pg_dump -Fc -Z0 -d parted | cat");
     g_test_add_func("/pgrestore/what comes back is what was dumped",
                     what_comes_back_is_what_was_dumped);
     g_test_add_func("/pgrestore/a missing database is made as it was",
@@ -381,6 +471,12 @@ int main(int argc, char **argv)
     g_test_add_func("/pgrestore/a damaged dump changes nothing", a_damaged_dump_changes_nothing);
     g_test_add_func("/pgrestore/a table comes with what belongs to it",
                     a_table_comes_with_what_belongs_to_it);
+    g_test_add_func("/pgrestore/clean replaces partitioned tables",
+                    clean_replaces_partitioned_tables);
+    g_test_add_func("/pgrestore/clean that fails leaves partitioned tables as they were",
+                    clean_that_fails_leaves_partitioned_tables_as_they_were);
+    g_test_add_func("/pgrestore/a partition that the dump lacks is not dropped unasked",
+                    a_partition_that_the_dump_lacks_is_not_dropped_unasked);
     g_test_add_func("/pgrestore/what the server lacks is said before",
                     what_the_server_lacks_is_said_before);
     g_test_add_func("/pgrestore/rows are counted afterwards", rows_are_counted_afterwards);
@@ -388,6 +484,7 @@ int main(int argc, char **argv)
                     globals_come_back_and_errors_are_told);
     status = g_test_run();
     g_bytes_unref(shop);
+    g_bytes_unref(parted);
     pg_server_stop(server);
     return status;
 }
