@@ -4,6 +4,7 @@
 #include <string.h>
 
 typedef struct {
+    const PgDump *dump;
     const GPtrArray *entries;
     GHashTable *by_id; /* id -> entry */
     GHashTable *chosen;
@@ -102,6 +103,27 @@ static bool choose_named(Selector *selector, char **names, const char *kind,
         }
     }
     return true;
+}
+
+/* The rows of a partitioned table lie in its partitions, and these may be partitioned again. */
+static void choose_partitions(Selector *selector)
+{
+    bool more;
+
+    do {
+        more = false;
+        for (guint i = 0; i < selector->entries->len; i++) {
+            const PgDumpEntry *tie = selector->entries->pdata[i];
+            const PgDumpEntry *partition = pgdump_attached(selector->dump, tie);
+
+            for (size_t n = 0; partition && n < tie->n_depends_on; n++) {
+                const PgDumpEntry *other = needed(selector, tie, n);
+
+                if (other && other != partition && is_chosen(selector, other))
+                    more |= choose(selector, partition);
+            }
+        }
+    } while (more);
 }
 
 static bool depends_on_chosen_relation(const Selector *selector, const PgDumpEntry *entry)
@@ -242,7 +264,7 @@ bool pg_select(const PgDump *dump, const PgSelection *selection, GHashTable **re
 {
     g_autoptr(GHashTable) by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
     g_autoptr(GHashTable) chosen = g_hash_table_new(g_direct_hash, g_direct_equal);
-    Selector selector = { pgdump_entries(dump), by_id, chosen };
+    Selector selector = { dump, pgdump_entries(dump), by_id, chosen };
 
     for (guint i = 0; i < selector.entries->len; i++) {
         PgDumpEntry *entry = selector.entries->pdata[i];
@@ -252,6 +274,7 @@ bool pg_select(const PgDump *dump, const PgSelection *selection, GHashTable **re
     if (!choose_named(&selector, selection->tables, "table", names_table, error) ||
         !choose_named(&selector, selection->schemas, "schema", names_schema, error))
         return false;
+    choose_partitions(&selector);
     choose_belongings(&selector);
     if (selection->with_needed)
         choose_needed(&selector);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which entries of a dump a partial restore takes: the tables (views, sequences) or schemas named,
- * with what belongs to them: data, indexes, constraints, defaults and their sequences with values,
- * triggers, policies, rights. pg_restore's own --table leaves all but the data out. A foreign key
- * or a partition's attachment comes along only when both sides do.
+ * with what belongs to them: partitions, data, indexes, constraints, defaults and their sequences
+ * with values, triggers, policies, rights. pg_restore's own --table leaves all but the data out. A
+ * foreign key or a partition's attachment comes along only when both sides do.
  */
 #pragma once
 #include "source/pgdump.h"

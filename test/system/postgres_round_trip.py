@@ -91,6 +91,14 @@ def refuses_what_is_there(server, repo, snapshot):
     fact('not_there' in done.errors, 'a target database that does not exist is named', done.errors)
 
 
+def one_partitioned_table(server, repo, snapshot):
+    server.create('one')
+    repo.backstay('restore', snapshot['id'], '--to', server.url('one'), '--table', 'shop.purchase', code=0)
+    count = 'select count(*) from shop.purchase'
+    equal(server.sql('one', count), server.sql('shop', count), 'a partitioned table brings its partitions')
+    equal(server.tables('one'), ['shop.purchase_2024', 'shop.purchase_2025', 'shop.purchase_rest'], 'and no other table')
+
+
 def partitions_of_the_target(server, repo, snapshot):
     server.sql('again', "create table shop.purchase_old partition of shop.purchase for values from ('2000-01-01') to ('2001-01-01')")
     done = repo.backstay('restore', snapshot['id'], '--to', server.url('again'), '--clean', code=NOT_EMPTY)
@@ -147,6 +155,7 @@ def main():
         what_lies_in_it(server, repo, snapshot)
         second_dump(server, repo)
         refuses_what_is_there(server, repo, newest(repo))
+        one_partitioned_table(server, repo, newest(repo))
         partitions_of_the_target(server, repo, newest(repo))
         server.create('nothing')
         round_trip(server, repo, 'nothing', 'an empty database')

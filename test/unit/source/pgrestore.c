@@ -366,6 +366,27 @@ static void a_partition_that_the_dump_lacks_is_not_dropped_unasked(void)
     assert_sql("again", "SELECT count(*), to_regclass('event_3') FROM event", "5000|");
 }
 
+static void a_partitioned_table_comes_with_its_partitions(void)
+{
+    char *event[] = { "public.event", NULL };
+    char *half[] = { "cold.event_2", NULL };
+    static const char *const rows[] = { "5000", "4500" };
+    char **const tables[] = { event, half };
+    g_autofree char *url = pg_server_url(server, "again");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
+        g_autoptr(GError) error = NULL;
+        PgRestoreRequest request = { .url = url, .tables = tables[i] };
+        g_autofree char *count = g_strdup_printf("SELECT count(*) FROM %s", tables[i][0]);
+
+        fresh("again");
+        restore(&request, parted, 4096, &error);
+        g_assert_no_error(error);
+        assert_sql("again", count, rows[i]);
+        assert_sql("again", "SELECT to_regclass('item'), to_regclass('remark')", "|");
+    }
+}
+
 static GBytes *replaced(GBytes *dump, const char *from, const char *to)
 {
     gsize n;
@@ -477,6 +498,8 @@ int main(int argc, char **argv)
                     clean_that_fails_leaves_partitioned_tables_as_they_were);
     g_test_add_func("/pgrestore/a partition that the dump lacks is not dropped unasked",
                     a_partition_that_the_dump_lacks_is_not_dropped_unasked);
+    g_test_add_func("/pgrestore/a partitioned table comes with its partitions",
+                    a_partitioned_table_comes_with_its_partitions);
     g_test_add_func("/pgrestore/what the server lacks is said before",
                     what_the_server_lacks_is_said_before);
     g_test_add_func("/pgrestore/rows are counted afterwards", rows_are_counted_afterwards);
