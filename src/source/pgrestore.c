@@ -337,8 +337,11 @@ static bool restore_finish(Sink *base, GError **error)
         return false;
     // it is restored; what is found from here on is for the user to judge
     pg_target_keep(sink->target);
-    return pg_target_compare(sink->target, sink->chosen, error) &&
-           pg_target_apply_settings(sink->target, error);
+    if (!pg_target_compare(sink->target, sink->chosen, error) ||
+        !pg_target_apply_settings(sink->target, error))
+        return false;
+    pg_target_analyze(sink->target, sink->chosen);
+    return true;
 }
 
 static void remove_file(char *path)

@@ -9,7 +9,7 @@
  * committed, and free() without finish() leaves the database as it was (a partial restore may be
  * complete earlier, when pg_restore has read all that it was asked for). With several jobs the dump
  * is spooled to $TMPDIR and verified first, but a failure leaves a part behind. At the end each
- * restored table's rows are counted and compared. psql is never given
+ * restored table's rows are counted and compared, and its statistics gathered. psql is never given
  * a dump.
  */
 #pragma once

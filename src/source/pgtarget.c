@@ -470,3 +470,33 @@ bool pg_target_apply_settings(PgTarget *target, GError **error)
     }
     return true;
 }
+
+static void analyze(PgTarget *target, const char *sql)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (!pg_exec(target->conn, sql, &failure))
+        note(target, "restored, but %s failed: %s", sql, failure->message);
+}
+
+void pg_target_analyze(PgTarget *target, GHashTable *chosen)
+{
+    GHashTableIter iter;
+    gpointer key;
+
+    if (!chosen) {
+        analyze(target, "ANALYZE");
+        return;
+    }
+    g_hash_table_iter_init(&iter, chosen);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        const PgDumpEntry *entry = key;
+        g_autofree char *name = NULL, *sql = NULL;
+
+        if (strcmp(entry->desc, "TABLE") != 0 && strcmp(entry->desc, "MATERIALIZED VIEW") != 0)
+            continue;
+        name = pg_quote_name(entry->schema, entry->tag);
+        sql = g_strconcat("ANALYZE ", name, NULL);
+        analyze(target, sql);
+    }
+}

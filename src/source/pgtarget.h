@@ -42,4 +42,7 @@ GHashTable *pg_target_schemas(PgTarget *target, GError **error);
 bool pg_target_compare(PgTarget *target, GHashTable *chosen, GError **error);
 /* Settings of the database as a whole (ALTER DATABASE ... SET), when it was made here. */
 bool pg_target_apply_settings(PgTarget *target, GError **error);
+/* Statistics for the planner, which a dump does not hold (before PostgreSQL 18). A failure is told
+ * by note. */
+void pg_target_analyze(PgTarget *target, GHashTable *chosen);
 void pg_target_keep(PgTarget *target);
