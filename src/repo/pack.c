@@ -297,8 +297,8 @@ BlobFault blob_open_fault(const BlobOpener *opener)
     return opener->fault;
 }
 
-static bool load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
-                    GBytes **ret_plain, GError **error)
+bool blob_load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
+                  GBytes **ret_plain, GError **error)
 {
     FileKey key = file_key(FILE_PACK, &place->pack);
     size_t plain_len = blob_plain_len(place->length, place->plain_len);
@@ -318,13 +318,19 @@ static bool load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlac
     return true;
 }
 
+static bool is_damage(const GError *problem)
+{
+    return g_error_matches(problem, BS_ERROR, BS_ERROR_CORRUPT) ||
+           g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND);
+}
+
 bool blob_load(Repo *repo, BlobOpener *opener, BlobType type, const Id *id, GBytes **ret_plain,
                GError **error)
 {
     const Index *index = repo_index(repo);
     size_t n = index_find_all(index, type, id, NULL, 0);
     g_autofree BlobPlace *places = g_new(BlobPlace, n);
-    g_autoptr(GError) first = NULL;
+    g_autoptr(GError) worst = NULL;
 
     if (n == 0) {
         g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "%s blob %s: in no index",
@@ -335,14 +341,16 @@ bool blob_load(Repo *repo, BlobOpener *opener, BlobType type, const Id *id, GByt
     for (size_t i = 0; i < n; i++) {
         g_autoptr(GError) problem = NULL;
 
-        if (load_at(repo, opener, id, &places[i], ret_plain, &problem))
+        if (blob_load_at(repo, opener, id, &places[i], ret_plain, &problem))
             return true;
-        if (!first) {
+        // a place that could not be asked may still have it
+        if (!worst || (is_damage(worst) && !is_damage(problem))) {
             g_prefix_error(&problem, "%s blob %s: pack %s: ", blob_type_name(type),
                            id_short(id).text, id_short(&places[i].pack).text);
-            first = g_steal_pointer(&problem);
+            g_clear_error(&worst);
+            worst = g_steal_pointer(&problem);
         }
     }
-    g_propagate_error(error, g_steal_pointer(&first));
+    g_propagate_error(error, g_steal_pointer(&worst));
     return false;
 }

@@ -51,6 +51,10 @@ bool blob_open(BlobOpener *opener, const Id *id, uint8_t *sealed, size_t len, ui
                uint8_t *out, GError **error);
 BlobFault blob_open_fault(const BlobOpener *opener);
 
-/* A blob by id, through the index, trying every place it lies. BS_ERROR_NOT_FOUND: in no index. */
+/* The blob at one place; BS_ERROR_CORRUPT also when the pack ends before it. */
+bool blob_load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
+                  GBytes **ret_plain, GError **error);
+/* A blob by id, through the index, trying every place it lies. BS_ERROR_NOT_FOUND: in no index.
+ * BS_ERROR_CORRUPT: damaged at every place; a place that could not be asked comes first. */
 bool blob_load(Repo *repo, BlobOpener *opener, BlobType type, const Id *id, GBytes **ret_plain,
                GError **error);

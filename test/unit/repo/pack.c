@@ -2,6 +2,7 @@
 #include "repo/pack.h"
 #include "base/error.h"
 #include "lib/fixture.h"
+#include "lib/flaky_store.h"
 #include "lib/vectors.h"
 
 static const PackBlob *blobs_of(const GArray *blobs)
@@ -478,6 +479,32 @@ static void a_damaged_blob_is_read_from_its_other_place(void)
     }
 }
 
+/* Whoever gives up what is damaged must not do so because a store did not answer. */
+static void a_place_that_does_not_answer_is_not_damage(void)
+{
+    const char *text = "hello, backup\n";
+    g_autoptr(Store) store = memory_store_new();
+    g_autoptr(Store) flaky = flaky_store_new(store);
+    g_autoptr(Repo) repo = quick_repo(flaky);
+    g_autoptr(BlobOpener) opener = blob_opener_new(repo);
+    Id id;
+
+    g_assert_true(
+        id_parse("1f2b793e194e5810c322e8245ac6b0e2fcea7ee7e640dee7125b84ee2e28585b", &id));
+    for (unsigned place = 0; place < 3; place++)
+        add_place(repo, (uint8_t)(place + 1), &id, text, true);
+    g_assert_true(repo_load_index(repo, NULL, NULL));
+    for (unsigned silent = 1; silent <= 4; silent++) {
+        g_autoptr(GBytes) plain = NULL;
+        g_autoptr(GError) error = NULL;
+
+        flaky_store_plan(flaky,
+                         &(FlakyPlan){ CALL_GET, "data/", silent, 1, BS_ERROR_TRANSIENT, 0 });
+        g_assert_false(blob_load(repo, opener, BLOB_DATA, &id, &plain, &error));
+        g_assert_cmpint(error->code, ==, silent <= 3 ? BS_ERROR_TRANSIENT : BS_ERROR_CORRUPT);
+    }
+}
+
 static void a_blob_of_the_other_type_is_not_found(Fixture *fixture, gconstpointer name)
 {
     g_autoptr(GBytes) plain = NULL;
@@ -510,6 +537,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pack/long", a_long_header_is_read_whole);
     ADD("/pack/gone", a_pack_that_is_gone_is_not_found);
     g_test_add_func("/pack/places", a_damaged_blob_is_read_from_its_other_place);
+    g_test_add_func("/pack/silent-place", a_place_that_does_not_answer_is_not_damage);
     ADD("/pack/type", a_blob_of_the_other_type_is_not_found);
     return g_test_run();
 }
