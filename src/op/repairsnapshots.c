@@ -5,7 +5,7 @@
 #include "flow/walk.h"
 #include "op/select.h"
 #include "repo/packer.h"
-#include "repo/repairindex.h"
+#include "repo/strays.h"
 
 #define REPAIRED_TAG "repaired"
 
@@ -20,6 +20,7 @@ typedef struct {
     const RepairSnapshotsWatch *watch;
     Packer *packer;
     BlobOpener *opener;
+    Strays *strays;
     GHashTable *sound; /* of Id: trees with nothing damaged below */
     GArray *levels;    /* of Level */
     const Snapshot *snapshot;
@@ -64,7 +65,8 @@ static void G_GNUC_PRINTF(4, 5)
 /* ---- one directory ---- */
 
 /* Only the index is asked: `repair index --read-data` takes damaged blobs out of it. */
-static bool mend_file(const Repair *repair, const char *path, Node *node)
+static bool mend_file(const Repair *repair, const char *path, Node *node, bool *ret_changed,
+                      GError **error)
 {
     g_autoptr(GArray) content = g_array_new(FALSE, FALSE, sizeof(Id));
     guint before = node->content->len;
@@ -74,13 +76,15 @@ static bool mend_file(const Repair *repair, const char *path, Node *node)
         const Id *id = &g_array_index(node->content, Id, i);
         BlobPlace place;
 
-        if (!index_find(repo_index(repair->repo), BLOB_DATA, id, &place))
-            continue;
-        g_array_append_vals(content, id, 1);
-        size += blob_plain_len(place.length, place.plain_len);
+        if (index_find(repo_index(repair->repo), BLOB_DATA, id, &place)) {
+            g_array_append_vals(content, id, 1);
+            size += blob_plain_len(place.length, place.plain_len);
+        } else if (!strays_lack(repair->strays, BLOB_DATA, id, error)) {
+            return false;
+        }
     }
     if (content->len == before && size == node->size)
-        return false;
+        return true;
     if (content->len < before)
         damaged(repair, path, "content-removed",
                 "%u of %u blobs are missing: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
@@ -93,21 +97,19 @@ static bool mend_file(const Repair *repair, const char *path, Node *node)
     node->size = size;
     g_array_unref(node->content);
     node->content = g_steal_pointer(&content);
+    *ret_changed = true;
     return true;
 }
 
-static bool mend_dir(Node *node, const Id *subtree)
+static void mend_dir(Node *node, const Id *subtree, bool *ret_changed)
 {
-    bool changed = !id_equal(&node->subtree, subtree);
-
+    *ret_changed = *ret_changed || !id_equal(&node->subtree, subtree);
     node->subtree = *subtree;
-    return changed;
 }
 
-/* True: the tree is another one now. */
-static bool mend_tree(const Repair *repair, const char *path, Tree *tree, const GArray *subtrees)
+static bool mend_tree(const Repair *repair, const char *path, Tree *tree, const GArray *subtrees,
+                      bool *ret_changed, GError **error)
 {
-    bool changed = false;
     guint n_dirs = 0;
 
     for (guint i = 0; i < tree->nodes->len;) {
@@ -117,16 +119,16 @@ static bool mend_tree(const Repair *repair, const char *path, Tree *tree, const 
         if (node->irregular) {
             damaged(repair, below, "node-removed", "of a type that nobody can restore");
             g_ptr_array_remove_index(tree->nodes, i);
-            changed = true;
+            *ret_changed = true;
             continue;
         }
         if (S_ISDIR(node->mode))
-            changed |= mend_dir(node, &g_array_index(subtrees, Id, n_dirs++));
-        else if (S_ISREG(node->mode))
-            changed |= mend_file(repair, below, node);
+            mend_dir(node, &g_array_index(subtrees, Id, n_dirs++), ret_changed);
+        else if (S_ISREG(node->mode) && !mend_file(repair, below, node, ret_changed, error))
+            return false;
         i++;
     }
-    return changed;
+    return true;
 }
 
 static bool store_tree(const Repair *repair, Node *const *nodes, size_t n, Id *ret_id,
@@ -156,22 +158,33 @@ static WalkNext enter(const char *path, const Node *node, void *user, GError **e
     return WALK_CONTINUE;
 }
 
+/* A directory whose tree cannot be had becomes an empty one. */
+static bool new_tree(Repair *repair, const char *path, Tree *tree, const Level *level, Id *ret_id,
+                     GError **error)
+{
+    bool changed = false;
+
+    *ret_id = level->tree;
+    if (!tree)
+        return strays_lack(repair->strays, BLOB_TREE, &level->tree, error) &&
+               store_tree(repair, NULL, 0, ret_id, error);
+    if (!mend_tree(repair, path, tree, level->subtrees, &changed, error))
+        return false;
+    if (changed)
+        return store_tree(repair, (Node *const *)tree->nodes->pdata, tree->nodes->len, ret_id,
+                          error);
+    g_hash_table_add(repair->sound, g_memdup2(ret_id, sizeof *ret_id));
+    return true;
+}
+
 static bool leave(const char *path, bool complete, Tree **tree, void *user, GError **error)
 {
     Repair *repair = user;
-    Level *level = &g_array_index(repair->levels, Level, repair->levels->len - 1);
-    Id id = level->tree;
+    const Level *level = &g_array_index(repair->levels, Level, repair->levels->len - 1);
+    Id id;
 
-    if (!complete) {
-        if (!store_tree(repair, NULL, 0, &id, error))
-            return false;
-    } else if (mend_tree(repair, path, *tree, level->subtrees)) {
-        if (!store_tree(repair, (Node *const *)(*tree)->nodes->pdata, (*tree)->nodes->len, &id,
-                        error))
-            return false;
-    } else {
-        g_hash_table_add(repair->sound, g_memdup2(&id, sizeof id));
-    }
+    if (!new_tree(repair, path, complete ? *tree : NULL, level, &id, error))
+        return false;
     g_array_set_size(repair->levels, repair->levels->len - 1);
     pass_up(repair, &id);
     return true;
@@ -359,8 +372,9 @@ static bool walk_all(Repair *repair, const GPtrArray *chosen, GArray *damages,
 
 /* What they become, with all their new trees durable. */
 static bool find_damage(OpenRepo *open, const RepairSnapshotsRequest *request,
-                        const RepairSnapshotsWatch *watch, const GPtrArray *chosen, GArray *damages,
-                        RepairSnapshotsResult *result, const Cancel *cancel, GError **error)
+                        const RepairSnapshotsWatch *watch, const GPtrArray *chosen, Strays *strays,
+                        GArray *damages, RepairSnapshotsResult *result, const Cancel *cancel,
+                        GError **error)
 {
     // nothing counts as known: an empty directory's tree may be among the damaged ones
     g_autoptr(Index) claims = index_new_empty();
@@ -369,7 +383,15 @@ static bool find_damage(OpenRepo *open, const RepairSnapshotsRequest *request,
     g_autoptr(BlobOpener) opener = blob_opener_new(open->repo);
     g_autoptr(GHashTable) sound = g_hash_table_new_full(id_hash, id_equal_func, g_free, NULL);
     g_autoptr(GArray) levels = g_array_new(FALSE, FALSE, sizeof(Level));
-    Repair repair = { open->repo, watch, packer, opener, sound, levels, NULL, { { 0 } }, 0 };
+    Repair repair = {
+        .repo = open->repo,
+        .watch = watch,
+        .packer = packer,
+        .opener = opener,
+        .strays = strays,
+        .sound = sound,
+        .levels = levels,
+    };
 
     g_array_set_clear_func(levels, level_clear);
     return walk_all(&repair, chosen, damages, result, cancel, error) &&
@@ -382,13 +404,14 @@ bool op_repair_snapshots(OpenRepo *open, const RepairSnapshotsRequest *request,
 {
     g_autoptr(GPtrArray) chosen = NULL;
     g_autoptr(GPtrArray) all = NULL;
+    g_autoptr(Strays) strays = NULL;
     g_autoptr(GArray) damages = g_array_new(FALSE, FALSE, sizeof(Damage));
     RepairSnapshotsResult result = { 0 };
 
     if (!choose(open, request, watch, &chosen, &result, error) ||
         !snapshot_list(open->repo, pass_over, NULL, &all, error) ||
-        !repair_index_is_done(open->repo, cancel, error) ||
-        !find_damage(open, request, watch, chosen, damages, &result, cancel, error))
+        !strays_load(open->repo, cancel, &strays, error) ||
+        !find_damage(open, request, watch, chosen, strays, damages, &result, cancel, error))
         return false;
     for (guint i = 0; i < damages->len; i++)
         if (!replace(open, request, watch, all, &g_array_index(damages, Damage, i), &result, error))

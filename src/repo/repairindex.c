@@ -153,33 +153,6 @@ typedef struct {
     size_t n;
 } PackView;
 
-/* BS_ERROR_CORRUPT: this blob cannot be had. */
-static bool open_one(const Repair *repair, const PackView *view, const PackBlob *blob,
-                     uint8_t **ret_plain, GError **error)
-{
-    size_t plain_len = blob_plain_len(blob->length, blob->plain_len);
-    g_autofree uint8_t *sealed = NULL;
-    g_autofree uint8_t *plain = NULL;
-
-    if ((uint64_t)blob->offset + blob->length > view->file->size) {
-        g_set_error_literal(error, BS_ERROR, BS_ERROR_CORRUPT, "lies beyond the end");
-        return false;
-    }
-    sealed = g_try_malloc(blob->length);
-    plain = g_try_malloc(MAX(plain_len, 1));
-    if (!sealed || !plain) {
-        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "no memory for a blob of %zu bytes",
-                    plain_len);
-        return false;
-    }
-    if (!store_get(repo_store(repair->repo), file_key(FILE_PACK, &view->file->id).text,
-                   blob->offset, sealed, blob->length, error) ||
-        !blob_open(repair->opener, &blob->id, sealed, blob->length, blob->plain_len, plain, error))
-        return false;
-    *ret_plain = g_steal_pointer(&plain);
-    return true;
-}
-
 /* How many blobs cannot be had; the others are moved when there is a packer. */
 static bool open_blobs(const Repair *repair, const PackView *view, Packer *packer,
                        uint64_t *ret_lost, GError **error)
@@ -187,15 +160,16 @@ static bool open_blobs(const Repair *repair, const PackView *view, Packer *packe
     *ret_lost = 0;
     for (size_t i = 0; i < view->n; i++) {
         const PackBlob *blob = &view->blobs[i];
-        g_autofree uint8_t *plain = NULL;
+        BlobPlace place = { view->file->id, blob->offset, blob->length, blob->plain_len };
+        g_autoptr(GBytes) plain = NULL;
         g_autoptr(GError) problem = NULL;
         Id id;
 
         if (!cancel_check(repair->cancel, error))
             return false;
-        if (open_one(repair, view, blob, &plain, &problem)) {
-            if (packer && !packer_store(packer, blob->type, plain,
-                                        blob_plain_len(blob->length, blob->plain_len), &id, error))
+        if (blob_load_at(repair->repo, repair->opener, &blob->id, &place, &plain, &problem)) {
+            if (packer && !packer_store(packer, blob->type, g_bytes_get_data(plain, NULL),
+                                        g_bytes_get_size(plain), &id, error))
                 return false;
         } else if (is_damage(problem)) {
             ++*ret_lost;
@@ -385,89 +359,5 @@ bool repair_index(Repo *repo, const RepairIndexOptions *options, const RepairInd
     g_array_unref(repair.bad_objects);
     if (ok)
         *ret_stats = repair.stats;
-    return ok;
-}
-
-/* ---- was it done? ---- */
-
-static bool must_come_first(const Id *pack, const char *why, GError **error)
-{
-    g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
-                "nothing changed: %s %s; run `backstay repair index` first",
-                file_key(FILE_PACK, pack).text, why);
-    return false;
-}
-
-static bool fits(const Id *pack, const PackBlob *blobs, size_t n, void *user, GError **error)
-{
-    Repair *repair = user;
-    const FileInfo *file = find_file(repair, pack);
-
-    if (!file)
-        return must_come_first(pack, "is in the index but does not exist", error);
-    if (file->size != pack_size(blobs, n))
-        return must_come_first(pack, "has another size than the index says", error);
-    *verdict_of(repair, file) = KEEP;
-    return cancel_check(repair->cancel, error);
-}
-
-/* A pack in no index; damaged ones are left out of it on purpose. */
-static bool brings_nothing(const Repair *repair, const FileInfo *file, GError **error)
-{
-    g_autoptr(GArray) header = NULL;
-    g_autoptr(GError) problem = NULL;
-    PackView view = { file, NULL, 0 };
-    BlobPlace place;
-
-    if (!pack_read_header(repair->repo, &file->id, file->size, &header, &problem)) {
-        if (is_damage(problem))
-            return true;
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return false;
-    }
-    for (guint i = 0; i < header->len; i++) {
-        const PackBlob *blob = &g_array_index(header, PackBlob, i);
-        g_autofree uint8_t *plain = NULL;
-
-        if (!cancel_check(repair->cancel, error))
-            return false;
-        if (index_find(repo_index(repair->repo), blob->type, &blob->id, &place))
-            continue;
-        if (open_one(repair, &view, blob, &plain, &problem))
-            return must_come_first(&file->id, "is in no index", error);
-        if (!is_damage(problem)) {
-            g_propagate_error(error, g_steal_pointer(&problem));
-            return false;
-        }
-        g_clear_error(&problem);
-    }
-    return true;
-}
-
-static bool index_fits(Repair *repair, GError **error)
-{
-    if (!repo_load_index(repair->repo, repair->cancel, error) ||
-        !repo_list(repair->repo, FILE_PACK, &repair->files, NULL, error))
-        return false;
-    repair->verdicts = g_new0(Verdict, MAX(repair->files->len, 1));
-    if (!index_each_pack(repo_index(repair->repo), fits, repair, error))
-        return false;
-    for (guint i = 0; i < repair->files->len; i++)
-        if (repair->verdicts[i] == UNKNOWN &&
-            !brings_nothing(repair, &g_array_index(repair->files, FileInfo, i), error))
-            return false;
-    return true;
-}
-
-bool repair_index_is_done(Repo *repo, const Cancel *cancel, GError **error)
-{
-    Repair repair = { .repo = repo, .cancel = cancel };
-    bool ok;
-
-    repair.opener = blob_opener_new(repo);
-    ok = index_fits(&repair, error);
-    blob_opener_free(repair.opener);
-    g_free(repair.verdicts);
-    g_clear_pointer(&repair.files, g_array_unref);
     return ok;
 }

@@ -42,8 +42,3 @@ typedef struct {
 /* The repository's index is out of date afterwards. */
 bool repair_index(Repo *repo, const RepairIndexOptions *options, const RepairIndexWatch *watch,
                   const Cancel *cancel, RepairIndexStats *ret_stats, GError **error);
-
-/* Loads the index and sees that it fits the packs: all it names are there, and no other pack holds
- * anything sound that it lacks. Whoever gives up what the index does not know asks this first.
- * BS_ERROR_CORRUPT: `repair index` must come first. */
-bool repair_index_is_done(Repo *repo, const Cancel *cancel, GError **error);

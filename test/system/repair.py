@@ -243,8 +243,9 @@ def killed_any_time(source):
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         pause = seconds * (n + rng.random()) / KILLS
         time.sleep(pause)
-        met += process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            met += 1
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         say('killed after %.0f ms' % (pause * 1000))
         equal(restorable(repo, source), before, 'kill %d: as many files can be restored' % (n + 1))
