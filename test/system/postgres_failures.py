@@ -56,7 +56,8 @@ def children(pid):
 
 
 def dumper(pid):
-    return next((p for p, words in children(pid) if words and os.path.basename(words[0]) == b'pg_dump'), None)
+    """The child that dumps; the one that only tells its version is another."""
+    return next((p for p, words in children(pid) if os.path.basename(words[0]) == b'pg_dump' and b'--version' not in words), None)
 
 
 def slow_backup(repo, url):
