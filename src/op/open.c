@@ -2,6 +2,7 @@
 #include "op/open.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "store/local.h"
 #include <string.h>
 
@@ -22,6 +23,12 @@ Store *open_store(const char *location, bool create, GError **error)
     return local_store_new(location, create);
 }
 
+static void warn_index(const Id *object, const GError *problem)
+{
+    log_warn("a damaged index object is not used; run `backstay repair index`", "object",
+             id_hex(object).text, "error", problem->message, NULL);
+}
+
 static RepoOptions repo_options_from(const Settings *settings)
 {
     static const CompressMode modes[] = {
@@ -38,6 +45,7 @@ static RepoOptions repo_options_from(const Settings *settings)
         .compress_level = settings->compress_level,
         .pack_size = settings->pack_bytes,
         .no_verify = settings->no_extra_verify,
+        .index_damaged = warn_index,
     };
 }
 

@@ -56,8 +56,10 @@ static bool load_manifest(Run *run, GError **error)
     g_autoptr(GByteArray) text = NULL;
     json_error_t problem;
 
-    if (!load_file(run, "manifest.json", MANIFEST_MAX, &text, error))
+    if (!load_file(run, "manifest.json", MANIFEST_MAX, &text, error)) {
+        g_prefix_error(error, "the snapshot holds no database dump (for files: --target DIR): ");
         return false;
+    }
     run->manifest =
         json_loadb((const char *)text->data, text->len, JSON_REJECT_DUPLICATES, &problem);
     if (!run->manifest || !json_is_array(json_object_get(run->manifest, "databases"))) {

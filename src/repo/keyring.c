@@ -120,7 +120,9 @@ static const Candidate *try_all(Keyring *ring, const Secret *password, SealKey *
 
 static bool fail(Keyring *ring, const Store *store, GError **error)
 {
-    g_autoptr(GString) text = g_string_new("wrong password or no key found");
+    bool none = ring->candidates->len == 0;
+    g_autoptr(GString) text =
+        g_string_new(none ? "no key found" : "wrong password or no key found");
 
     if (ring->unread) {
         g_propagate_prefixed_error(error, g_steal_pointer(&ring->unread), "reading key files: ");
@@ -128,7 +130,7 @@ static bool fail(Keyring *ring, const Store *store, GError **error)
     }
     if (ring->damaged->len)
         g_string_append_printf(text, "; damaged key files: %s", ring->damaged->str);
-    else if (ring->candidates->len == 0)
+    else if (none)
         g_string_append_printf(text, "; %s has no key file: bring back a copy of one",
                                store->location);
     if (ring->candidates->len > TRIES_MAX)

@@ -263,7 +263,7 @@ bool prune_plan(Repo *repo, const PruneOptions *options, const Cancel *cancel, P
         g_prefix_error(error, "nothing removed: ");
         return false;
     }
-    if (!repo_load_index(repo, cancel, error))
+    if (!repo_load_index_whole(repo, cancel, error))
         return false;
     prune->used = used_blobs_new(repo);
     prune->taken = used_blobs_new(repo);

@@ -434,11 +434,36 @@ bool repo_resolve(Repo *repo, FileType type, const char *prefix, Id *ret_id, GEr
 
 /* ---- the index ---- */
 
-bool repo_load_index(Repo *repo, const Cancel *cancel, GError **error)
+bool repo_load_index_whole(Repo *repo, const Cancel *cancel, GError **error)
 {
     Index *index;
 
     if (!index_load(repo, cancel, &index, error))
+        return false;
+    repo_set_index(repo, index);
+    return true;
+}
+
+static bool pass_over_index(const Id *object, const GError *problem, void *user)
+{
+    const Repo *repo = user;
+
+    repo->options.index_damaged(object, problem);
+    return true;
+}
+
+bool repo_load_index(Repo *repo, const Cancel *cancel, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    Index *index;
+
+    if (repo_load_index_whole(repo, cancel, &problem))
+        return true;
+    if (!repo->options.index_damaged || !g_error_matches(problem, BS_ERROR, BS_ERROR_CORRUPT)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    if (!index_load_full(repo, pass_over_index, repo, cancel, &index, error))
         return false;
     repo_set_index(repo, index);
     return true;

@@ -26,6 +26,9 @@ typedef struct {
     int compress_level; /* with COMPRESS_LEVEL */
     size_t pack_size;   /* target in bytes; 0: 16 MiB */
     bool no_verify;     /* do not open sealed blobs again before they count */
+    /* An index object is damaged and not used: readers find what the others name, writers store
+     * anew what they miss. NULL: that is an error. */
+    void (*index_damaged)(const Id *object, const GError *problem);
 } RepoOptions;
 
 typedef struct {
@@ -92,6 +95,9 @@ bool repo_resolve(Repo *repo, FileType type, const char *prefix, Id *ret_id, GEr
 /* After the snapshots were listed (repository format, "Order of operations"). Loading again brings
  * in what is new. */
 bool repo_load_index(Repo *repo, const Cancel *cancel, GError **error);
+/* The same, and a damaged index object is an error whatever the options say: for whoever removes.
+ */
+bool repo_load_index_whole(Repo *repo, const Cancel *cancel, GError **error);
 Index *repo_index(Repo *repo); /* NULL before */
 /* Takes over one that was loaded another way (check, repair). */
 void repo_set_index(Repo *repo, Index *index);

@@ -81,7 +81,7 @@ static int compare_blob(const void *a, const void *b)
 
 static bool load(Strays *strays, GError **error)
 {
-    if (!repo_load_index(strays->repo, strays->cancel, error) ||
+    if (!repo_load_index_whole(strays->repo, strays->cancel, error) ||
         !repo_list(strays->repo, FILE_PACK, &strays->files, NULL, error))
         return false;
     strays->listed = g_malloc0(MAX(strays->files->len, 1));
