@@ -7,7 +7,7 @@ itself. A scenario under test/system or test/conformance says in its first lines
     # check: quick            also in ./check quick
     # check: asan             once more with the binary built under the address and undefined behaviour sanitizers
     # check: tsan             once more with the binary built under the thread sanitizer
-    # check: timeout=900      seconds; 300 unless told
+    # check: timeout=900      seconds; 900 unless told
 """
 import glob
 import json
@@ -229,7 +229,7 @@ def scenarios(quick):
         for kind in ['release'] + ([] if quick else [k for k in ('asan', 'tsan') if k in wish]):
             binary = os.path.join(BUILD, kind, 'src', 'backstay')
             jobs.append(Job('%s/%s' % (folder, os.path.splitext(name)[0]) + ('' if kind == 'release' else '/' + kind),
-                            [path], needs=['build/' + kind], timeout=int(wish.get('timeout', 300)), facts='tap',
+                            [path], needs=['build/' + kind], timeout=int(wish.get('timeout', 900)), facts='tap',
                             env={**SANITIZER_ENV, 'BACKSTAY': binary, 'CHECK': 'quick' if quick else 'full',
                                  'SANITIZED': '' if kind == 'release' else kind}))
     return jobs
