@@ -118,9 +118,16 @@ static const Candidate *try_all(Keyring *ring, const Secret *password, SealKey *
     return NULL;
 }
 
+/* A renamed one comes last. */
+static bool has_sound_key(const Keyring *ring)
+{
+    return ring->candidates->len > 0 &&
+           g_array_index(ring->candidates, Candidate, 0).rank != RANK_RENAMED;
+}
+
 static bool fail(Keyring *ring, const Store *store, GError **error)
 {
-    bool none = ring->candidates->len == 0;
+    bool none = !has_sound_key(ring);
     g_autoptr(GString) text =
         g_string_new(none ? "no key found" : "wrong password or no key found");
 

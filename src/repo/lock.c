@@ -121,7 +121,7 @@ static bool read_listed(Repo *repo, GArray **ret_locks, bool *ret_moved, GError 
         LockInfo info;
 
         if (file->size == 0)
-            continue;
+            continue; // the rest of an interrupted upload; `check` names it
         if (read_lock(repo, file, &info, &failure))
             g_array_append_val(locks, info);
         else if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))

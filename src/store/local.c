@@ -307,9 +307,6 @@ static bool walk_file(const Walk *walk, int dirfd, const char *name, const struc
         .modified_at = st->st_mtim.tv_sec,
     };
 
-    // the rest of an interrupted upload on a file system without atomic rename
-    if (st->st_size == 0 && !walk->leftovers && g_str_has_prefix(key->str, "locks/"))
-        return true;
     return walk->visit(dirfd, name, &object, walk->user, error);
 }
 

@@ -3,8 +3,7 @@
  * Objects as files below a directory (repository format, "Local directory"): temporary name, fsync,
  * rename, fsync of the directory; files 0400, directories 0700 (group bits added when `config` is
  * readable by the group). Never follows a symbolic link below the root. Names that end in
- * "-tmp-<random>" are leftovers and never listed. Object files of length 0 below locks/ are not
- * listed.
+ * "-tmp-<random>" are leftovers and never listed.
  */
 #pragma once
 #include "store/store.h"
