@@ -44,7 +44,9 @@ class Postgres:
         return {**os.environ, 'PGHOST': self.dir, 'PGPORT': self.port, 'PGUSER': 'postgres', 'PGOPTIONS': '-c TimeZone=UTC'}
 
     def sql(self, database, text, check=True):
-        done = subprocess.run(['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', database, '-f', '-'], input=text.encode(),
+        # a bare name with a "=" in it would be read as a connection string
+        place = "dbname='%s'" % database.replace('\\', '\\\\').replace("'", "\\'")
+        done = subprocess.run(['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', place, '-f', '-'], input=text.encode(),
                               env=self.env(), capture_output=True, check=False)
         if check and done.returncode:
             raise RuntimeError(done.stderr.decode())
