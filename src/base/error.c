@@ -4,9 +4,36 @@
 #include <errno.h>
 #include <stdarg.h>
 
-GQuark bs_error_quark(void)
+typedef struct {
+    int64_t wait_ms;
+} BsErrorPrivate;
+
+static void bs_error_private_init(BsErrorPrivate *extra)
 {
-    return g_quark_from_static_string("bs-error-quark");
+    *extra = (BsErrorPrivate){ 0 };
+}
+
+static void bs_error_private_copy(const BsErrorPrivate *from, BsErrorPrivate *to)
+{
+    *to = *from;
+}
+
+static void bs_error_private_clear(G_GNUC_UNUSED BsErrorPrivate *extra)
+{
+}
+
+// the quark, and a place beside each error of this domain
+G_DEFINE_EXTENDED_ERROR(BsError, bs_error)
+
+void bs_error_set_wait_ms(GError *error, int64_t wait_ms)
+{
+    if (error->domain == BS_ERROR)
+        bs_error_get_private(error)->wait_ms = wait_ms;
+}
+
+int64_t bs_error_wait_ms(const GError *error)
+{
+    return error->domain == BS_ERROR ? bs_error_get_private(error)->wait_ms : 0;
 }
 
 static BsErrorCode code_of_errno(int errnum)

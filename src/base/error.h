@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <glib.h>
+#include <stdint.h>
 
 #define BS_ERROR bs_error_quark()
 GQuark bs_error_quark(void);
@@ -37,6 +38,11 @@ typedef enum {
 /* Sets *error from an errno value: "<text>: <strerror>", with the code that fits (ENOENT is
  * NOT_FOUND, EEXIST EXISTS, EACCES and EPERM DENIED, ENOSPC and EDQUOT NO_SPACE, ...). */
 void bs_error_errno(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* A server that is asked too often may say when to come back. The wait travels with the error: in
+ * ms, 0 for none; nothing for errors of other domains. */
+void bs_error_set_wait_ms(GError *error, int64_t wait_ms);
+int64_t bs_error_wait_ms(const GError *error);
 
 /* The process exit status for an error: conventions of restic (1, 3, 10, 11, 12, 130), ours
  * from 20. */

@@ -61,11 +61,28 @@ static void exit_statuses_are_those_of_the_manual(void)
     g_assert_cmpint(bs_error_exit_status(foreign), ==, 1);
 }
 
+static void a_wait_travels_with_the_error(void)
+{
+    g_autoptr(GError) error = g_error_new_literal(BS_ERROR, BS_ERROR_TRANSIENT, "slow down");
+    g_autoptr(GError) foreign = g_error_new_literal(G_FILE_ERROR, G_FILE_ERROR_IO, "foreign");
+    g_autoptr(GError) copy = NULL;
+
+    g_assert_cmpint(bs_error_wait_ms(error), ==, 0);
+    bs_error_set_wait_ms(error, 1500);
+    g_prefix_error(&error, "put: ");
+    copy = g_error_copy(error);
+    g_assert_cmpint(bs_error_wait_ms(error), ==, 1500);
+    g_assert_cmpint(bs_error_wait_ms(copy), ==, 1500);
+    bs_error_set_wait_ms(foreign, 1500);
+    g_assert_cmpint(bs_error_wait_ms(foreign), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/error/errno-code", errno_becomes_the_code_that_fits);
     g_test_add_func("/error/errno-text", errno_text_reads_as_a_sentence);
     g_test_add_func("/error/exit-status", exit_statuses_are_those_of_the_manual);
+    g_test_add_func("/error/wait", a_wait_travels_with_the_error);
     return g_test_run();
 }
