@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/pg_server.h"
-#include <glib/gstdio.h>
+#include "lib/shell.h"
 #include <string.h>
 #include <unistd.h>
 
-static GBytes *run(char **environment, const char *const *argv)
-{
-    g_autoptr(GError) error = NULL;
-    char *output = NULL;
-    g_autofree char *errors = NULL;
-    int status, fd;
-    g_autofree char *path = NULL;
-    gsize len;
-
-    // by way of a file, because output may hold zero bytes
-    fd = g_file_open_tmp("pg-server-XXXXXX", &path, &error);
-    g_assert_no_error(error);
-    g_close(fd, NULL);
-    environment = g_environ_setenv(environment, "OUTPUT", path, TRUE);
-    g_spawn_sync(NULL, (char **)argv, environment, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &errors,
-                 &status, &error);
-    g_assert_no_error(error);
-    if (status)
-        g_error("%s: %s", argv[2], errors);
-    g_file_get_contents(path, &output, &len, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(g_remove(path), ==, 0);
-    g_strfreev(environment);
-    return g_bytes_new_take(output, len);
-}
-
 GBytes *pg_server_shell(const PgServer *server, const char *command)
 {
-    g_autofree char *script = g_strdup_printf("{ %s\n} >\"$OUTPUT\"", command);
-    const char *argv[] = { "bash", "-euo", "pipefail", "-c", script, NULL };
     char **environment = g_get_environ();
 
     if (server) {
@@ -41,15 +13,7 @@ GBytes *pg_server_shell(const PgServer *server, const char *command)
         environment = g_environ_setenv(environment, "PGPORT", server->port, TRUE);
         environment = g_environ_setenv(environment, "PGUSER", "postgres", TRUE);
     }
-    return run(environment, argv);
-}
-
-static char *text_of(GBytes *bytes)
-{
-    char *text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-
-    g_bytes_unref(bytes);
-    return g_strchomp(text);
+    return shell_run(environment, command);
 }
 
 /* A test that aborts leaves no server behind: this waits for the end of the test and cleans up. */
@@ -78,7 +42,7 @@ PgServer *pg_server_start(void)
     g_assert_nonnull(server->directory);
     command = g_strdup_printf("\"$FIXTURES\"/../../scripts/throwaway-postgres start '%s'",
                               server->directory);
-    printed = text_of(pg_server_shell(NULL, command));
+    printed = shell_text(pg_server_shell(NULL, command));
     server->port = g_strdup(strstr(printed, "PGPORT=") + strlen("PGPORT="));
     server->port[strcspn(server->port, "\n")] = '\0';
     server->url = pg_server_url(server, "");
@@ -118,5 +82,5 @@ char *pg_server_sql(const PgServer *server, const char *database, const char *sq
     g_autofree char *command = g_strdup_printf(
         "printf %%s %s | psql -XqAt -v ON_ERROR_STOP=1 -d %s -f -", quoted_sql, quoted_database);
 
-    return text_of(pg_server_shell(server, command));
+    return shell_text(pg_server_shell(server, command));
 }
