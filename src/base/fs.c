@@ -174,8 +174,8 @@ static char *temporary_name(const char *base)
 }
 
 /* The temporary file, whole and on the disk, but under its temporary name. */
-static bool fill_temporary(int dirfd, const char *temporary, const void *data, size_t len,
-                           mode_t mode, const char *path, GError **error)
+static bool fill_temporary(int dirfd, const char *temporary, FsFill fill, void *user, mode_t mode,
+                           const char *path, GError **error)
 {
     fs_autoclose int fd =
         openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -184,7 +184,7 @@ static bool fill_temporary(int dirfd, const char *temporary, const void *data, s
         bs_error_errno(error, errno, "create %s", path);
         return false;
     }
-    if (!fs_write_all(fd, data, len, path, error))
+    if (!fill(fd, user, error))
         return false;
     if (fchmod(fd, mode) != 0) {
         bs_error_errno(error, errno, "chmod %s", path);
@@ -213,12 +213,12 @@ static int give_name(int dirfd, const char *temporary, const char *base, FsWrite
     return 0;
 }
 
-bool fs_write_durable_at(int dirfd, const char *name, const char *path, const void *data,
-                         size_t len, mode_t mode, FsWrite how, GError **error)
+bool fs_fill_durable_at(int dirfd, const char *name, const char *path, FsFill fill, void *user,
+                        mode_t mode, FsWrite how, GError **error)
 {
     g_autofree char *temporary = temporary_name(name);
 
-    if (!fill_temporary(dirfd, temporary, data, len, mode, path, error)) {
+    if (!fill_temporary(dirfd, temporary, fill, user, mode, path, error)) {
         (void)unlinkat(dirfd, temporary, 0);
         return false;
     }
@@ -234,6 +234,27 @@ bool fs_write_durable_at(int dirfd, const char *name, const char *path, const vo
         return false;
     }
     return fs_sync_dir_fd(dirfd, path, error);
+}
+
+typedef struct {
+    const void *data;
+    size_t len;
+    const char *path;
+} Memory;
+
+static bool fill_from_memory(int fd, void *user, GError **error)
+{
+    const Memory *memory = user;
+
+    return fs_write_all(fd, memory->data, memory->len, memory->path, error);
+}
+
+bool fs_write_durable_at(int dirfd, const char *name, const char *path, const void *data,
+                         size_t len, mode_t mode, FsWrite how, GError **error)
+{
+    Memory memory = { data, len, path };
+
+    return fs_fill_durable_at(dirfd, name, path, fill_from_memory, &memory, mode, how, error);
 }
 
 bool fs_write_durable(const char *path, const void *data, size_t len, mode_t mode, FsWrite how,

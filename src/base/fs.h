@@ -40,6 +40,10 @@ bool fs_write_durable(const char *path, const void *data, size_t len, mode_t mod
 /* The same in an open directory: name is one component, path is only for the error text. */
 bool fs_write_durable_at(int dirfd, const char *name, const char *path, const void *data,
                          size_t len, mode_t mode, FsWrite how, GError **error);
+/* The same for what is not in memory: fill writes it to fd. */
+typedef bool (*FsFill)(int fd, void *user, GError **error);
+bool fs_fill_durable_at(int dirfd, const char *name, const char *path, FsFill fill, void *user,
+                        mode_t mode, FsWrite how, GError **error);
 bool fs_sync_dir(const char *path, GError **error);
 bool fs_sync_dir_fd(int dirfd, const char *path, GError **error);
 

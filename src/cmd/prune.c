@@ -6,7 +6,6 @@
 #include "cmd/output.h"
 #include "cmd/pruneoptions.h"
 #include "plan/amount.h"
-#include "store/local.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -116,8 +115,7 @@ bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, G
     if (args->dry_run)
         return true;
     (void)fflush(stdout); // what follows takes a while
-    return prune_execute(prune, still_locked, open->lock, context->cancel, error) &&
-           local_store_clean(open->store, NULL, error);
+    return prune_execute(prune, still_locked, open->lock, context->cancel, error);
 }
 
 static bool prune_run(const Context *context, void *request, char **operands, GError **error)

@@ -12,6 +12,7 @@
 #define PACK_TARGET     (16u * 1024 * 1024)
 #define SMALL_PACKS_MIN 10 /* fewer are not worth a rewrite */
 #define INDEX_BLOBS     50000
+#define ONE_DAY         (24 * 60 * 60) /* s */
 
 typedef enum { KEEP, REPACK, REMOVE } Action;
 
@@ -389,50 +390,86 @@ static bool write_new_index(Prune *prune, GError **error)
     return ok;
 }
 
-static bool remove_old_index(Prune *prune, GError **error)
-{
-    const GArray *objects = index_objects(repo_index(prune->repo));
+typedef struct {
+    bool (*call)(void *user, GError **error); /* may be NULL */
+    void *user;
+} StillLocked;
 
-    for (guint i = 0; i < objects->len; i++)
-        if (!repo_remove(prune->repo, FILE_INDEX, &g_array_index(objects, Id, i), error))
-            return false;
-    return true;
+static bool is_locked(const StillLocked *locked, GError **error)
+{
+    return !locked->call || locked->call(locked->user, error);
 }
 
-static bool remove_packs(Prune *prune, GError **error)
+static bool remove_all(Prune *prune, FileType type, const GArray *ids, const StillLocked *locked,
+                       GError **error)
 {
+    return repo_remove_many(prune->repo, type, ids, locked->call, locked->user, error);
+}
+
+static bool remove_packs(Prune *prune, const StillLocked *locked, GError **error)
+{
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
+
     for (guint i = 0; i < prune->packs->len; i++) {
         const PackPlan *plan = &g_array_index(prune->packs, PackPlan, i);
 
-        if (plan->action != KEEP && !repo_remove(prune->repo, FILE_PACK, &plan->id, error))
-            return false;
+        if (plan->action != KEEP)
+            g_array_append_val(ids, plan->id);
     }
+    return remove_all(prune, FILE_PACK, ids, locked, error);
+}
+
+static bool remove_unindexed(Prune *prune, const StillLocked *locked, GError **error)
+{
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
+
+    for (guint i = 0; i < prune->unindexed->len; i++)
+        g_array_append_val(ids, g_array_index(prune->unindexed, FileInfo, i).id);
+    return remove_all(prune, FILE_PACK, ids, locked, error);
+}
+
+/*
+ * What killed runs left of objects that they were writing. Whoever writes below the first three
+ * prefixes holds a lock, and nobody else does now; below the others a put may be under way, but
+ * none takes a day. Other people's files may lie beside ours: so only there.
+ */
+static bool remove_unfinished(Prune *prune, GError **error)
+{
+    static const struct {
+        const char *prefix;
+        int64_t age_s;
+    } places[] = {
+        { "data/", 0 },        { "index/", 0 },     { "snapshots/", 0 },      { "keys/", ONE_DAY },
+        { "locks/", ONE_DAY }, { "wal/", ONE_DAY }, { "backstay/", ONE_DAY },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++)
+        if (!store_remove_unfinished(repo_store(prune->repo), places[i].prefix, places[i].age_s,
+                                     NULL, error))
+            return false;
     return true;
 }
 
-static bool remove_unindexed(Prune *prune, GError **error)
+static bool replace_packs(Prune *prune, const StillLocked *locked, const Cancel *cancel,
+                          GError **error)
 {
-    for (guint i = 0; i < prune->unindexed->len; i++)
-        if (!repo_remove(prune->repo, FILE_PACK, &g_array_index(prune->unindexed, FileInfo, i).id,
-                         error))
-            return false;
-    return true;
+    if (prune->stats.packs_repack > 0 &&
+        (!is_locked(locked, error) || !write_new_packs(prune, cancel, error)))
+        return false;
+    // from here on an interruption would only leave duplicates behind, but never less
+    return cancel_check(cancel, error) && is_locked(locked, error) &&
+           write_new_index(prune, error) &&
+           remove_all(prune, FILE_INDEX, index_objects(repo_index(prune->repo)), locked, error) &&
+           remove_packs(prune, locked, error);
 }
 
 bool prune_execute(Prune *prune, bool (*still_locked)(void *user, GError **error), void *user,
                    const Cancel *cancel, GError **error)
 {
+    StillLocked locked = { still_locked, user };
     bool changes = prune->stats.packs_repack + prune->stats.packs_remove > 0;
 
-#define LOCKED (!still_locked || still_locked(user, error))
-    if (!LOCKED || !remove_unindexed(prune, error))
-        return false;
-    if (!changes)
-        return true;
-    if (prune->stats.packs_repack > 0 && (!LOCKED || !write_new_packs(prune, cancel, error)))
-        return false;
-    // from here on an interruption would only leave duplicates behind, but never less
-    return cancel_check(cancel, error) && LOCKED && write_new_index(prune, error) && LOCKED &&
-           remove_old_index(prune, error) && LOCKED && remove_packs(prune, error);
-#undef LOCKED
+    return remove_unindexed(prune, &locked, error) &&
+           (!changes || replace_packs(prune, &locked, cancel, error)) &&
+           is_locked(&locked, error) && remove_unfinished(prune, error);
 }

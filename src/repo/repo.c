@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-#define PACK_TARGET (16u * 1024 * 1024)
+#define PACK_TARGET    (16u * 1024 * 1024)
+#define REMOVE_AT_ONCE 1000u /* what S3 takes in one request */
 
 #define ENCODING_ZSTD 0x02 /* the first byte of compressed plain objects in version 2 */
 #define TEXT_LEVEL    3    /* of zstd, as restic */
@@ -397,6 +398,29 @@ bool repo_list(Repo *repo, FileType type, GArray **ret_files, unsigned *ret_fore
 bool repo_remove(Repo *repo, FileType type, const Id *id, GError **error)
 {
     return store_remove(repo->store, file_key(type, id).text, error);
+}
+
+static bool remove_batch(Repo *repo, FileType type, const Id *ids, guint n, GError **error)
+{
+    g_autofree FileKey *names = g_new(FileKey, n);
+    g_autofree const char **keys = g_new(const char *, n);
+
+    for (guint i = 0; i < n; i++) {
+        names[i] = file_key(type, &ids[i]);
+        keys[i] = names[i].text;
+    }
+    return store_remove_many(repo->store, keys, n, error);
+}
+
+bool repo_remove_many(Repo *repo, FileType type, const GArray *ids,
+                      bool (*before)(void *user, GError **error), void *user, GError **error)
+{
+    for (guint i = 0; i < ids->len; i += REMOVE_AT_ONCE)
+        if ((before && !before(user, error)) ||
+            !remove_batch(repo, type, &g_array_index(ids, Id, i), MIN(ids->len - i, REMOVE_AT_ONCE),
+                          error))
+            return false;
+    return true;
 }
 
 static bool none_begins_with(FileType type, const char *prefix, GError **error)

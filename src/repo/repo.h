@@ -87,6 +87,10 @@ bool repo_save(Repo *repo, FileType type, const char *text, size_t len, Id *ret_
 bool repo_list(Repo *repo, FileType type, GArray **ret_files, unsigned *ret_foreign,
                GError **error);
 bool repo_remove(Repo *repo, FileType type, const Id *id, GError **error);
+/* All of ids (of Id); on an error the others of the same thousand have been tried, too. before is
+ * asked before each thousand (still locked?) and may be NULL. */
+bool repo_remove_many(Repo *repo, FileType type, const GArray *ids,
+                      bool (*before)(void *user, GError **error), void *user, GError **error);
 /* The one id that begins with prefix. BS_ERROR_NOT_FOUND, BS_ERROR_USAGE (ambiguous). */
 bool repo_resolve(Repo *repo, FileType type, const char *prefix, Id *ret_id, GError **error);
 

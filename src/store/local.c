@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LEFTOVER_AGE (24 * 60 * 60) /* seconds; no put takes a day */
+#define STREAM_STEP (256u * 1024) /* bytes read before they are written */
 
 /* O_NONBLOCK: a pipe planted under an object's name must not stop us. */
 #define OPEN_OBJECT (O_RDONLY | O_NONBLOCK | O_NOCTTY)
@@ -166,10 +166,34 @@ static int open_dir_for_put(LocalStore *local, const char *dir, GError **error)
 
 /* ---- objects ---- */
 
-static bool local_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
-                      GError **error)
+typedef struct {
+    const char *path;
+    const void *data; /* the object, or NULL: */
+    size_t len;
+    StoreRead read;
+    void *user;
+} Content;
+
+static bool fill_object(int fd, void *user, GError **error)
 {
-    LocalStore *local = (LocalStore *)store;
+    const Content *content = user;
+    g_autofree void *buf = NULL;
+    size_t len;
+
+    if (!content->read)
+        return fs_write_all(fd, content->data, content->len, content->path, error);
+    buf = g_malloc(STREAM_STEP);
+    do {
+        if (!content->read(content->user, buf, STREAM_STEP, &len, error) ||
+            !fs_write_all(fd, buf, len, content->path, error))
+            return false;
+    } while (len > 0);
+    return true;
+}
+
+static bool put_content(LocalStore *local, const char *key, Content *content, FsWrite how,
+                        GError **error)
+{
     g_autofree char *dir = g_path_get_dirname(key);
     g_autofree char *name = g_path_get_basename(key);
     g_autofree char *path = full_path(local, key);
@@ -179,8 +203,25 @@ static bool local_put(Store *store, const char *key, const void *data, size_t le
     if (fd < 0)
         return false;
     mode = is_shared_with_group(local) ? 0440 : 0400;
-    return fs_write_durable_at(fd, name, path, data, len, mode,
-                               if_absent ? FS_IF_ABSENT : FS_REPLACE, error);
+    content->path = path;
+    return fs_fill_durable_at(fd, name, path, fill_object, content, mode, how, error);
+}
+
+static bool local_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
+                      GError **error)
+{
+    Content content = { .data = data, .len = len };
+
+    return put_content((LocalStore *)store, key, &content, if_absent ? FS_IF_ABSENT : FS_REPLACE,
+                       error);
+}
+
+static bool local_put_stream(Store *store, const char *key, StoreRead read, void *user,
+                             GError **error)
+{
+    Content content = { .read = read, .user = user };
+
+    return put_content((LocalStore *)store, key, &content, FS_REPLACE, error);
 }
 
 static bool local_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len,
@@ -396,6 +437,66 @@ static bool local_list(Store *store, const char *prefix, StoreEach each, void *u
     return walk_prefix(&walk, local, prefix, error);
 }
 
+/* ---- leftovers ---- */
+
+static bool unfinished_visit(G_GNUC_UNUSED int dirfd, G_GNUC_UNUSED const char *name,
+                             const StoreObject *object, void *user, GError **error)
+{
+    const ListCall *call = user;
+    g_autofree char *key = g_strdup(object->key);
+    StoreObject unfinished = *object;
+
+    *strrchr(key, '-') = '\0'; // the random part of "-tmp-<random>"
+    *strrchr(key, '-') = '\0';
+    unfinished.key = key;
+    return call->each(&unfinished, call->user, error);
+}
+
+static bool local_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
+                                  GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    ListCall call = { each, user };
+    Walk walk = { .local = local, .leftovers = true, .visit = unfinished_visit, .user = &call };
+
+    return walk_prefix(&walk, local, prefix, error);
+}
+
+typedef struct {
+    int64_t before; /* Unix seconds */
+    unsigned n;
+} Cleaning;
+
+static bool clean_visit(int dirfd, const char *name, const StoreObject *object, void *user,
+                        GError **error)
+{
+    Cleaning *cleaning = user;
+
+    if (object->modified_at > cleaning->before)
+        return true;
+    if (unlinkat(dirfd, name, 0) == 0) {
+        cleaning->n++;
+        return true;
+    }
+    if (errno == ENOENT)
+        return true;
+    bs_error_errno(error, errno, "remove %s", object->key);
+    return false;
+}
+
+static bool local_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+                                    unsigned *ret_n, GError **error)
+{
+    LocalStore *local = (LocalStore *)store;
+    Cleaning cleaning = { .before = clock_now().sec - age_s };
+    Walk walk = { .local = local, .leftovers = true, .visit = clean_visit, .user = &cleaning };
+
+    if (!walk_prefix(&walk, local, prefix, error))
+        return false;
+    *ret_n = cleaning.n;
+    return true;
+}
+
 /* ---- */
 
 static void local_free(Store *store)
@@ -417,6 +518,9 @@ static const StoreOps local_ops = {
     .list = local_list,
     .stat = local_stat,
     .remove = local_remove,
+    .put_stream = local_put_stream,
+    .list_unfinished = local_list_unfinished,
+    .remove_unfinished = local_remove_unfinished,
     .free = local_free,
 };
 
@@ -433,41 +537,4 @@ Store *local_store_new(const char *path, bool create)
     pthread_mutex_init(&local->mutex, NULL);
     local->durable = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return &local->base;
-}
-
-/* ---- leftovers ---- */
-
-static bool clean_visit(int dirfd, const char *name, const StoreObject *object, void *user,
-                        GError **error)
-{
-    unsigned *n = user;
-
-    if (object->modified_at > clock_now().sec - LEFTOVER_AGE)
-        return true;
-    if (unlinkat(dirfd, name, 0) == 0) {
-        ++*n;
-        return true;
-    }
-    if (errno == ENOENT)
-        return true;
-    bs_error_errno(error, errno, "remove %s", object->key);
-    return false;
-}
-
-bool local_store_clean(Store *store, unsigned *ret_n, GError **error)
-{
-    // other people's files may lie beside ours, and this removes: so only where we write
-    static const char *const prefixes[] = { "data/",      "index/", "keys/",    "locks/",
-                                            "snapshots/", "wal/",   "backstay/" };
-    LocalStore *local = (LocalStore *)store;
-    unsigned n = 0;
-    Walk walk = { .local = local, .leftovers = true, .visit = clean_visit, .user = &n };
-
-    if (store->ops == &local_ops)
-        for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
-            if (!walk_prefix(&walk, local, prefixes[i], error))
-                return false;
-    if (ret_n)
-        *ret_n = n;
-    return true;
 }

@@ -10,6 +10,3 @@
 
 /* The directory need not exist yet: put makes what is missing (create true) or fails (false). */
 Store *local_store_new(const char *path, bool create);
-/* Removes "-tmp-" leftovers older than a day. Only for the holder of an exclusive lock.
- * Not a local store: nothing to do, true. ret_n may be NULL. */
-bool local_store_clean(Store *store, unsigned *ret_n, GError **error);

@@ -160,6 +160,21 @@ static bool memory_remove(Store *store, const char *key, G_GNUC_UNUSED GError **
     return true;
 }
 
+static bool memory_put_stream(Store *store, const char *key, StoreRead read, void *user,
+                              GError **error)
+{
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    uint8_t buf[4096];
+    size_t len;
+
+    do {
+        if (!read(user, buf, sizeof buf, &len, error))
+            return false;
+        g_byte_array_append(all, buf, (guint)len);
+    } while (len > 0);
+    return memory_put(store, key, all->data, all->len, false, error);
+}
+
 static void memory_free(Store *store)
 {
     MemoryStore *memory = (MemoryStore *)store;
@@ -178,6 +193,7 @@ static const StoreOps memory_ops = {
     .list = memory_list,
     .stat = memory_stat,
     .remove = memory_remove,
+    .put_stream = memory_put_stream,
     .free = memory_free,
 };
 

@@ -108,6 +108,50 @@ bool store_remove(Store *store, const char *key, GError **error)
     return check_key(store, key, error) && store->ops->remove(store, key, error);
 }
 
+bool store_remove_many(Store *store, const char *const *keys, size_t n, GError **error)
+{
+    g_autoptr(GError) first = NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (!check_key(store, keys[i], error))
+            return false;
+    if (store->ops->remove_many)
+        return store->ops->remove_many(store, keys, n, error);
+    for (size_t i = 0; i < n; i++)
+        store->ops->remove(store, keys[i], first ? NULL : &first);
+    if (!first)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return false;
+}
+
+bool store_put_stream(Store *store, const char *key, StoreRead read, void *user, GError **error)
+{
+    return check_key(store, key, error) && store->ops->put_stream(store, key, read, user, error);
+}
+
+bool store_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
+                           GError **error)
+{
+    return check_prefix(store, prefix, error) &&
+           (!store->ops->list_unfinished ||
+            store->ops->list_unfinished(store, prefix, each, user, error));
+}
+
+bool store_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+                             GError **error)
+{
+    unsigned n = 0;
+
+    if (!check_prefix(store, prefix, error) ||
+        (store->ops->remove_unfinished &&
+         !store->ops->remove_unfinished(store, prefix, age_s, &n, error)))
+        return false;
+    if (ret_n)
+        *ret_n = n;
+    return true;
+}
+
 void store_free(Store *store)
 {
     if (store)

@@ -22,6 +22,8 @@ typedef struct {
 
 /* False with error set ends the listing, which then fails with that error. */
 typedef bool (*StoreEach)(const StoreObject *object, void *user, GError **error);
+/* Gives the next bytes of a stream, at most size; *ret_len 0 is its end. */
+typedef bool (*StoreRead)(void *user, void *buf, size_t size, size_t *ret_len, GError **error);
 
 typedef struct {
     const char *name;
@@ -41,6 +43,19 @@ typedef struct {
     bool (*stat)(Store *store, const char *key, uint64_t *ret_size, GError **error);
     /* Durable. An absent object is success. */
     bool (*remove)(Store *store, const char *key, GError **error);
+    /* All of them, as remove does each; on an error the others have been tried, too. NULL: one by
+     * one. */
+    bool (*remove_many)(Store *store, const char *const *keys, size_t n, GError **error);
+    /* An object of unknown length, which appears whole or, when read fails, not at all. Replaces.
+     */
+    bool (*put_stream)(Store *store, const char *key, StoreRead read, void *user, GError **error);
+    /* What puts that never ended have left below prefix: the key that it would have become, the
+     * bytes that lie there. NULL: nothing is ever left. */
+    bool (*list_unfinished)(Store *store, const char *prefix, StoreEach each, void *user,
+                            GError **error);
+    /* Removes what began at least age_s seconds ago. NULL as above. */
+    bool (*remove_unfinished)(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+                              GError **error);
     /* Release everything. Never called with NULL, nor while another call runs. */
     void (*free)(Store *store);
 } StoreOps;
@@ -63,6 +78,13 @@ bool store_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_d
 bool store_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error);
 bool store_stat(Store *store, const char *key, uint64_t *ret_size, GError **error);
 bool store_remove(Store *store, const char *key, GError **error);
+bool store_remove_many(Store *store, const char *const *keys, size_t n, GError **error);
+bool store_put_stream(Store *store, const char *key, StoreRead read, void *user, GError **error);
+bool store_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
+                           GError **error);
+/* ret_n may be NULL. */
+bool store_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+                             GError **error);
 void store_free(Store *store); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 

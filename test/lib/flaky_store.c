@@ -140,6 +140,30 @@ static bool flaky_remove(Store *store, const char *key, GError **error)
     return flaky->plan.how == FLAKY_CUT || fail(flaky, key, error);
 }
 
+static bool flaky_put_stream(Store *store, const char *key, StoreRead read, void *user,
+                             GError **error)
+{
+    FlakyStore *flaky = (FlakyStore *)store;
+
+    if (!count(flaky, CALL_PUT, key))
+        return store_put_stream(flaky->next, key, read, user, error);
+    if (flaky->plan.how == FLAKY_APPLY && !store_put_stream(flaky->next, key, read, user, error))
+        return false;
+    return fail(flaky, key, error);
+}
+
+static bool flaky_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
+                                  GError **error)
+{
+    return store_list_unfinished(((FlakyStore *)store)->next, prefix, each, user, error);
+}
+
+static bool flaky_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+                                    unsigned *ret_n, GError **error)
+{
+    return store_remove_unfinished(((FlakyStore *)store)->next, prefix, age_s, ret_n, error);
+}
+
 static void flaky_free(Store *store)
 {
     FlakyStore *flaky = (FlakyStore *)store;
@@ -157,6 +181,9 @@ static const StoreOps flaky_ops = {
     .list = flaky_list,
     .stat = flaky_stat,
     .remove = flaky_remove,
+    .put_stream = flaky_put_stream,
+    .list_unfinished = flaky_list_unfinished,
+    .remove_unfinished = flaky_remove_unfinished,
     .free = flaky_free,
 };
 

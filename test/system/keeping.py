@@ -68,8 +68,12 @@ def prune(source):
     repo.restic('restore', keep, '--target', path('pruned'), code=0)
     fact(not (found := trees.compare(path('pruned') + source, source)), 'what was kept restores exactly', '\n'.join(found))
     objects = repo.objects('data')
+    leftover = os.path.join(repo.path, 'data', 'ab', 'ab' * 32 + '-tmp-0123456789abcdef')
+    os.makedirs(os.path.dirname(leftover), exist_ok=True)
+    trees.write(leftover, b'half of a pack')
     repo.backstay('prune', code=0)
     equal(repo.objects('data'), objects, 'a second prune finds nothing to do')
+    fact(not os.path.exists(leftover), 'but what a killed run left half written, which it removes')
     done = repo.restic('stats', '--mode', 'raw-data', '--json')
     fact(repo.size() < 1.2 * done.json()['total_size'] + 300_000, 'little is kept that nobody needs', '%d, %s' % (repo.size(), done.text))
     # damage stops it: removing anything would make it worse

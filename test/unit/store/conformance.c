@@ -196,6 +196,100 @@ static void removes_what_may_be_gone(Store *store, G_GNUC_UNUSED const StoreMake
     assert_text(store, "a/c", "y");
 }
 
+static void removes_many(Store *store, G_GNUC_UNUSED const StoreMaker *maker)
+{
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+
+    for (unsigned i = 0; i < 20; i++) {
+        g_ptr_array_add(keys, g_strdup_printf("data/%02x/%u", i, i));
+        if (i % 4 > 0) // some are gone already
+            put(store, g_ptr_array_index(keys, i), "x");
+    }
+    put(store, "data/00/stays", "x");
+    store_remove_many(store, (const char *const *)keys->pdata, keys->len, &error);
+    g_assert_no_error(error);
+    assert_n_listed(store, "", 1);
+    g_assert_true(store_remove_many(store, NULL, 0, NULL));
+}
+
+/* ---- streams ---- */
+
+typedef struct {
+    uint64_t left;  /* bytes */
+    bool fails;     /* at the end, instead of ending */
+    uint32_t state; /* of the bytes */
+} Stream;
+
+static bool read_stream(void *user, void *buf, size_t size, size_t *ret_len, GError **error)
+{
+    Stream *stream = user;
+    // short reads are part of it
+    size_t len = (size_t)MIN(stream->left, MIN(size, 70001));
+
+    if (len == 0 && stream->fails) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_PARTIAL, "the producer died");
+        return false;
+    }
+    for (size_t i = 0; i < len; i++)
+        ((uint8_t *)buf)[i] = (uint8_t)((stream->state = stream->state * 1664525 + 1) >> 24);
+    stream->left -= len;
+    *ret_len = len;
+    return true;
+}
+
+static void takes_streams_of_any_length(Store *store, G_GNUC_UNUSED const StoreMaker *maker)
+{
+    static const size_t lengths[] = { 0, 1, 70001, LARGE };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        Stream stream = { .left = lengths[i] }, again = stream;
+        g_autofree uint8_t *want = g_malloc(lengths[i] + 1);
+        g_autoptr(GError) error = NULL;
+        size_t len = 0, got;
+
+        do {
+            g_assert_true(read_stream(&again, want + len, lengths[i] - len, &got, NULL));
+            len += got;
+        } while (got > 0);
+        store_put_stream(store, "wal/stream", read_stream, &stream, &error);
+        g_assert_no_error(error);
+        assert_holds(store, "wal/stream", want, lengths[i]);
+    }
+    assert_n_listed(store, "", 1);
+}
+
+static void count_unfinished(Store *store, unsigned n)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GError) error = NULL;
+
+    store_list_unfinished(store, "", note, seen, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_hash_table_size(seen), ==, n);
+}
+
+static void keeps_nothing_of_a_stream_that_fails(Store *store,
+                                                 G_GNUC_UNUSED const StoreMaker *maker)
+{
+    static const size_t lengths[] = { 0, 1, LARGE };
+
+    put(store, "wal/old", "stays");
+    for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        Stream stream = { .left = lengths[i], .fails = true };
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(
+            store_put_stream(store, i == 0 ? "wal/old" : "wal/new", read_stream, &stream, &error));
+        g_assert_error(error, BS_ERROR, BS_ERROR_PARTIAL);
+    }
+    assert_text(store, "wal/old", "stays");
+    assert_absent(store, "wal/new");
+    count_unfinished(store, 0);
+}
+
+/* ---- more listings ---- */
+
 static void lists_below_a_prefix(Store *store, G_GNUC_UNUSED const StoreMaker *maker)
 {
     g_autoptr(GHashTable) data = NULL;
@@ -451,6 +545,9 @@ static const struct {
     { "refuses what is larger than the bound", refuses_what_is_larger_than_the_bound },
     { "says what is not there", says_what_is_not_there },
     { "removes what may be gone", removes_what_may_be_gone },
+    { "removes many", removes_many },
+    { "takes streams of any length", takes_streams_of_any_length },
+    { "keeps nothing of a stream that fails", keeps_nothing_of_a_stream_that_fails },
     { "lists below a prefix", lists_below_a_prefix },
     { "lists completely", lists_completely },
     { "stops listing when told", stops_listing_when_told },

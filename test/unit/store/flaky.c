@@ -75,6 +75,24 @@ static void loses_answers_and_cuts_short(void)
     g_assert_true(holds(memory, "b", 2));
 }
 
+static void removing_many_goes_on_after_an_error(void)
+{
+    static const char *const keys[] = { "a", "b", "c" };
+    g_autoptr(Store) memory = memory_store_new();
+    g_autoptr(Store) flaky = flaky_store_new(memory);
+    FlakyPlan plan = { .call = CALL_REMOVE, .at = 2, .n = 1, .code = BS_ERROR_DENIED };
+    g_autoptr(GError) error = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+        g_assert_true(store_put(memory, keys[i], "x", 1, false, NULL));
+    flaky_store_plan(flaky, &plan);
+    g_assert_false(store_remove_many(flaky, keys, G_N_ELEMENTS(keys), &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_DENIED);
+    g_assert_false(holds(memory, "a", 1));
+    g_assert_true(holds(memory, "b", 1));
+    g_assert_false(holds(memory, "c", 1));
+}
+
 int main(int argc, char **argv)
 {
     static const StoreMaker maker = {
@@ -86,5 +104,7 @@ int main(int argc, char **argv)
     g_test_add_func("/store/flaky/fails_the_nth_call", fails_the_nth_call);
     g_test_add_func("/store/flaky/fails_all_from_there_on", fails_all_from_there_on);
     g_test_add_func("/store/flaky/loses_answers_and_cuts_short", loses_answers_and_cuts_short);
+    g_test_add_func("/store/flaky/removing_many_goes_on_after_an_error",
+                    removing_many_goes_on_after_an_error);
     return g_test_run();
 }
