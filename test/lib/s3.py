@@ -21,6 +21,7 @@ import hashlib
 import hmac
 import http.client
 import os
+import re
 import shlex
 import ssl
 import subprocess
@@ -64,6 +65,8 @@ def inner(element, name):
 
 class S3:
     """A user of a server. Safe from several threads."""
+    attempts = 2  # the second for an idle connection that the server has closed
+    timeout = 60  # seconds
 
     def __init__(self, endpoint, access_key, secret_key, region='default', ca=None):
         self.endpoint, self.access_key, self.secret_key, self.region, self.ca = endpoint, access_key, secret_key, region, ca
@@ -76,9 +79,9 @@ class S3:
             place = urllib.parse.urlsplit(self.endpoint)
             if place.scheme == 'https':
                 context = ssl.create_default_context(cafile=self.ca)
-                self.mine.connection = http.client.HTTPSConnection(place.hostname, place.port, timeout=60, context=context)
+                self.mine.connection = http.client.HTTPSConnection(place.hostname, place.port, timeout=self.timeout, context=context)
             else:
-                self.mine.connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
+                self.mine.connection = http.client.HTTPConnection(place.hostname, place.port, timeout=self.timeout)
         return self.mine.connection
 
     def signed(self, method, target, query, body, headers):
@@ -105,24 +108,21 @@ class S3:
         query = '&'.join('%s=%s' % (urllib.parse.quote(k, safe=''), urllib.parse.quote(str(v), safe=''))
                          for k, v in sorted((query or {}).items()))
         headers = self.signed(method, target, query, body, headers or {})
-        for attempt in (1, 2):
+        for attempt in range(1, self.attempts + 1):
             connection = self.connection()
             try:
                 connection.request(method, target + ('?' + query if query else ''), body, headers)
                 answer = connection.getresponse()
                 data = answer.read()
                 break
-            except (ConnectionError, http.client.HTTPException):
-                # an idle connection that the server has closed
+            except (OSError, http.client.HTTPException):
                 connection.close()
-                if attempt == 2:
+                if attempt == self.attempts:
                     raise
         result = Answer(answer.status, answer.headers, data)
         if answer.status // 100 != 2:
-            code = ''
-            if data.lstrip().startswith(b'<'):
-                code = result.text('Code') or ''
-            raise S3Error(answer.status, code, data)
+            code = re.search(rb'<Code>(\w+)</Code>', data)
+            raise S3Error(answer.status, code[1].decode() if code else '', data)
         return result
 
     # ---- buckets ----
