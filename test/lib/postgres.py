@@ -12,6 +12,11 @@ from scenario import TOP, fact, path, say
 TOOL = TOP + '/scripts/throwaway-postgres'
 
 
+def place(database):
+    """A bare name with a "=" in it would be read as a connection string."""
+    return "dbname='%s'" % database.replace('\\', '\\\\').replace("'", "\\'")
+
+
 class Postgres:
     """with Postgres('name') as server: ... ; extra settings are lines of postgresql.conf."""
 
@@ -44,9 +49,7 @@ class Postgres:
         return {**os.environ, 'PGHOST': self.dir, 'PGPORT': self.port, 'PGUSER': 'postgres', 'PGOPTIONS': '-c TimeZone=UTC'}
 
     def sql(self, database, text, check=True):
-        # a bare name with a "=" in it would be read as a connection string
-        place = "dbname='%s'" % database.replace('\\', '\\\\').replace("'", "\\'")
-        done = subprocess.run(['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', place, '-f', '-'], input=text.encode(),
+        done = subprocess.run(['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', place(database), '-f', '-'], input=text.encode(),
                               env=self.env(), capture_output=True, check=False)
         if check and done.returncode:
             raise RuntimeError(done.stderr.decode())
@@ -64,7 +67,7 @@ class Postgres:
 
     def dump(self, database, *options):
         """pg_dump's text; tables sorted by nothing but pg_dump, so it is for schemas and small data."""
-        done = subprocess.run(['pg_dump', *options, '-d', database], env=self.env(), check=True, capture_output=True)
+        done = subprocess.run(['pg_dump', *options, '-d', place(database)], env=self.env(), check=True, capture_output=True)
         # two lines of newer releases hold a random word
         return re.sub(rb'(?m)^\\(un)?restrict .*$', b'', done.stdout)
 
