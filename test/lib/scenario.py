@@ -107,7 +107,8 @@ class Result:
 
 def environment(password=PASSWORD, **more):
     keep = {k: v for k, v in os.environ.items()
-            if k in ('PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS')}
+            if k in ('PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS',
+                     'G_SLICE')}
     keep.update(XDG_CACHE_HOME=WORK + '/cache', BACKSTAY_CACHE_DIR=WORK + '/cache/backstay',
                 RESTIC_CACHE_DIR=WORK + '/cache/restic', TZ='UTC')
     if password is not None:
