@@ -2,7 +2,8 @@
 /*
  * HTTP/1.1 requests over a pool of kept connections (libcurl). Any thread; a request runs in the
  * thread that asks, on a connection that is its own for that long. Redirects are not followed: what
- * they mean is the caller's business. Proxies come from the environment, as curl takes them.
+ * they mean is the caller's business. Proxies come from the environment, as curl takes them. The
+ * process ignores SIGPIPE (cancel_on_signals).
  */
 #pragma once
 #include "base/cancel.h"
@@ -17,8 +18,11 @@ typedef struct {
     const char *client_cert; /* PEM with certificate and key; NULL: none */
     unsigned connections;    /* how many idle ones are kept; 0: 8 */
     int64_t connect_ms;      /* 0: 30 s */
-    int64_t stall_ms;        /* no byte in either direction for this long; 0: 60 s */
-    const Cancel *cancel;    /* ends requests within half a second; may be NULL */
+    /* No byte in either direction for this long, and a second more for every 64 KiB of a body that
+     * routers on the way may still hold; or a trickle below 256 bytes a second over ten times this.
+     * 0: 60 s */
+    int64_t stall_ms;
+    const Cancel *cancel; /* ends requests within half a second; may be NULL */
 } HttpOptions;
 
 /* TLS 1.2 and later, always verified. BS_ERROR_USAGE: a file that cannot be read. */
@@ -41,7 +45,13 @@ typedef struct {
      * answer with body_len telling, and the buffer's content is undefined. */
     void *into;
     size_t into_len;
-    size_t bound; /* bytes of any other body that are taken; more is BS_ERROR_CORRUPT. 0: 1 MiB */
+    /* Bytes of any other body of a 2xx answer that are taken; more is BS_ERROR_CORRUPT. 0: 1 MiB,
+     * and that is what other answers may always have. */
+    size_t bound;
+    /* A kept connection may turn out to be dead when it is used; then the request is sent again on
+     * a new one. With this it is not, and the answer is BS_ERROR_TRANSIENT: a first sending may
+     * have arrived. */
+    bool once;
 } HttpRequest;
 
 typedef struct {

@@ -23,12 +23,12 @@ ARROWS = {
     'repo': ['store', 'codec', 'base'],
     'flow': ['repo', 'store', 'codec', 'base'],
     'source': ['flow', 'pg', 'codec', 'base'],
-    'op': ['source', 'flow', 'repo', 'store', 'config', 'plan', 'pg', 'codec', 'base'],
-    'cmd': ['op', 'source', 'flow', 'repo', 'store', 'config', 'plan', 'pg', 'codec', 'base'],
+    'op': ['source', 'flow', 'repo', 'store', 'net', 'config', 'plan', 'pg', 'codec', 'base'],
+    'cmd': ['op', 'source', 'flow', 'repo', 'store', 'net', 'config', 'plan', 'pg', 'codec', 'base'],
 }
 # names of Meson's dependency objects and what pkg-config calls them
 PACKAGES = {'glib': 'glib-2.0', 'gio': 'gio-2.0', 'crypto': 'libcrypto', 'zstd': 'libzstd', 'yajl': 'yajl',
-            'jansson': 'jansson', 'archive': 'libarchive', 'libpq': 'libpq', 'threads': None}
+            'jansson': 'jansson', 'archive': 'libarchive', 'curl': 'libcurl', 'libpq': 'libpq', 'threads': None}
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 failed = False

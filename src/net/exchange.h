@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request and its answer by libcurl, with the patience and the checks that http.h promises. */
+#pragma once
+#include "net/http.h"
+#include <curl/curl.h>
+
+/* easy lies in no multi handle, multi has no other; both can be used again whatever comes out. */
+bool exchange_run(CURL *easy, CURLM *multi, const HttpOptions *options, const HttpRequest *request,
+                  HttpReply *ret_reply, GError **error);
