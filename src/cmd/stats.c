@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op/stats.h"
 
+#include "base/error.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
 #include "cmd/output.h"
+#include "cmd/table.h"
 #include "op/open.h"
 #include "op/select.h"
+#include "op/storestats.h"
 #include "plan/amount.h"
 
 typedef struct {
     SnapshotFilter filter;
     char *mode;
+    gboolean store;
 } StatsOptions;
 
 static const GOptionEntry stats_options[] = {
     FILTER_OPTIONS(StatsOptions),
     { "mode", 0, 0, ARG_TEXT, GSIZE_TO_POINTER(G_STRUCT_OFFSET(StatsOptions, mode)),
       "restore-size (default), files-by-contents, blobs-per-file or raw-data", "MODE" },
+    { "store", 0, 0, ARG_FLAG, GSIZE_TO_POINTER(G_STRUCT_OFFSET(StatsOptions, store)),
+      "count what lies in the store instead: objects and bytes of each kind", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -85,6 +91,87 @@ static void tell_text(const char *mode, const Stats *stats)
         printf("Compression Space Saving:  %.2f%%\n", saving(stats));
 }
 
+/* ---- the store ---- */
+
+static json_t *json_usage(const StoreUsage *usage)
+{
+    json_t *object = json_pack("{s:I, s:I}", "objects", (json_int_t)usage->objects, "bytes",
+                               (json_int_t)usage->bytes);
+
+    if (usage->objects) {
+        json_object_set_new(object, "oldest", json_time((Timestamp){ .sec = usage->oldest }));
+        json_object_set_new(object, "newest", json_time((Timestamp){ .sec = usage->newest }));
+    }
+    return object;
+}
+
+static void tell_store_json(const Store *store, const StoreStats *stats)
+{
+    json_t *object = json_usage(&stats->total), *places = json_object();
+
+    for (StorePlace place = 0; place < STORE_PLACES; place++)
+        json_object_set_new(places, store_place_name(place), json_usage(&stats->places[place]));
+    json_object_set_new(object, "location", json_bytes(store->location));
+    json_object_set_new(object, "places", places);
+    json_object_set_new(object, "unfinished", json_usage(&stats->unfinished));
+    output_json(object);
+}
+
+static void add_usage(Table *table, const char *name, const StoreUsage *usage)
+{
+    g_autofree char *objects = g_strdup_printf("%" G_GUINT64_FORMAT, usage->objects);
+    g_autofree char *size = size_format(usage->bytes);
+    g_autofree char *oldest =
+        usage->objects ? output_time((Timestamp){ .sec = usage->oldest }) : g_strdup("");
+    g_autofree char *newest =
+        usage->objects ? output_time((Timestamp){ .sec = usage->newest }) : g_strdup("");
+
+    table_add(table, (const char *const[]){ name, objects, size, oldest, newest });
+}
+
+static void tell_store_text(const Store *store, const StoreStats *stats)
+{
+    g_autoptr(Table) table =
+        table_new((const char *const[]){ "", "Objects", "Size", "Oldest", "Newest", NULL });
+
+    for (StorePlace place = 0; place < STORE_PLACES; place++)
+        if (stats->places[place].objects > 0)
+            add_usage(table, store_place_name(place), &stats->places[place]);
+    add_usage(table, "total", &stats->total);
+    if (stats->unfinished.objects > 0)
+        add_usage(table, "unfinished", &stats->unfinished);
+    printf("store at %s:\n", store->location);
+    table_print(table, stdout);
+    if (stats->unfinished.objects > 0)
+        printf("unfinished: what interrupted uploads have left; `backstay prune` removes it\n");
+}
+
+static bool store_run(const Context *context, const StatsOptions *options, char **operands,
+                      GError **error)
+{
+    g_autofree char *location = NULL;
+    g_autoptr(Store) store = NULL;
+    StoreStats stats;
+
+    if (options->mode || *operands || options->filter.hosts || options->filter.tags ||
+        options->filter.paths) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "--store counts everything that lies there; leave out snapshots, filters and "
+                    "--mode");
+        return false;
+    }
+    if (!settings_repository(context->settings, &location, error))
+        return false;
+    store = open_store(location, false, error);
+    if (!store || !op_store_stats(store, &stats, error))
+        return false;
+    if (context->settings->json)
+        tell_store_json(store, &stats);
+    else
+        tell_store_text(store, &stats);
+    return true;
+}
+
 static bool stats_run(const Context *context, void *request, char **operands, GError **error)
 {
     StatsOptions *options = request;
@@ -95,6 +182,8 @@ static bool stats_run(const Context *context, void *request, char **operands, GE
     StatsMode mode;
     Stats stats;
 
+    if (options->store)
+        return store_run(context, options, operands, error);
     filter_complete(&options->filter, operands);
     if (!stats_mode_parse(name, &mode, error) ||
         !open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) ||
@@ -117,7 +206,10 @@ const Command stats_command = {
                    "  restore-size       what a restore would write\n"
                    "  files-by-contents  files, each content once\n"
                    "  blobs-per-file     blobs that files are made of, once for each path\n"
-                   "  raw-data           blobs as they lie in the repository, each once",
+                   "  raw-data           blobs as they lie in the repository, each once\n\n"
+                   "--store asks the store, not the repository: objects, bytes, the oldest and the "
+                   "newest of each kind, and\n"
+                   "what interrupted uploads have left. It needs no password and takes no lock.",
     .options = stats_options,
     .request_size = sizeof(StatsOptions),
     .run = stats_run,

@@ -200,6 +200,23 @@ def locks():
     equal((done.summary()['removed_locks'], done.summary()['remaining_locks']), (1, 0), 'unlock --remove-all --json')
 
 
+def usage():
+    repo = Repo.fixture('v2-foreign', 'usage')
+    run(BACKSTAY, '-r', repo.path, 'stats', '--store', env=environment(None), code=0, why='stats --store needs no password')
+    told = repo.backstay('stats', '--store', '--json', code=0).json()
+    for kind in ('config', 'keys', 'data', 'index', 'snapshots', 'locks', 'wal'):
+        top = os.path.join(repo.path, kind)
+        files = [os.path.join(d, f) for d, _, fs in os.walk(top) for f in fs] or [top]
+        files = [f for f in files if '-tmp-' not in f]
+        equal((told['places'][kind]['objects'], told['places'][kind]['bytes']), (len(files), sum(map(os.path.getsize, files))),
+              'stats --store counts ' + kind)
+    equal(told['objects'], sum(p['objects'] for p in told['places'].values()), 'stats --store: the total is the sum')
+    equal(told['unfinished']['objects'], 3, 'stats --store counts what interrupted uploads have left')
+    fact('unfinished' in repo.backstay('stats', '--store', code=0).text, 'and says so')
+    repo.backstay('stats', '--store', 'latest', code=1)
+    run(BACKSTAY, '-r', path('nothing-here'), 'stats', '--store', code=10)
+
+
 def main():
     names()
     listings()
@@ -209,6 +226,7 @@ def main():
     exports()
     tags()
     locks()
+    usage()
     finish()
 
 
