@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/kdf.h"
 #include "base/error.h"
+#include "codec/scrypt.h"
 #include <openssl/core_names.h>
-#include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <string.h>
@@ -24,7 +24,7 @@ bool kdf_scrypt(const void *password, size_t password_len, const uint8_t *salt, 
                 uint64_t n, uint32_t r, uint32_t p, SealKey *ret_key, GError **error)
 {
     uint8_t derived[SEAL_KEY_LEN];
-    int done;
+    bool done;
 
     if (!scrypt_reasonable(n, r, p)) {
         g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
@@ -32,9 +32,9 @@ bool kdf_scrypt(const void *password, size_t password_len, const uint8_t *salt, 
                     r, p);
         return false;
     }
-    done = EVP_PBE_scrypt(password, password_len, salt, salt_len, n, r, p, 2 * SCRYPT_MEMORY_MAX,
-                          derived, sizeof derived);
-    if (done == 1)
+    done = scrypt_derive(password, password_len, salt, salt_len, &(ScryptCost){ n, r, p }, derived,
+                         sizeof derived);
+    if (done)
         seal_key_from_bytes(derived, ret_key);
     else
         g_set_error(error, BS_ERROR, BS_ERROR_FAILED,
@@ -42,7 +42,7 @@ bool kdf_scrypt(const void *password, size_t password_len, const uint8_t *salt, 
                     " r=%u p=%u failed; it needs %" G_GUINT64_FORMAT " MiB of memory",
                     n, r, p, 128 * n * r >> 20);
     secret_wipe(derived, sizeof derived);
-    return done == 1;
+    return done;
 }
 
 void kdf_hkdf(const void *secret, size_t secret_len, const char *label, void *out, size_t out_len)
