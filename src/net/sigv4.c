@@ -11,6 +11,37 @@
 #define LAST_TIME                                                                                  \
     INT64_C(253402300799) /* the end of the year 9999: the date has room for four digits */
 
+/* ---- keys ---- */
+
+void aws_keys_set(AwsKeys *keys, const char *access_key, const char *secret_key,
+                  const char *session_token, int64_t expires_at)
+{
+    size_t access_len = strlen(access_key) + 1, secret_len = strlen(secret_key) + 1;
+    size_t token_len = session_token ? strlen(session_token) + 1 : 0;
+    size_t len = access_len + secret_len + token_len;
+    g_autofree char *all = g_malloc(len);
+    const char *locked;
+
+    memcpy(all, access_key, access_len);
+    memcpy(all + access_len, secret_key, secret_len);
+    if (session_token)
+        memcpy(all + access_len + secret_len, session_token, token_len);
+    aws_keys_clear(keys);
+    keys->locked = secret_new(all, len);
+    secret_wipe(all, len);
+    locked = secret_data(keys->locked);
+    keys->access_key = locked;
+    keys->secret_key = locked + access_len;
+    keys->session_token = session_token ? locked + access_len + secret_len : NULL;
+    keys->expires_at = expires_at;
+}
+
+void aws_keys_clear(AwsKeys *keys)
+{
+    secret_free(keys->locked);
+    *keys = (AwsKeys){ 0 };
+}
+
 /* ---- escaping ---- */
 
 static bool is_plain(char c)

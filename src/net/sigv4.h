@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "net/http.h"
 
-/* Clear with aws_keys_clear() (net/awskeys.h). */
+/* One set of keys. */
 typedef struct {
     const char *access_key;
     const char *secret_key;
@@ -16,6 +16,12 @@ typedef struct {
     int64_t expires_at;        /* Unix seconds; 0: never */
     Secret *locked;            /* what the three lie in; NULL: they are the caller's own */
 } AwsKeys;
+
+/* Copies the three into locked memory. */
+void aws_keys_set(AwsKeys *keys, const char *access_key, const char *secret_key,
+                  const char *session_token, int64_t expires_at);
+void aws_keys_clear(AwsKeys *keys); /* wipes */
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AwsKeys, aws_keys_clear)
 
 typedef struct {
     const char *method;
