@@ -7,9 +7,11 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #define POLL_MS          500 /* a signal between asking and waiting is noticed after this */
+#define NAP_MS           100 /* of a sleep: a signal wakes one thread, not the one that sleeps */
 #define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells and restic do */
 
 struct Cancel {
@@ -74,6 +76,16 @@ ssize_t cancel_read(const Cancel *cancel, int fd, void *buf, size_t len, GError 
             return -1;
         }
     }
+}
+
+bool cancel_sleep(const Cancel *cancel, int64_t ms, GError **error)
+{
+    for (; ms > 0; ms -= NAP_MS) {
+        if (!cancel_check(cancel, error))
+            return false;
+        clock_sleep_ms(MIN(ms, NAP_MS));
+    }
+    return cancel_check(cancel, error);
 }
 
 static void handle_signal(int signum)

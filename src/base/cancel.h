@@ -6,6 +6,7 @@
 #pragma once
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 typedef struct Cancel Cancel;
@@ -23,6 +24,10 @@ bool cancel_check(const Cancel *cancel, GError **error);
 /* read(2) from a pipe or terminal that may stay silent for ever: waits for data, the end (0) or
  * cancel (-1 with BS_ERROR_CANCELLED). -1 with error set on failure. */
 ssize_t cancel_read(const Cancel *cancel, int fd, void *buf, size_t len, GError **error);
+
+/* Sleeps by the clock (base/clock.h). False with BS_ERROR_CANCELLED, at once when it is set before
+ * and within a tenth of a second when it is set meanwhile. */
+bool cancel_sleep(const Cancel *cancel, int64_t ms, GError **error);
 
 /* SIGINT, SIGTERM set it; SIGHUP and SIGPIPE are ignored (a lock holder must survive restic's
  * probing SIGHUP: repository format, "Locks"). A second SIGINT ends the process at once. SIGCHLD is

@@ -23,8 +23,7 @@
 #define RETRY_FIRST_MS   5000
 #define RETRY_MAX_MS     60000
 
-#define NAP_MS     250 /* a cancel is noticed within this */
-#define WAKE_S     1   /* how late a refresh may be after the machine has slept */
+#define WAKE_S     1 /* how late a refresh may be after the machine has slept */
 #define LIST_TRIES 5
 
 struct Lock {
@@ -515,16 +514,6 @@ static bool try_once(Repo *repo, const LockOptions *options, Lock **ret_lock, GE
     return false;
 }
 
-static bool nap(int64_t ms, const Cancel *cancel, GError **error)
-{
-    for (; ms > 0; ms -= NAP_MS) {
-        if (!cancel_check(cancel, error))
-            return false;
-        clock_sleep_ms(MIN(ms, NAP_MS));
-    }
-    return cancel_check(cancel, error);
-}
-
 bool lock_acquire(Repo *repo, const LockOptions *options, const Cancel *cancel, Lock **ret_lock,
                   GError **error)
 {
@@ -541,7 +530,7 @@ bool lock_acquire(Repo *repo, const LockOptions *options, const Cancel *cancel, 
             g_propagate_error(error, g_steal_pointer(&failure));
             return false;
         }
-        if (!nap(MIN(delay_ms, left_ms), cancel, error))
+        if (!cancel_sleep(cancel, MIN(delay_ms, left_ms), error))
             return false;
     }
 }

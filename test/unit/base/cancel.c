@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 static void nothing_is_never_set(void)
@@ -118,6 +119,34 @@ static void a_silent_pipe_does_not_keep_us(void)
     close(ends[0]);
 }
 
+static void a_sleep_ends_when_it_is_set(void)
+{
+    g_autoptr(Cancel) cancel = cancel_new();
+    g_autoptr(GError) error = NULL;
+    gint64 started_us = g_get_monotonic_time();
+    pthread_t setter;
+
+    g_assert_true(cancel_sleep(cancel, 0, NULL));
+    g_assert_true(cancel_sleep(NULL, 20, NULL));
+    g_assert_cmpint(g_get_monotonic_time() - started_us, >=, 20 * 1000);
+    g_assert_cmpint(pthread_create(&setter, NULL, set_soon, cancel), ==, 0);
+    g_assert_false(cancel_sleep(cancel, 3600 * 1000, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+    g_assert_cmpint(g_get_monotonic_time() - started_us, <, 60 * G_USEC_PER_SEC);
+    pthread_join(setter, NULL);
+}
+
+/* Last: the clock stays set. */
+static void a_sleep_moves_a_set_clock(void)
+{
+    g_autoptr(Cancel) cancel = cancel_new();
+
+    clock_set((Timestamp){ .sec = 1000 });
+    g_assert_true(cancel_sleep(cancel, 3600 * 1000 + 30, NULL));
+    g_assert_cmpint(clock_now().sec, ==, 4600);
+    g_assert_cmpuint(clock_now().nsec, ==, 30 * 1000 * 1000);
+}
+
 static void *signal_soon(void *thread)
 {
     g_usleep(50 * 1000);
@@ -155,5 +184,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cancel/read", a_silent_pipe_does_not_keep_us);
     g_test_add_func("/cancel/signal-during-read", a_signal_during_the_wait_ends_it);
     g_test_add_func("/cancel/children", a_child_can_be_waited_for_whoever_started_us);
+    g_test_add_func("/cancel/sleep", a_sleep_ends_when_it_is_set);
+    g_test_add_func("/cancel/sleep-with-a-set-clock", a_sleep_moves_a_set_clock);
     return g_test_run();
 }
