@@ -19,7 +19,8 @@ static bool is_due(const FlakyStore *flaky)
     const FlakyPlan *plan = &flaky->plan;
 
     return plan->at > 0 && flaky->counted >= plan->at &&
-           (plan->n == 0 || flaky->counted - plan->at < plan->n);
+           (plan->n == 0 || flaky->counted - plan->at < plan->n) &&
+           (plan->every == 0 || (flaky->counted - plan->at) % plan->every == 0);
 }
 
 /* Counts a call; true when it is one that goes wrong. */
@@ -43,7 +44,10 @@ static bool count(FlakyStore *flaky, StoreCall call, const char *key)
 
 static bool fail(const FlakyStore *flaky, const char *key, GError **error)
 {
-    g_set_error(error, BS_ERROR, flaky->plan.code, "%s: failed for the test", key);
+    GError *failure = g_error_new(BS_ERROR, flaky->plan.code, "%s: failed for the test", key);
+
+    bs_error_set_wait_ms(failure, flaky->plan.wait_ms);
+    g_propagate_error(error, failure);
     return false;
 }
 
@@ -110,9 +114,10 @@ static bool flaky_list(Store *store, const char *prefix, StoreEach each, void *u
 
     if (!count(flaky, CALL_LIST, prefix))
         return store_list(flaky->next, prefix, each, user, error);
-    if (flaky->plan.how == FLAKY_CUT)
-        return store_list(flaky->next, prefix, every_second, &half, error);
-    return fail(flaky, prefix, error);
+    if (flaky->plan.how != FLAKY_FAIL &&
+        !store_list(flaky->next, prefix, every_second, &half, error))
+        return false;
+    return flaky->plan.how == FLAKY_CUT || fail(flaky, prefix, error);
 }
 
 static bool flaky_stat(Store *store, const char *key, uint64_t *ret_size, GError **error)
@@ -145,7 +150,7 @@ static bool flaky_put_stream(Store *store, const char *key, StoreRead read, void
 {
     FlakyStore *flaky = (FlakyStore *)store;
 
-    if (!count(flaky, CALL_PUT, key))
+    if (!count(flaky, CALL_PUT_STREAM, key))
         return store_put_stream(flaky->next, key, read, user, error);
     if (flaky->plan.how == FLAKY_APPLY && !store_put_stream(flaky->next, key, read, user, error))
         return false;
@@ -155,13 +160,28 @@ static bool flaky_put_stream(Store *store, const char *key, StoreRead read, void
 static bool flaky_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
                                   GError **error)
 {
-    return store_list_unfinished(((FlakyStore *)store)->next, prefix, each, user, error);
+    FlakyStore *flaky = (FlakyStore *)store;
+    HalfList half = { each, user, 0 };
+
+    if (!count(flaky, CALL_LIST, prefix))
+        return store_list_unfinished(flaky->next, prefix, each, user, error);
+    if (flaky->plan.how != FLAKY_FAIL &&
+        !store_list_unfinished(flaky->next, prefix, every_second, &half, error))
+        return false;
+    return flaky->plan.how == FLAKY_CUT || fail(flaky, prefix, error);
 }
 
 static bool flaky_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
                                     unsigned *ret_n, GError **error)
 {
-    return store_remove_unfinished(((FlakyStore *)store)->next, prefix, age_s, ret_n, error);
+    FlakyStore *flaky = (FlakyStore *)store;
+
+    if (!count(flaky, CALL_REMOVE, prefix))
+        return store_remove_unfinished(flaky->next, prefix, age_s, ret_n, error);
+    if (flaky->plan.how == FLAKY_APPLY &&
+        !store_remove_unfinished(flaky->next, prefix, age_s, ret_n, error))
+        return false;
+    return flaky->plan.how == FLAKY_CUT || fail(flaky, prefix, error);
 }
 
 static void flaky_free(Store *store)

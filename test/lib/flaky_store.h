@@ -9,19 +9,20 @@
 
 typedef enum {
     CALL_PUT,
+    CALL_PUT_STREAM,
     CALL_GET,
     CALL_GET_WHOLE,
-    CALL_LIST,
+    CALL_LIST, /* of unfinished ones, too */
     CALL_STAT,
-    CALL_REMOVE,
-    CALL_ANY, /* number of the others, and all of them */
+    CALL_REMOVE, /* the same */
+    CALL_ANY,    /* number of the others, and all of them */
 } StoreCall;
 
 typedef enum {
     FLAKY_FAIL,  /* nothing is done */
-    FLAKY_APPLY, /* it is done, then it fails: the answer was lost */
+    FLAKY_APPLY, /* it is done, then it fails: the answer was lost. Of a listing half is told */
     FLAKY_CUT,   /* half of it is done and nobody is told: half an object stored or read (get: the
-                    rest of   buf is zero), half of a listing */
+                    rest of buf is zero), half of a listing */
 } FlakyHow;
 
 typedef struct {
@@ -31,6 +32,8 @@ typedef struct {
     unsigned n;         /* how many go wrong in a row; 0: all from there on */
     int code;           /* a BsErrorCode */
     FlakyHow how;
+    unsigned every;  /* of those that would go wrong only each so many-th; 0: each */
+    int64_t wait_ms; /* what the server asks for with the code */
 } FlakyPlan;
 
 /* next is borrowed. Until there is a plan everything works. */
