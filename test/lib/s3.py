@@ -31,6 +31,7 @@ import urllib.parse
 import xml.etree.ElementTree
 
 from scenario import TOP, Repo, environment, path
+from writer import Keys, sha
 
 TOOL = TOP + '/scripts/throwaway-s3'
 
@@ -246,15 +247,16 @@ class S3Server(S3):
 
 
 class S3Repo(Repo):
-    """A repository in a bucket. user: whose keys the programs get; through: another endpoint, such as a proxy's."""
+    """A repository in a bucket. user: whose keys the programs get; through: another endpoint, such as a proxy's; environ: what
+    else they get in their environment. What they do is printed as of any Repo, what lies there is seen by the server's user."""
 
-    def __init__(self, server, bucket, prefix='', user=None, through=None, **options):
-        self.server, self.bucket, self.prefix, self.user = server, bucket, prefix, user or server
+    def __init__(self, server, bucket, prefix='', user=None, through=None, environ=None, **options):
+        self.server, self.bucket, self.prefix, self.user, self.environ = server, bucket, prefix, user or server, environ or {}
         super().__init__('s3:%s/%s' % (through or server.endpoint, bucket + ('/' + prefix if prefix else '')), **options)
 
     def env(self, **more):
         return environment(self.password, **{'AWS_ACCESS_KEY_ID': self.user.access_key,
-                                             'AWS_SECRET_ACCESS_KEY': self.user.secret_key, **more})
+                                             'AWS_SECRET_ACCESS_KEY': self.user.secret_key, **self.environ, **more})
 
     def key(self, name):
         return self.prefix + '/' + name if self.prefix else name
@@ -269,6 +271,13 @@ class S3Repo(Repo):
 
     def size(self):
         return sum(self.listing().values())
+
+    def cheapen(self):
+        """Replaces its one key file by one of the same password that costs next to nothing to open."""
+        [old] = self.objects('keys')
+        text = Keys.decode(self.server.get(self.bucket, self.key('keys/' + old)), self.password).encode(self.password)
+        self.server.put(self.bucket, self.key('keys/' + sha(text)), text)
+        self.server.remove(self.bucket, self.key('keys/' + old))
 
 
 def main(verb, *words):

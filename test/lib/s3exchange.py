@@ -49,6 +49,11 @@ class Request:
         self.op = next(name for parameter, name in choices if parameter is None or parameter in self.query)
 
     @property
+    def place(self):
+        """The key it is about, or the prefix that it lists, after a slash."""
+        return '/' + (self.key or self.query.get('prefix', ''))
+
+    @property
     def signed_for(self):
         """The region in the signature's scope."""
         found = re.search(r'Credential=[^/]*/\d+/([^/]*)/', self.headers.get('authorization', ''))

@@ -95,6 +95,13 @@ async def dropped_answer(x):
     await x.reset()
 
 
+@fault()
+async def unanswered(x):
+    """The same, but the connection stays."""
+    await x.ask()
+    await x.silence()
+
+
 @fault(*STORES)
 async def trickle_request(x, rate=1000):
     """The body is taken at so many bytes a second."""
@@ -310,6 +317,15 @@ async def ignored_conditions(x):
         await x.tell(stored(body))
     else:
         await x.relay()
+
+
+@fault('ListObjectsV2')
+async def short_pages(x, size=3):
+    """A server that gives so many keys at once."""
+    await x.body()
+    query = {k: v for k, v in x.request.query.items() if k != 'max-keys'}
+    answer = await asyncio.to_thread(x.proxy.server.send, 'GET', x.request.bucket, '', {**query, 'max-keys': size})
+    await x.tell(Response(answer.status, 'OK', [('Content-Type', 'application/xml')], answer.body))
 
 
 @fault('DeleteObjects')

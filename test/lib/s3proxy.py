@@ -28,7 +28,8 @@ from s3lies import FAULTS
 
 class Rule:
     """Of the requests that match it, does something to number at (from 1) and so many after it; times=None: to all after.
-    op and method are names or tuples of them, key a regular expression that is searched in /key."""
+    op and method are names or tuples of them, key a regular expression that is searched in /key
+    or, of a listing, in /prefix."""
 
     def __init__(self, fault, at=1, times=1, op=None, method=None, key=None, **options):
         self.fault, self.at, self.times, self.options = fault, at, times, options
@@ -40,7 +41,7 @@ class Rule:
     def takes(self, request):
         if self.op and request.op not in self.op or self.method and request.method not in self.method:
             return False
-        if self.key and not re.search(self.key, '/' + request.key):
+        if self.key and not re.search(self.key, request.place):
             return False
         self.seen += 1
         hit = self.seen >= self.at and (self.times is None or self.seen < self.at + self.times)

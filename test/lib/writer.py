@@ -41,7 +41,12 @@ class Keys:
         """The master key of a repository with one password."""
         name = [n for n in os.listdir(repository + '/keys') if len(n) == 64][0]
         with open('%s/keys/%s' % (repository, name), 'rb') as f:
-            key = json.load(f)
+            return cls.decode(f.read(), password)
+
+    @classmethod
+    def decode(cls, text, password):
+        """The master key in a key file."""
+        key = json.loads(text)
         user = cls.derive(password, base64.b64decode(key['salt']), key['N'], key['r'], key['p'])
         master = json.loads(user.unseal(base64.b64decode(key['data'])))
         return cls(*(base64.b64decode(v) for v in (master['encrypt'], master['mac']['k'], master['mac']['r'])))
@@ -66,13 +71,16 @@ class Keys:
             raise ValueError('wrong MAC')
         return Cipher(algorithms.AES(self.encrypt), modes.CTR(iv)).decryptor().update(text)
 
-    def put_key(self, repository, password):
-        """A key file that costs next to nothing to open; its name."""
+    def encode(self, password):
+        """A key file that costs next to nothing to open."""
         salt = os.urandom(64)
         master = {'mac': {'k': b64(self.k), 'r': b64(self.r)}, 'encrypt': b64(self.encrypt)}
-        return put(repository, 'keys', dumps({'created': now(), 'username': 'u', 'hostname': 'h', 'kdf': 'scrypt', 'N': 1024,
-                                              'r': 8, 'p': 1, 'salt': b64(salt),
-                                              'data': b64(Keys.derive(password, salt, 1024, 8, 1).seal(dumps(master)))}))
+        return dumps({'created': now(), 'username': 'u', 'hostname': 'h', 'kdf': 'scrypt', 'N': 1024, 'r': 8, 'p': 1, 'salt': b64(salt),
+                      'data': b64(Keys.derive(password, salt, 1024, 8, 1).seal(dumps(master)))})
+
+    def put_key(self, repository, password):
+        """Such a key file; its name."""
+        return put(repository, 'keys', self.encode(password))
 
     def put_plain(self, repository, kind, value):
         """A plain object, as JSON without compression; its name."""

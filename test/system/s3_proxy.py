@@ -120,6 +120,9 @@ def slowly(lab):
         result = lab.with_fault(name, do)
         fact(isinstance(result, TimeoutError), '%s: no answer to %s' % (name, do.__name__), repr(result))
     fact(not lab.server.has(BUCKET, 'new'), 'hang: and it is not stored')
+    result = lab.with_fault('unanswered', put)
+    fact(isinstance(result, TimeoutError) and lab.server.get(BUCKET, 'new') == DATA, 'unanswered: no answer, and yet it is stored', repr(result))
+    lab.server.remove(BUCKET, 'new')
     result = lab.with_fault('deaf', lambda c: c.put(BUCKET, 'new', bytes(32 << 20)))
     fact(isinstance(result, TimeoutError), 'deaf: a large body cannot be sent', repr(result))
     result = lab.with_fault('trickle_request', lambda c: c.put(BUCKET, 'new', bytes(32 << 20)))
@@ -221,6 +224,9 @@ def lists(lab):
     page = lab.with_fault('cut_page', raw)
     equal((len(list(page.elements('Contents'))), page.text('IsTruncated'), page.text('NextContinuationToken')), (2, 'true', None),
           'cut_page: half of them, and not where it goes on')
+    page = lab.with_fault('short_pages', raw)
+    equal((len(list(page.elements('Contents'))), page.text('IsTruncated')), (3, 'true'), 'short_pages: three keys, and there is more')
+    equal(lab.with_fault('short_pages', listing, times=None), whole, 'short_pages: all pages together have all')
     page = lab.with_fault('endless_listing', raw)
     equal((len(list(page.elements('Contents'))), page.text('IsTruncated'), page.text('NextContinuationToken')), (4, 'true', 'again'),
           'endless_listing: it goes on and on')
