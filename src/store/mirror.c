@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+#include "store/mirroring.h"
+
+/* ---- copies ---- */
+
+static void copy_free(gpointer pointer)
+{
+    Copy *copy = pointer;
+
+    feed_free(copy->feed);
+    store_free(copy->store);
+    g_clear_error(&copy->why);
+    g_free(copy->name);
+    g_free(copy);
+}
+
+MirrorTakes copy_takes(Copy *copy)
+{
+    MirrorTakes now;
+
+    pthread_mutex_lock(&copy->mirror->mutex);
+    now = copy->takes;
+    pthread_mutex_unlock(&copy->mirror->mutex);
+    return now;
+}
+
+void mirror_state_clear(MirrorState *state)
+{
+    g_free(state->name);
+    g_free(state->location);
+    g_clear_error(&state->why);
+    *state = (MirrorState){ 0 };
+}
+
+void mirror_store_state(Store *store, size_t i, MirrorState *ret_state)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+    Copy *copy = copy_at(mirror, i);
+    uint64_t dropped = 0, dropped_bytes = 0;
+
+    if (copy->feed)
+        feed_dropped(copy->feed, &dropped, &dropped_bytes);
+    pthread_mutex_lock(&mirror->mutex);
+    *ret_state = (MirrorState){
+        .name = g_strdup(copy->name),
+        .location = g_strdup(copy->store->location),
+        .required = copy->required,
+        .takes = copy->takes,
+        .why = copy->why ? g_error_copy(copy->why) : NULL,
+        .missed = copy->missed + dropped,
+        .missed_bytes = copy->missed_bytes + dropped_bytes,
+        .kept = copy->kept,
+    };
+    pthread_mutex_unlock(&mirror->mutex);
+}
+
+static void tell(Copy *copy)
+{
+    MirrorStore *mirror = copy->mirror;
+
+    for (size_t i = 0; i < mirror->copies->len; i++) {
+        g_auto(MirrorState) state = { 0 };
+
+        if (copy_at(mirror, i) != copy)
+            continue;
+        mirror_store_state(&mirror->base, i, &state);
+        mirror->options.behind(&state, mirror->options.user);
+    }
+}
+
+void copy_fall_behind(Copy *copy, MirrorTakes now, const GError *why)
+{
+    bool less;
+
+    pthread_mutex_lock(&copy->mirror->mutex);
+    less = now < copy->takes;
+    if (less) {
+        copy->takes = now;
+        g_clear_error(&copy->why);
+        copy->why = g_error_copy(why);
+    }
+    pthread_mutex_unlock(&copy->mirror->mutex);
+    if (less && now == MIRROR_TAKES_NOTHING)
+        feed_stop(copy->feed);
+    if (less)
+        tell(copy);
+}
+
+static void feed_failed(const GError *why, void *user)
+{
+    copy_fall_behind(user, MIRROR_TAKES_NOTHING, why);
+}
+
+bool copy_may_fail(Copy *copy, GError *failure, GError **error)
+{
+    g_autoptr(GError) owned = failure;
+
+    if (!copy->required) {
+        copy_fall_behind(copy, MIRROR_TAKES_NOTHING, owned);
+        return true;
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&owned), "required mirror %s: ", copy->name);
+    return false;
+}
+
+/* ---- removing ---- */
+
+static void keep(Copy *copy, size_t n)
+{
+    pthread_mutex_lock(&copy->mirror->mutex);
+    copy->kept += n;
+    pthread_mutex_unlock(&copy->mirror->mutex);
+}
+
+/* Names go from the first store first: whatever it shows, the required copies have. */
+static bool remove_from(Copy *copy, const char *const *keys, size_t n, GError **error)
+{
+    GError *failure = NULL;
+
+    if (copy_takes(copy) < MIRROR_TAKES_ALL) {
+        keep(copy, n);
+        return true;
+    }
+    if (copy->feed) {
+        if (!feed_remove(copy->feed, keys, n))
+            keep(copy, n);
+        return true;
+    }
+    return store_remove_many(copy->store, keys, n, &failure) || copy_may_fail(copy, failure, error);
+}
+
+static bool remove_lock(Copy *copy, const char *const *keys, size_t n, GError **error)
+{
+    GError *failure = NULL;
+
+    return copy_takes(copy) == MIRROR_TAKES_NOTHING ||
+           store_remove_many(copy->store, keys, n, &failure) || copy_may_fail(copy, failure, error);
+}
+
+/* All of one kind, as callers do. */
+static bool mirror_remove_many(Store *store, const char *const *keys, size_t n, GError **error)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+    g_autoptr(GError) first = NULL;
+    MirrorKind kind = n > 0 ? mirror->options.kind(keys[0]) : MIRROR_OWN;
+
+    if (!store_remove_many(mirror->first, keys, n, error))
+        return false;
+    for (size_t i = 0; i < mirror->copies->len && kind != MIRROR_OWN; i++)
+        (void)(kind == MIRROR_LOCK ? remove_lock : remove_from)(copy_at(mirror, i), keys, n,
+                                                                first ? NULL : &first);
+    if (!first)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return false;
+}
+
+static bool mirror_remove(Store *store, const char *key, GError **error)
+{
+    return mirror_remove_many(store, &key, 1, error);
+}
+
+/* ---- reading ---- */
+
+static bool mirror_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len,
+                       GError **error)
+{
+    return store_get(((MirrorStore *)store)->first, key, offset, buf, len, error);
+}
+
+/* A lock may be that of somebody who works on a copy alone. */
+static bool get_lock(MirrorStore *mirror, const char *key, size_t bound, GBytes **ret_data,
+                     GError **error)
+{
+    g_autoptr(GError) absent = NULL;
+
+    if (store_get_whole(mirror->first, key, bound, ret_data, &absent))
+        return true;
+    for (size_t i = 0;
+         i < mirror->copies->len && g_error_matches(absent, BS_ERROR, BS_ERROR_NOT_FOUND); i++) {
+        Copy *copy = copy_at(mirror, i);
+        GError *failure = NULL;
+
+        if (copy_takes(copy) == MIRROR_TAKES_NOTHING)
+            continue;
+        if (store_get_whole(copy->store, key, bound, ret_data, &failure))
+            return true;
+        if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND) ||
+            g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT)) {
+            g_clear_error(&absent);
+            absent = failure;
+        } else if (!copy_may_fail(copy, failure, error))
+            return false;
+    }
+    g_propagate_error(error, g_steal_pointer(&absent));
+    return false;
+}
+
+static bool mirror_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data,
+                             GError **error)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+
+    return mirror->options.kind(key) == MIRROR_LOCK
+               ? get_lock(mirror, key, bound, ret_data, error)
+               : store_get_whole(mirror->first, key, bound, ret_data, error);
+}
+
+/* Our lock holds where it lies. Somebody who took it away from an eventual copy works on that one,
+ * and we no longer do. */
+static bool stat_lock(MirrorStore *mirror, const char *key, uint64_t *ret_size, GError **error)
+{
+    uint64_t size, ignored;
+
+    if (!store_stat(mirror->first, key, &size, error))
+        return false;
+    for (size_t i = 0; i < mirror->copies->len; i++) {
+        Copy *copy = copy_at(mirror, i);
+        GError *failure = NULL;
+
+        if (copy_takes(copy) > MIRROR_TAKES_NOTHING &&
+            !store_stat(copy->store, key, &ignored, &failure)) {
+            g_prefix_error(&failure, "our lock there: ");
+            if (!copy_may_fail(copy, failure, error))
+                return false;
+        }
+    }
+    *ret_size = size;
+    return true;
+}
+
+static bool mirror_stat(Store *store, const char *key, uint64_t *ret_size, GError **error)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+
+    return mirror->options.kind(key) == MIRROR_LOCK
+               ? stat_lock(mirror, key, ret_size, error)
+               : store_stat(mirror->first, key, ret_size, error);
+}
+
+typedef struct {
+    StoreEach each;
+    void *user;
+    GHashTable *seen; /* keys */
+    bool stopped;     /* by each */
+} Union;
+
+static bool each_once(const StoreObject *object, void *user, GError **error)
+{
+    Union *all = user;
+
+    if (!g_hash_table_add(all->seen, g_strdup(object->key)))
+        return true;
+    all->stopped = !all->each(object, all->user, error);
+    return !all->stopped;
+}
+
+static bool list_locks(MirrorStore *mirror, const char *prefix, Union *all, GError **error)
+{
+    if (!store_list(mirror->first, prefix, each_once, all, error))
+        return false;
+    for (size_t i = 0; i < mirror->copies->len; i++) {
+        Copy *copy = copy_at(mirror, i);
+        GError *failure = NULL;
+
+        if (copy_takes(copy) == MIRROR_TAKES_NOTHING ||
+            store_list(copy->store, prefix, each_once, all, &failure))
+            continue;
+        if (all->stopped) {
+            g_propagate_error(error, failure);
+            return false;
+        }
+        if (!copy_may_fail(copy, failure, error))
+            return false;
+    }
+    return true;
+}
+
+static bool mirror_list(Store *store, const char *prefix, StoreEach each, void *user,
+                        GError **error)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Union all = { each, user, seen, false };
+
+    return mirror->options.kind(prefix) == MIRROR_LOCK
+               ? list_locks(mirror, prefix, &all, error)
+               : store_list(mirror->first, prefix, each, user, error);
+}
+
+/* ---- what was left unfinished ---- */
+
+static bool mirror_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
+                                   GError **error)
+{
+    return store_list_unfinished(((MirrorStore *)store)->first, prefix, each, user, error);
+}
+
+static bool mirror_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+                                     unsigned *ret_n, GError **error)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+    unsigned n, more;
+
+    if (!store_remove_unfinished(mirror->first, prefix, age_s, &n, error))
+        return false;
+    for (size_t i = 0; i < mirror->copies->len; i++) {
+        Copy *copy = copy_at(mirror, i);
+        GError *failure = NULL;
+
+        if (copy_takes(copy) == MIRROR_TAKES_NOTHING)
+            continue;
+        if (copy->feed)
+            feed_flush(copy->feed); // what is under way looks as if it were left
+        if (store_remove_unfinished(copy->store, prefix, age_s, &more, &failure))
+            n += more;
+        else if (!copy_may_fail(copy, failure, error))
+            return false;
+    }
+    *ret_n = n;
+    return true;
+}
+
+/* ---- */
+
+static void mirror_free(Store *store)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+
+    g_ptr_array_unref(mirror->copies);
+    store_free(mirror->first);
+    pthread_mutex_destroy(&mirror->mutex);
+    g_free(mirror->base.location);
+    g_free(mirror);
+}
+
+static const StoreOps mirror_ops = {
+    .name = "mirror",
+    .put = mirror_put,
+    .get = mirror_get,
+    .get_whole = mirror_get_whole,
+    .list = mirror_list,
+    .stat = mirror_stat,
+    .remove = mirror_remove,
+    .remove_many = mirror_remove_many,
+    .put_stream = mirror_put_stream,
+    .list_unfinished = mirror_list_unfinished,
+    .remove_unfinished = mirror_remove_unfinished,
+    .free = mirror_free,
+};
+
+Store *mirror_store_new(Store *first, const MirrorOptions *options)
+{
+    MirrorStore *mirror = g_new0(MirrorStore, 1);
+
+    mirror->base.ops = &mirror_ops;
+    mirror->base.location = g_strdup(first->location);
+    mirror->base.lists_at_once = first->lists_at_once;
+    mirror->base.connections = first->connections;
+    mirror->first = first;
+    mirror->options = *options;
+    mirror->copies = g_ptr_array_new_with_free_func(copy_free);
+    pthread_mutex_init(&mirror->mutex, NULL);
+    return &mirror->base;
+}
+
+void mirror_store_add(Store *store, const char *name, Store *copy_store, bool required,
+                      MirrorTakes takes)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+    Copy *copy = g_new0(Copy, 1);
+    FeedOptions feed = { mirror->options.patience_ms, feed_failed, copy };
+
+    copy->mirror = mirror;
+    copy->name = g_strdup(name);
+    copy->store = copy_store;
+    copy->required = required;
+    copy->takes = takes;
+    if (!required)
+        copy->feed = feed_new(mirror->first, copy_store, &feed);
+    // locks are looked for there, too
+    store->lists_at_once = store->lists_at_once && copy_store->lists_at_once;
+    g_ptr_array_add(mirror->copies, copy);
+}
+
+size_t mirror_store_n(const Store *store)
+{
+    return ((const MirrorStore *)store)->copies->len;
+}
+
+Store *mirror_store_copy(const Store *store, size_t i)
+{
+    return copy_at((const MirrorStore *)store, i)->store;
+}
+
+void mirror_store_set(Store *store, size_t i, MirrorTakes takes)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+    Copy *copy = copy_at(mirror, i);
+
+    pthread_mutex_lock(&mirror->mutex);
+    copy->takes = takes;
+    if (takes >= MIRROR_TAKES_PUTS) {
+        g_clear_error(&copy->why);
+        copy->missed = copy->missed_bytes = 0;
+    }
+    pthread_mutex_unlock(&mirror->mutex);
+}
+
+void mirror_store_flush(Store *store)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+
+    for (size_t i = 0; i < mirror->copies->len; i++)
+        if (copy_at(mirror, i)->feed)
+            feed_flush(copy_at(mirror, i)->feed);
+}
