@@ -8,15 +8,11 @@
 #include "repo/blobwriter.h"
 #include "repo/openpack.h"
 #include "repo/pack.h"
+#include "repo/packerplan.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
-#define WORKERS_MAX   8
-#define SPARE_BATCHES 4 /* two open files, two on their way */
-#define BATCH_SIZE                                                                                 \
-    (CHUNK_MAX + BATCH_FULL) /* a chunk may begin just before a batch counts as full */
-#define PACK_TARGET       (16u * 1024 * 1024)
 #define INDEX_FULL_BLOBS  50000 /* as restic: a long backup leaves usable pieces */
 #define INDEX_FULL_AGE_MS (10 * 60 * 1000)
 
@@ -37,14 +33,13 @@ struct Packer {
     atomic_bool failed;
 
     Buffers *pack_buffers;
-    size_t pack_capacity;
+    PackerPlan plan;
     pthread_mutex_t open_mutex[2]; /* one per blob type, around reserve only */
     OpenPack *open[2];
 
     Queue *work, *uploads;
-    unsigned n_workers, n_uploaders;
     bool stopped;
-    pthread_t workers[WORKERS_MAX], *uploaders;
+    pthread_t workers[PACKER_WORKERS], *uploaders;
 
     _Atomic uint64_t data_blobs, tree_blobs, data_added, data_added_packed;
 };
@@ -182,7 +177,7 @@ static OpenPack *open_new_pack(Packer *packer, BlobType type)
     pthread_mutex_lock(&packer->mutex);
     packer->packs_out++;
     pthread_mutex_unlock(&packer->mutex);
-    return open_pack_new(type, bytes, packer->pack_capacity);
+    return open_pack_new(type, bytes, packer->plan.pack_capacity);
 }
 
 static void let_go(Packer *packer, OpenPack *pack)
@@ -254,7 +249,7 @@ static bool store_claimed(Packer *packer, BlobWriter *writer, BlobType type, con
                          shrunk_len + SEAL_OVERHEAD + PACK_ENTRY_COMPRESSED);
         return true;
     }
-    if (open_pack_capacity_for(shrunk_len + SEAL_OVERHEAD) > packer->pack_capacity)
+    if (open_pack_capacity_for(shrunk_len + SEAL_OVERHEAD) > packer->plan.pack_capacity)
         return store_alone(packer, writer, type, id, shrunk, shrunk_len, compressed, plain, len,
                            error);
     place = reserve(packer, type, id, shrunk_len + SEAL_OVERHEAD, len, compressed, &pack);
@@ -463,11 +458,11 @@ static void stop_threads(Packer *packer)
         return;
     packer->stopped = true;
     queue_close(packer->work);
-    for (unsigned i = 0; i < packer->n_workers; i++)
+    for (unsigned i = 0; i < packer->plan.workers; i++)
         pthread_join(packer->workers[i], NULL);
     send_open_packs(packer);
     queue_close(packer->uploads);
-    for (unsigned i = 0; i < packer->n_uploaders; i++)
+    for (unsigned i = 0; i < packer->plan.uploads; i++)
         pthread_join(packer->uploaders[i], NULL);
 }
 
@@ -489,51 +484,39 @@ void packer_stats(const Packer *packer, PackerStats *ret_stats)
 
 /* ---- making and freeing ---- */
 
-static unsigned default_workers(void)
+static void make_plan(Packer *packer, unsigned workers)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    return (unsigned)CLAMP(cores, 1, WORKERS_MAX);
+    packer->plan =
+        packer_plan(workers ? workers : (unsigned)MAX(cores, 1),
+                    repo_store(packer->repo)->connections, repo_options(packer->repo)->pack_size);
 }
 
-static void make_batches(Packer *packer)
+static void make_buffers(Packer *packer)
 {
-    unsigned n = packer->n_workers + SPARE_BATCHES;
+    unsigned batches = packer->plan.batches, packs = 2 + packer->plan.uploads;
 
-    packer->free_batches = g_ptr_array_sized_new(n);
-    packer->all_batches = g_ptr_array_sized_new(n);
-    for (unsigned i = 0; i < n; i++) {
+    packer->free_batches = g_ptr_array_sized_new(batches);
+    packer->all_batches = g_ptr_array_sized_new(batches);
+    for (unsigned i = 0; i < batches; i++) {
         Batch *batch = g_new0(Batch, 1);
 
-        batch->data = g_malloc(BATCH_SIZE);
+        batch->data = g_malloc(PACKER_BATCH_SIZE);
         g_ptr_array_add(packer->free_batches, batch);
         g_ptr_array_add(packer->all_batches, batch);
     }
-    packer->work = queue_new(n);
-}
-
-static void make_pack_buffers(Packer *packer)
-{
-    size_t target = repo_options(packer->repo)->pack_size;
-    size_t blob = open_pack_capacity_for(CHUNK_MAX + SEAL_OVERHEAD);
-    unsigned connections = MAX(repo_store(packer->repo)->connections, 1u);
-    unsigned n;
-
-    packer->pack_capacity = MAX(target ? target : PACK_TARGET, blob);
-    // larger packs, fewer of them on their way: memory is a sum we set
-    packer->n_uploaders =
-        (unsigned)CLAMP(connections * (size_t)PACK_TARGET / packer->pack_capacity, 1, connections);
-    n = 2 + packer->n_uploaders;
-    packer->pack_buffers = buffers_new(n, packer->pack_capacity);
-    packer->uploads = queue_new(n);
+    packer->work = queue_new(batches);
+    packer->pack_buffers = buffers_new(packs, packer->plan.pack_capacity);
+    packer->uploads = queue_new(packs);
 }
 
 static void start_threads(Packer *packer)
 {
-    packer->uploaders = g_new0(pthread_t, packer->n_uploaders);
-    for (unsigned i = 0; i < packer->n_workers; i++)
+    packer->uploaders = g_new0(pthread_t, packer->plan.uploads);
+    for (unsigned i = 0; i < packer->plan.workers; i++)
         g_assert(pthread_create(&packer->workers[i], NULL, worker_main, packer) == 0);
-    for (unsigned i = 0; i < packer->n_uploaders; i++)
+    for (unsigned i = 0; i < packer->plan.uploads; i++)
         g_assert(pthread_create(&packer->uploaders[i], NULL, uploader_main, packer) == 0);
 }
 
@@ -546,8 +529,7 @@ Packer *packer_new(Repo *repo, const PackerOptions *options, const Cancel *cance
     packer->index = options->claims ? options->claims : repo_index(repo);
     packer->cancel = cancel;
     packer->dry_run = options->dry_run;
-    packer->n_workers =
-        options->workers ? MIN(options->workers, (unsigned)WORKERS_MAX) : default_workers();
+    make_plan(packer, options->workers);
     pthread_mutex_init(&packer->mutex, NULL);
     pthread_cond_init(&packer->changed, NULL);
     for (unsigned type = 0; type < 2; type++)
@@ -555,8 +537,7 @@ Packer *packer_new(Repo *repo, const PackerOptions *options, const Cancel *cance
     packer->idle_writers = g_ptr_array_new();
     packer->pending_index = index_text_new();
     packer->pending_since_ms = clock_monotonic_ms();
-    make_batches(packer);
-    make_pack_buffers(packer);
+    make_buffers(packer);
     start_threads(packer);
     return packer;
 }

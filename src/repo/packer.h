@@ -4,8 +4,8 @@
  * and hands them over; a worker runs each chunk to completion while it is in cache: SHA-256, index
  * claim, zstd, seal, open again and compare, into the open pack. Full packs go to upload threads. A
  * pack's blobs enter the index only when the store says it is durable; index objects are written
- * every 50,000 blobs and at the end. The only flow control is a free buffer. Memory: (workers + 4)
- * x 9 MiB buffers, (2 + uploads) packs.
+ * every 50,000 blobs and at the end. The only flow control is a free buffer. Memory: see
+ * repo/packerplan.h.
  */
 #pragma once
 #include "base/cancel.h"
@@ -15,7 +15,7 @@
 typedef struct Packer Packer;
 
 typedef struct {
-    unsigned workers; /* 0: one per core, at most 8 */
+    unsigned workers; /* 0: one per core; at most 8, and fewer when many uploads need the memory */
     bool dry_run;     /* hash and claim, store nothing */
     Index *claims;    /* what counts as known; NULL: the repository's index. Borrowed. An empty one
                        * makes prune store anew what is there */

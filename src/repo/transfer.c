@@ -24,7 +24,8 @@ struct Transfer {
     const Cancel *cancel;
     Queue *jobs;
     unsigned n_workers;
-    pthread_t workers[8];
+    pthread_t
+        workers[5]; /* 16 MiB each, in place of the batches that the packer leaves untouched */
     pthread_mutex_t mutex;
     GError *failure;
     atomic_bool failed;
