@@ -286,9 +286,7 @@ static bool decode_text(GBytes *plain, size_t bound, GBytes **ret_text, GError *
     return true;
 }
 
-/* Takes stored: the object as it lies in the store. */
-static bool decode_object(Repo *repo, GBytes *stored, size_t bound, GBytes **ret_text,
-                          GError **error)
+bool repo_decode(Repo *repo, GBytes *stored, size_t bound, GBytes **ret_text, GError **error)
 {
     g_autoptr(Sealer) sealer = sealer_new(repo_master_key(repo));
     size_t len;
@@ -313,7 +311,7 @@ bool repo_load(Repo *repo, FileType type, const Id *id, GBytes **ret_text, GErro
     g_assert(type != FILE_KEY && type != FILE_PACK);
     if (!repo_load_raw(repo, type, id, &stored, error))
         return false;
-    if (decode_object(repo, g_steal_pointer(&stored), size_max(type), ret_text, error))
+    if (repo_decode(repo, g_steal_pointer(&stored), size_max(type), ret_text, error))
         return true;
     g_prefix_error(error, "%s: ", file_key(type, id).text);
     return false;
@@ -344,7 +342,7 @@ static bool verify(Repo *repo, GBytes *stored, const char *text, size_t len, GEr
     g_autoptr(GBytes) copy = g_bytes_new(g_bytes_get_data(stored, NULL), g_bytes_get_size(stored));
     g_autoptr(GBytes) again = NULL;
 
-    if (!decode_object(repo, g_steal_pointer(&copy), len, &again, error))
+    if (!repo_decode(repo, g_steal_pointer(&copy), len, &again, error))
         return false;
     if (g_bytes_get_size(again) == len && memcmp(g_bytes_get_data(again, NULL), text, len) == 0)
         return true;

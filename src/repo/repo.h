@@ -76,6 +76,9 @@ const char *repo_config_text(const Repo *repo);
 bool repo_load(Repo *repo, FileType type, const Id *id, GBytes **ret_text, GError **error);
 /* The same with what the store gave, also for key files (returned as they are) and packs. */
 bool repo_load_raw(Repo *repo, FileType type, const Id *id, GBytes **ret_bytes, GError **error);
+/* The text of what the store gave, whatever its name: opened, decompressed. Takes stored. bound: of
+ * the text. BS_ERROR_CORRUPT. */
+bool repo_decode(Repo *repo, GBytes *stored, size_t bound, GBytes **ret_text, GError **error);
 /* What an object with this text is stored as, and its name; opened again and compared (unless
  * no_verify). */
 bool repo_encode(Repo *repo, const char *text, size_t len, GBytes **ret_stored, Id *ret_id,
