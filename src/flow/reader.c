@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "codec/chunker.h"
 #include "flow/reading.h"
-#include "flow/walk.h"
+#include "repo/walk.h"
 #include <string.h>
 #include <unistd.h>
 

@@ -32,16 +32,3 @@ bool reader_run(Repo *repo, const Id *tree, const char *prefix, Sink *sink,
 /* One entry by itself (a file, or a directory with what is below it). */
 bool reader_run_node(Repo *repo, const Node *node, const char *prefix, Sink *sink,
                      const ReaderOptions *options, const Cancel *cancel, GError **error);
-
-/* Finds the node at path below tree; "" or "/" is the root itself: *ret_node is NULL then and
- * *ret_tree its id. */
-bool reader_find(Repo *repo, const Id *tree, const char *path, Node **ret_node, Id *ret_tree,
-                 GError **error);
-
-/* Walks trees without content, depth first, names in order. */
-typedef enum { WALK_CONTINUE, WALK_SKIP, WALK_FAIL } WalkNext;
-typedef WalkNext (*TreeEach)(const char *path, const Node *node, void *user, GError **error);
-/* bad: a subtree cannot be read; true: go on. NULL: fail. */
-bool tree_walk(Repo *repo, const Id *tree, const char *prefix, TreeEach each,
-               bool (*bad)(const char *path, const GError *problem, void *user), void *user,
-               const Cancel *cancel, GError **error);

@@ -3,9 +3,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "flow/walk.h"
 #include "repo/pack.h"
 #include "repo/used.h"
+#include "repo/walk.h"
 #include <string.h>
 
 /* Below this nobody's directories lie; the walk here is by recursion. */

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "flow/pipesink.h"
 #include "flow/reader.h"
+#include "repo/walk.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static bool dump_to(Repo *repo, const Id *tree, const DumpRequest *request, int 
     g_autoptr(Node) node = NULL;
     Id found;
 
-    if (!reader_find(repo, tree, path, &node, &found, error))
+    if (!walk_find(repo, tree, path, &node, &found, error))
         return false;
     if (!node || S_ISDIR(node->mode))
         return dump_directory(repo, &found, node ? path : "", request->format, fd, name, cancel,

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "codec/hash.h"
-#include "flow/walk.h"
 #include "repo/pack.h"
+#include "repo/walk.h"
 #include <string.h>
 
 /*

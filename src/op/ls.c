@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "flow/reader.h"
+#include "repo/walk.h"
 #include <string.h>
 
 typedef struct {

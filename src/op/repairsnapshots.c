@@ -2,10 +2,10 @@
 #include "op/repairsnapshots.h"
 
 #include "base/error.h"
-#include "flow/walk.h"
 #include "op/select.h"
 #include "repo/packer.h"
 #include "repo/strays.h"
+#include "repo/walk.h"
 
 #define REPAIRED_TAG "repaired"
 

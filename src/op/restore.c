@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "flow/reader.h"
+#include "repo/walk.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -121,8 +122,8 @@ typedef struct {
 static bool find_start(OpenRepo *open, const Snapshot *snapshot, const char *path, Start *ret_start,
                        GError **error)
 {
-    if (!reader_find(open->repo, &snapshot->tree, path ? path : "", &ret_start->node,
-                     &ret_start->tree, error)) {
+    if (!walk_find(open->repo, &snapshot->tree, path ? path : "", &ret_start->node,
+                   &ret_start->tree, error)) {
         g_prefix_error(error, "snapshot %s: ", id_short(&snapshot->id).text);
         return false;
     }

@@ -6,6 +6,7 @@
 #include "flow/reader.h"
 #include "pg/url.h"
 #include "repo/pack.h"
+#include "repo/walk.h"
 #include "source/pgrestore.h"
 #include <string.h>
 
@@ -32,7 +33,7 @@ static bool load_file(Run *run, const char *name, size_t bound, GByteArray **ret
     g_autoptr(Node) node = NULL;
     Id ignored;
 
-    if (!reader_find(run->open->repo, &run->tree, name, &node, &ignored, error))
+    if (!walk_find(run->open->repo, &run->tree, name, &node, &ignored, error))
         return false;
     if (!node || !S_ISREG(node->mode) || node->size > bound) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s/%s: no file, or too large for one",
@@ -188,7 +189,7 @@ static bool push_dump(Run *run, const char *file, Sink *sink, GError **error)
     g_autoptr(Node) node = NULL;
     Id ignored;
 
-    if (!reader_find(run->open->repo, &run->tree, file, &node, &ignored, error))
+    if (!walk_find(run->open->repo, &run->tree, file, &node, &ignored, error))
         return false;
     if (!node) {
         g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "%s/%s is not in the snapshot",

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "flow/reader.h"
+#include "repo/walk.h"
 #include <string.h>
 
 static bool pass_over(const Id *id, const GError *problem, void *user)
@@ -92,7 +92,7 @@ bool select_tree(Repo *repo, const Snapshot *snapshot, const char *subpath, Id *
 {
     g_autoptr(Node) node = NULL;
 
-    if (!reader_find(repo, &snapshot->tree, subpath ? subpath : "", &node, ret_tree, error)) {
+    if (!walk_find(repo, &snapshot->tree, subpath ? subpath : "", &node, ret_tree, error)) {
         g_prefix_error(error, "snapshot %s: ", id_short(&snapshot->id).text);
         return false;
     }

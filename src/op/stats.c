@@ -4,10 +4,10 @@
 #include "base/error.h"
 #include "codec/hash.h"
 #include "codec/seal.h"
-#include "flow/reader.h"
 #include "repo/pack.h"
 #include "repo/snapshot.h"
 #include "repo/used.h"
+#include "repo/walk.h"
 #include <string.h>
 
 typedef struct {

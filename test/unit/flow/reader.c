@@ -9,6 +9,7 @@
 #include "lib/vectors.h"
 #include "repo/pack.h"
 #include "repo/snapshot.h"
+#include "repo/walk.h"
 #include <sys/xattr.h>
 
 static const char *const fixtures[] = {
@@ -347,8 +348,7 @@ static void a_pipe_gets_a_file_in_sequence(void)
             path = g_build_filename(dir, "out", NULL);
             fd = open(path, O_RDWR | O_CREAT, 0600);
             sink = pipe_sink_new(fd, "out");
-            g_assert_true(
-                reader_find(repo, &tree, vector_text(entry, "path"), &node, NULL, &error));
+            g_assert_true(walk_find(repo, &tree, vector_text(entry, "path"), &node, NULL, &error));
             reader_run_node(repo, node, "", sink, &options, NULL, &error);
             g_assert_no_error(error);
             g_assert_true(sink_finish(sink, &error));
@@ -553,7 +553,7 @@ static void a_damaged_blob_costs_its_files_and_no_other(void)
     g_autoptr(GError) error = NULL;
 
     restore(repo, &snapshot->tree, whole, &options);
-    g_assert_true(reader_find(repo, &snapshot->tree, "/fixture/big.bin", &big, NULL, &error));
+    g_assert_true(walk_find(repo, &snapshot->tree, "/fixture/big.bin", &big, NULL, &error));
     damage_blob(store, repo, &g_array_index(big->content, Id, 0));
     tempdir_write(dir, "fixture/big.bin", "the old one", 11);
     restore(repo, &snapshot->tree, dir, &options);
@@ -585,7 +585,7 @@ static void without_anyone_to_tell_the_first_problem_ends_the_run(void)
     const Snapshot *snapshot = snapshots->pdata[0];
     g_autoptr(Node) big = NULL;
 
-    g_assert_true(reader_find(repo, &snapshot->tree, "/fixture/big.bin", &big, NULL, NULL));
+    g_assert_true(walk_find(repo, &snapshot->tree, "/fixture/big.bin", &big, NULL, NULL));
     damage_blob(store, repo, &g_array_index(big->content, Id, 0));
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
         Recorder recorder = { .base = { kinds[i] }, .calls = g_string_new("") };
@@ -633,14 +633,14 @@ static void a_path_leads_to_its_node(void)
     g_autoptr(Node) node = NULL;
     g_autoptr(GError) error = NULL, file_error = NULL;
 
-    g_assert_true(reader_find(repo, &tree, "/", &node, &found, NULL));
+    g_assert_true(walk_find(repo, &tree, "/", &node, &found, NULL));
     g_assert_null(node);
     g_assert_true(id_equal(&found, &tree));
-    g_assert_true(reader_find(repo, &tree, "srv//link/", &node, NULL, NULL));
+    g_assert_true(walk_find(repo, &tree, "srv//link/", &node, NULL, NULL));
     g_assert_cmpstr(node->linktarget, ==, "a<b>&c");
-    g_assert_false(reader_find(repo, &tree, "/srv/none", &node, NULL, &error));
+    g_assert_false(walk_find(repo, &tree, "/srv/none", &node, NULL, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
-    g_assert_false(reader_find(repo, &tree, "/srv/empty/x", &node, NULL, &file_error));
+    g_assert_false(walk_find(repo, &tree, "/srv/empty/x", &node, NULL, &file_error));
     g_assert_error(file_error, BS_ERROR, BS_ERROR_NOT_FOUND);
 }
 

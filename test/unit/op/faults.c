@@ -5,7 +5,6 @@
  * was said to be done is done, and the next try ends well. And every changed byte is found.
  */
 #include "base/error.h"
-#include "flow/reader.h"
 #include "lib/fixture.h"
 #include "lib/flaky_store.h"
 #include "lib/tempdir.h"
@@ -17,6 +16,7 @@
 #include "repo/pack.h"
 #include "repo/prune.h"
 #include "repo/repairindex.h"
+#include "repo/walk.h"
 #include "source/files.h"
 #include <malloc.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "flow/walk.h"
+#include "repo/walk.h"
 #include "base/error.h"
 #include <string.h>
 
@@ -117,8 +117,8 @@ bool tree_walk(Repo *repo, const Id *tree, const char *prefix, TreeEach each,
     return walk_run(repo, opener, tree, prefix, &ops, cancel, error);
 }
 
-bool reader_find(Repo *repo, const Id *tree, const char *path, Node **ret_node, Id *ret_tree,
-                 GError **error)
+bool walk_find(Repo *repo, const Id *tree, const char *path, Node **ret_node, Id *ret_tree,
+               GError **error)
 {
     g_autoptr(BlobOpener) opener = blob_opener_new(repo);
     g_autoptr(Node) found = NULL;
