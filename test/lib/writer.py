@@ -113,13 +113,13 @@ class Writer:
 
     def pack(self, kind, blobs):
         """One pack of plain blobs, not compressed; their ids."""
-        body, header, entries = b'', b'', []
+        body, header, entries = bytearray(), bytearray(), []
         for plain in blobs:
             sealed = self.keys.seal(plain)
             entries.append({'id': sha(plain), 'type': kind, 'offset': len(body), 'length': len(sealed)})
             header += struct.pack('<BI', 0 if kind == 'data' else 1, len(sealed)) + hashlib.sha256(plain).digest()
             body += sealed
-        sealed = self.keys.seal(header)
+        sealed = self.keys.seal(bytes(header))
         self.packs.append({'id': put(self.path, 'data', body + sealed + struct.pack('<I', len(sealed))), 'blobs': entries})
         return [e['id'] for e in entries]
 

@@ -154,15 +154,35 @@ def numbers():
         shutil.rmtree(made.path)
 
 
-def loop():
+def bomb(name, leaf):
     """A directory tree that names the same subtree over and over is finite but enormous."""
-    made = Writer(path('bomb'), PASSWORD)
-    tree = made.tree([made.file('f', b'abc')])
+    made = Writer(path(name), PASSWORD)
+    tree = made.tree([leaf(made)])
     for _ in range(60):
         tree = made.tree([node(n, 'dir', mode=(1 << 31) | 0o755, subtree=tree) for n in 'ab'])
     made.snapshot(tree)
-    done = open_repo(made).backstay('check', timeout=60)
-    fact(done.code < 124, 'check visits each tree once', done.all)
+    return open_repo(made)
+
+
+def loop():
+    done = bomb('bomb', lambda made: made.file('f', b'abc')).backstay('check', timeout=60)
+    equal(done.code, 0, 'check visits each tree once')
+    done = bomb('damaged', lambda made: node('f', 'file', mode=0o644, size=3, content=['00' * 32])).backstay('check', timeout=60)
+    equal(done.code, 1, 'what damage costs is named by a check that ends')
+    equal(done.errors.count('cannot be restored whole'), 1000, 'the first thousand files by name')
+    fact('... and %d more' % (2**60 - 1000) in done.errors, 'the others by number', done.errors[-600:])
+
+
+def abyss():
+    """Directories so deep that a walk by recursion would need more stack than there is."""
+    made = Writer(path('abyss'), PASSWORD)
+    trees_up = [writer.dumps({'nodes': [node('f', 'file', mode=0o644, size=3, content=['00' * 32])]}) + b'\n']
+    for _ in range(20_000):
+        trees_up.append(writer.dumps({'nodes': [node('d', 'dir', mode=(1 << 31) | 0o755, subtree=writer.sha(trees_up[-1]))]}) + b'\n')
+    made.snapshot(made.pack('tree', trees_up)[-1])
+    done = open_repo(made).backstay('check', '--json', prefix=['prlimit', '--stack=1000000'], timeout=60)
+    equal(done.code, 1, 'check goes 20,000 directories deep')
+    equal([x['path'] for x in done.messages('lost')], ['/d' * 20_000 + '/f'], 'and names the file that is lost there')
 
 
 def special():
@@ -196,6 +216,7 @@ def main():
     hardlinks()
     numbers()
     loop()
+    abyss()
     special()
     objects()
     finish()
