@@ -168,7 +168,7 @@ def misuse(source):
         repo.backstay(*argv, code=FAILED)
     # a snapshot object that cannot be read goes when it is named, never by itself
     with open(repo.path + '/snapshots/' + first, 'r+b') as f:
-        f.write(b'?')
+        f.write(b'no snapshot')
     repo.backstay('repair', 'snapshots', code=PARTIAL)
     repo.backstay('repair', 'snapshots', '--forget', code=PARTIAL)
     fact(first in repo.objects('snapshots'), 'an unreadable snapshot stays when it is not named')
