@@ -23,7 +23,7 @@ typedef struct {
 } Block;
 
 #define WORDS               16u
-#define TURN(x, a, b, c, d) __builtin_shuffle(x, (Quad){ a, b, c, d })
+#define TURN(x, a, b, c, d) __builtin_shufflevector(x, x, a, b, c, d)
 
 static inline Quad rotate(Quad x, int bits)
 {
