@@ -8,20 +8,26 @@ struct Hash {
 };
 
 // fetched once: every EVP_sha256() costs a look-up in the provider's tables
-static EVP_MD *sha256;
+static EVP_MD *sha256, *md5;
 
 static void fetch(void)
 {
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!sha256)
-        g_error("libcrypto has no SHA-256");
+    md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    if (!sha256 || !md5)
+        g_error("libcrypto has no SHA-256 or no MD5");
 }
 
-static const EVP_MD *algorithm(void)
+static void fetch_once(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     (void)pthread_once(&once, fetch);
+}
+
+static const EVP_MD *algorithm(void)
+{
+    fetch_once();
     return sha256;
 }
 
@@ -29,12 +35,18 @@ static const EVP_MD *algorithm(void)
 static void must(int result)
 {
     if (result != 1)
-        g_error("libcrypto: SHA-256 failed");
+        g_error("libcrypto: a hash failed");
 }
 
 void hash_bytes(const void *data, size_t len, Id *ret_id)
 {
     must(EVP_Digest(data, len, ret_id->bytes, NULL, algorithm(), NULL));
+}
+
+void hash_md5(const void *data, size_t len, uint8_t ret_md5[MD5_LEN])
+{
+    fetch_once();
+    must(EVP_Digest(data, len, ret_md5, NULL, md5, NULL));
 }
 
 Hash *hash_new(void)

@@ -38,10 +38,34 @@ static void pieces_hash_like_the_whole_and_final_starts_again(void)
     }
 }
 
+/* RFC 1321, A.5 */
+static void md5_has_its_published_values(void)
+{
+    static const struct {
+        const char *text, *hex;
+    } vectors[] = {
+        { "", "d41d8cd98f00b204e9800998ecf8427e" },
+        { "abc", "900150983cd24fb0d6963f7d28e17f72" },
+        { "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+          "57edf4a22be3c955ac49da2e2107b67a" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(vectors); i++) {
+        uint8_t md5[MD5_LEN];
+        g_autoptr(GString) hex = g_string_new(NULL);
+
+        hash_md5(vectors[i].text, strlen(vectors[i].text), md5);
+        for (size_t n = 0; n < MD5_LEN; n++)
+            g_string_append_printf(hex, "%02x", md5[n]);
+        g_assert_cmpstr(hex->str, ==, vectors[i].hex);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hash/whole", whole_text_has_its_published_hash);
     g_test_add_func("/hash/pieces", pieces_hash_like_the_whole_and_final_starts_again);
+    g_test_add_func("/hash/md5", md5_has_its_published_values);
     return g_test_run();
 }
