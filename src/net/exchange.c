@@ -25,6 +25,7 @@
 typedef struct {
     const HttpOptions *options;
     const HttpRequest *request;
+    const Cancel *cancel; /* NULL: it was set before this began */
     CURL *easy;
     Receipt receipt;
     struct curl_slist *headers;
@@ -211,7 +212,7 @@ static bool wait_for_end(Exchange *exchange, CURLM *multi, CURLcode *ret_result,
             *ret_result = message->data.result;
             return true;
         }
-        if (!cancel_check(exchange->options->cancel, error) || !check_moving(exchange, error))
+        if (!cancel_check(exchange->cancel, error) || !check_moving(exchange, error))
             return false;
         (void)curl_multi_poll(multi, NULL, 0, TICK_MS, NULL);
     }
@@ -321,6 +322,8 @@ bool exchange_run(CURL *easy, CURLM *multi, const HttpOptions *options, const Ht
     CURLcode result = CURLE_OK;
     bool whole;
 
+    if (!cancel_is_set(options->cancel))
+        exchange.cancel = options->cancel;
     receipt_init(&exchange.receipt, request);
     whole = set_up(&exchange, error) && perform(&exchange, multi, &result, error) &&
             is_whole(&exchange, result, error);

@@ -215,7 +215,7 @@ bool http_request(HttpClient *client, const HttpRequest *request, HttpReply *ret
     Line *line;
     bool whole;
 
-    if (!origin || !cancel_check(client->options.cancel, error))
+    if (!origin)
         return false;
     line = take_line(client, origin);
     whole = exchange_run(line->easy, line->multi, &client->options, request, ret_reply, error);

