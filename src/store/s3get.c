@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading objects: exactly what was asked for, or an error. */
+#include "store/s3ops.h"
+
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A decimal number and nothing else. */
+static bool parse_number(const char *text, uint64_t *ret_number)
+{
+    return text && g_ascii_isdigit(*text) &&
+           g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, ret_number, NULL);
+}
+
+/* ---- ranges ---- */
+
+typedef struct {
+    uint64_t first, last, total; /* total: UINT64_MAX when it was not told */
+} Range;
+
+/* "bytes 0-9/123", RFC 9110, section 14.4 */
+static bool parse_content_range(const char *text, Range *ret_range)
+{
+    g_auto(GStrv) parts = NULL;
+
+    if (!text || g_ascii_strncasecmp(text, "bytes ", 6) != 0)
+        return false;
+    parts = g_strsplit_set(text + 6, "-/", 3);
+    if (g_strv_length(parts) != 3 || !parse_number(parts[0], &ret_range->first) ||
+        !parse_number(parts[1], &ret_range->last))
+        return false;
+    ret_range->total = UINT64_MAX;
+    return g_str_equal(parts[2], "*") || parse_number(parts[2], &ret_range->total);
+}
+
+static bool set_error(const char *key, BsErrorCode code, const char *what, GError **error)
+{
+    g_set_error(error, BS_ERROR, (int)code, "s3: get %s: %s", key, what);
+    return false;
+}
+
+static bool check_range(const char *key, uint64_t offset, size_t len, const HttpReply *reply,
+                        GError **error)
+{
+    Range range;
+
+    // a server may send all when all was asked for
+    if (reply->status == 200 && offset == 0 && reply->body_len == len)
+        return true;
+    if (reply->status != 206)
+        return set_error(key, BS_ERROR_UNSUPPORTED,
+                         "the server did not send the range that was asked for, but all", error);
+    if (!parse_content_range(http_reply_header(reply, "content-range"), &range) ||
+        range.first != offset)
+        return set_error(key, BS_ERROR_TRANSIENT, "the server sent another range", error);
+    if (range.total < offset + len)
+        return set_error(key, BS_ERROR_CORRUPT, "it is shorter than that", error);
+    if (range.last != offset + len - 1 || reply->body_len != len)
+        return set_error(key, BS_ERROR_TRANSIENT, "the server did not send all of it", error);
+    return true;
+}
+
+/* No bytes can be no range. */
+static bool get_nothing(Store *store, const char *key, uint64_t offset, GError **error)
+{
+    uint64_t size;
+
+    return s3_stat(store, key, &size, error) &&
+           (offset <= size || set_error(key, BS_ERROR_CORRUPT, "it is shorter than that", error));
+}
+
+bool s3_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len, GError **error)
+{
+    g_auto(HttpReply) reply = { 0 };
+    g_autofree char *range = NULL;
+    HttpHeader header;
+    S3Call call = { .verb = "get",
+                    .method = "GET",
+                    .key = key,
+                    .headers = &header,
+                    .n_headers = 1,
+                    .into = buf,
+                    .into_len = len };
+
+    if (len == 0)
+        return get_nothing(store, key, offset, error);
+    if (offset > UINT64_MAX - len)
+        return set_error(key, BS_ERROR_CORRUPT, "it is shorter than that", error);
+    range = g_strdup_printf("bytes=%" PRIu64 "-%" PRIu64, offset, offset + len - 1);
+    header = (HttpHeader){ "Range", range };
+    return s3_call((S3Store *)store, &call, &reply, error) &&
+           check_range(key, offset, len, &reply, error);
+}
+
+/* ---- all of it ---- */
+
+/* Without either, a cut answer looks like a whole one. */
+static bool has_an_end(const HttpReply *reply)
+{
+    return http_reply_header(reply, "content-length") ||
+           http_reply_header(reply, "transfer-encoding");
+}
+
+bool s3_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data, GError **error)
+{
+    g_auto(HttpReply) reply = { 0 };
+    S3Call call = { .verb = "get", .method = "GET", .key = key, .bound = MAX(bound, 1) };
+
+    if (!s3_call((S3Store *)store, &call, &reply, error))
+        return false;
+    if (reply.status != 200 || !has_an_end(&reply))
+        return set_error(key, BS_ERROR_TRANSIENT, "the server did not send all of it", error);
+    if (reply.body->len > bound)
+        return set_error(key, BS_ERROR_CORRUPT, "larger than what is expected", error);
+    *ret_data = g_byte_array_free_to_bytes(g_steal_pointer(&reply.body));
+    return true;
+}
+
+/* ---- how much ---- */
+
+/* A refused HEAD has no body that says why, and some answers to it no length. A GET has both; its
+ * body need not come. */
+static bool stat_by_get(S3Store *s3, const char *key, uint64_t *ret_size, GError **error)
+{
+    g_auto(HttpReply) reply = { 0 };
+    char none;
+    S3Call call = { .verb = "stat", .method = "GET", .key = key, .into = &none, .into_len = 0 };
+
+    if (!s3_call(s3, &call, &reply, error))
+        return false;
+    if (parse_number(http_reply_header(&reply, "content-length"), ret_size))
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_TRANSIENT, "s3: stat %s: the server tells no length",
+                key);
+    return false;
+}
+
+/* What a server says that is there, but does not do it. */
+static bool needs_reason(unsigned status)
+{
+    return status / 100 == 3 || (status / 100 == 4 && status != 408 && status != 429);
+}
+
+bool s3_stat(Store *store, const char *key, uint64_t *ret_size, GError **error)
+{
+    S3Store *s3 = (S3Store *)store;
+    g_auto(HttpReply) reply = { 0 };
+    g_autoptr(GError) failure = NULL;
+    g_auto(S3Refusal) refusal = { 0 };
+    S3Call call = { .verb = "stat", .method = "HEAD", .key = key, .ret_refusal = &refusal };
+
+    if (s3_call(s3, &call, &reply, &failure)) {
+        if (!http_reply_header(&reply, "transfer-encoding") &&
+            parse_number(http_reply_header(&reply, "content-length"), ret_size))
+            return true;
+    } else if (!needs_reason(refusal.status)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    return stat_by_get(s3, key, ret_size, error);
+}

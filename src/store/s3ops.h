@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The larger calls of the S3 store, each in a file of its own; contracts in store.h. */
+#pragma once
+#include "store/s3call.h"
+#include "store/s3page.h"
+
+/* ---- s3put.c ---- */
+
+bool s3_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
+            GError **error);
+
+/* "Content-MD5" of data as it goes into the header, and the MD5 in hex as an ETag has it. */
+typedef struct {
+    uint8_t md5[MD5_LEN];
+    char *base64;
+    char hex[2 * MD5_LEN + 1];
+} S3Digest;
+void s3_digest_init(S3Digest *digest, const void *data, size_t len);
+void s3_digest_clear(S3Digest *digest);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(S3Digest, s3_digest_clear)
+
+/* The ETag of an answer is the MD5 of what was sent: true and false are facts, UNKNOWN is a server
+ * whose ETags are something else. */
+typedef enum { S3_ETAG_SAME, S3_ETAG_OTHER, S3_ETAG_UNKNOWN } S3Etag;
+S3Etag s3_etag_compare(const S3Store *s3, const HttpReply *reply, const char *want);
+
+/* Headers of what makes a new object: class, encryption. Returns how many were added. */
+size_t s3_new_object_headers(const S3Store *s3, const char *key, HttpHeader *headers);
+#define S3_NEW_OBJECT_HEADERS 4
+
+/* ---- s3get.c ---- */
+
+bool s3_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len, GError **error);
+bool s3_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data, GError **error);
+bool s3_stat(Store *store, const char *key, uint64_t *ret_size, GError **error);
+
+/* ---- s3list.c ---- */
+
+/* Onto query: name=value, escaped; nothing for NULL. */
+void s3_query_add(GString *query, const char *name, const char *value);
+/* One page of whatever read reads; what it was asked by for messages. ret_now: the server's clock,
+ * may be NULL. */
+typedef bool (*S3ReadPage)(const char *xml, size_t len, S3Page *ret_page, GError **error);
+bool s3_get_page(S3Store *s3, const char *query, const char *subject, S3ReadPage read,
+                 S3Page *ret_page, int64_t *ret_now, GError **error);
+/* The store's key of what the bucket knows as full (which begins with our prefix): NULL when it is
+ * none of ours. Part of full. */
+const char *s3_key_of(const S3Store *s3, const char *full);
+
+bool s3_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error);
+
+/* ---- s3remove.c ---- */
+
+bool s3_remove(Store *store, const char *key, GError **error);
+bool s3_remove_many(Store *store, const char *const *keys, size_t n, GError **error);
+
+/* ---- s3stream.c ---- */
+
+bool s3_put_stream(Store *store, const char *key, StoreRead read, void *user, GError **error);
+
+/* ---- s3unfinished.c ---- */
+
+bool s3_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
+                        GError **error);
+bool s3_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+                          GError **error);
+/* Gives up one upload; one that is gone is success. */
+bool s3_abort_upload(S3Store *s3, const char *key, const char *upload_id, GError **error);
