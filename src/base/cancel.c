@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 
 struct Cancel {
     atomic_bool set;
+    _Atomic int64_t set_at_ms; // CLOCK_MONOTONIC, of the first time
 };
 
 /* A handler gets no argument, so what it sets has to stand here. */
@@ -37,14 +39,31 @@ void cancel_free(Cancel *cancel)
     g_free(cancel);
 }
 
+/* base/clock.h takes a lock, and a signal handler must not. */
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void cancel_set(Cancel *cancel)
 {
+    int64_t never = 0;
+
+    (void)atomic_compare_exchange_strong(&cancel->set_at_ms, &never, now_ms());
     atomic_store(&cancel->set, true);
 }
 
 bool cancel_is_set(const Cancel *cancel)
 {
     return cancel && atomic_load(&cancel->set);
+}
+
+int64_t cancel_age_ms(const Cancel *cancel)
+{
+    return cancel_is_set(cancel) ? now_ms() - atomic_load(&cancel->set_at_ms) : 0;
 }
 
 bool cancel_check(const Cancel *cancel, GError **error)

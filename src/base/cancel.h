@@ -16,7 +16,8 @@ void cancel_free(Cancel *cancel);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cancel, cancel_free)
 
 void cancel_set(Cancel *cancel);
-bool cancel_is_set(const Cancel *cancel); /* NULL is never set */
+bool cancel_is_set(const Cancel *cancel);    /* NULL is never set */
+int64_t cancel_age_ms(const Cancel *cancel); /* since it was set first; 0: it is not */
 
 /* False with BS_ERROR_CANCELLED when set: "interrupted". */
 bool cancel_check(const Cancel *cancel, GError **error);

@@ -25,7 +25,7 @@
 typedef struct {
     const HttpOptions *options;
     const HttpRequest *request;
-    const Cancel *cancel; /* NULL: it was set before this began */
+    int64_t limit_ms; /* 0: none */
     CURL *easy;
     Receipt receipt;
     struct curl_slist *headers;
@@ -181,6 +181,11 @@ static bool check_moving(Exchange *exchange, GError **error)
     }
     if (up >= body_len)
         patience_ms += (int64_t)body_len * 1000 / DRAIN_PER_S;
+    if (exchange->limit_ms > 0 && now_ms - exchange->began_ms > exchange->limit_ms) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_TRANSIENT,
+                            "not answered soon enough after the interruption");
+        return false;
+    }
     if (now_ms - exchange->moved_ms > patience_ms) {
         g_set_error(error, BS_ERROR, BS_ERROR_TRANSIENT,
                     "no byte came or went for %" G_GINT64_FORMAT " s", patience_ms / 1000);
@@ -212,7 +217,7 @@ static bool wait_for_end(Exchange *exchange, CURLM *multi, CURLcode *ret_result,
             *ret_result = message->data.result;
             return true;
         }
-        if (!cancel_check(exchange->cancel, error) || !check_moving(exchange, error))
+        if (!cancel_check(exchange->options->cancel, error) || !check_moving(exchange, error))
             return false;
         (void)curl_multi_poll(multi, NULL, 0, TICK_MS, NULL);
     }
@@ -315,15 +320,14 @@ static bool is_whole(Exchange *exchange, CURLcode result, GError **error)
 
 /* ---- all of it ---- */
 
-bool exchange_run(CURL *easy, CURLM *multi, const HttpOptions *options, const HttpRequest *request,
-                  HttpReply *ret_reply, GError **error)
+bool exchange_run(CURL *easy, CURLM *multi, const HttpOptions *options, int64_t limit_ms,
+                  const HttpRequest *request, HttpReply *ret_reply, GError **error)
 {
-    g_auto(Exchange) exchange = { .options = options, .request = request, .easy = easy };
+    g_auto(Exchange)
+        exchange = { .options = options, .limit_ms = limit_ms, .request = request, .easy = easy };
     CURLcode result = CURLE_OK;
     bool whole;
 
-    if (!cancel_is_set(options->cancel))
-        exchange.cancel = options->cancel;
     receipt_init(&exchange.receipt, request);
     whole = set_up(&exchange, error) && perform(&exchange, multi, &result, error) &&
             is_whole(&exchange, result, error);

@@ -4,6 +4,7 @@
 #include "net/http.h"
 #include <curl/curl.h>
 
-/* easy lies in no multi handle, multi has no other; both can be used again whatever comes out. */
-bool exchange_run(CURL *easy, CURLM *multi, const HttpOptions *options, const HttpRequest *request,
-                  HttpReply *ret_reply, GError **error);
+/* easy lies in no multi handle, multi has no other; both can be used again whatever comes out.
+ * limit_ms: for all of it, whatever moves; 0: none. */
+bool exchange_run(CURL *easy, CURLM *multi, const HttpOptions *options, int64_t limit_ms,
+                  const HttpRequest *request, HttpReply *ret_reply, GError **error);

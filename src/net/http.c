@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "net/exchange.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define CONNECTIONS 8
@@ -14,12 +16,16 @@
 #define STALL_MS    (60 * 1000)
 #define PEM_MAX     ((size_t)4 * 1024 * 1024)
 
+#define TIDY_MS       3000 /* after an interruption, all that is tidied up */
+#define TIDY_LEAST_MS 1000 /* one request of it, also when it begins late */
+
 struct HttpClient {
     HttpOptions options; /* its strings are ours */
     CURLSH *share;       /* names and TLS sessions */
     pthread_mutex_t share_mutex[CURL_LOCK_DATA_LAST];
     pthread_mutex_t mutex; /* idle */
     GPtrArray *idle;       /* of Line, the one used last at the end */
+    atomic_bool silent;    /* asked after an interruption, and no answer came */
 };
 
 /* What makes requests, one at a time, and keeps the connection of the last. */
@@ -208,6 +214,31 @@ static const char *host_of(const char *origin)
     return strstr(origin, "://") + strlen("://");
 }
 
+/*
+ * After an interruption somebody waits at the terminal: what is still asked for has until three
+ * seconds after it, a second at least, and when one request has met silence, the others are not
+ * made.
+ */
+static bool tidy(HttpClient *client, Line *line, const HttpRequest *request, HttpReply *ret_reply,
+                 GError **error)
+{
+    HttpOptions options = client->options;
+    int64_t limit_ms = MAX(TIDY_MS - cancel_age_ms(options.cancel), TIDY_LEAST_MS);
+    int64_t began_ms = clock_monotonic_ms();
+    bool whole;
+
+    if (atomic_load(&client->silent)) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_TRANSIENT,
+                            "not asked, for it does not answer since the interruption");
+        return false;
+    }
+    options.cancel = NULL;
+    whole = exchange_run(line->easy, line->multi, &options, limit_ms, request, ret_reply, error);
+    if (!whole && clock_monotonic_ms() - began_ms >= limit_ms)
+        atomic_store(&client->silent, true);
+    return whole;
+}
+
 bool http_request(HttpClient *client, const HttpRequest *request, HttpReply *ret_reply,
                   GError **error)
 {
@@ -218,7 +249,10 @@ bool http_request(HttpClient *client, const HttpRequest *request, HttpReply *ret
     if (!origin)
         return false;
     line = take_line(client, origin);
-    whole = exchange_run(line->easy, line->multi, &client->options, request, ret_reply, error);
+    whole =
+        cancel_is_set(client->options.cancel)
+            ? tidy(client, line, request, ret_reply, error)
+            : exchange_run(line->easy, line->multi, &client->options, 0, request, ret_reply, error);
     give_line(client, line);
     if (!whole)
         g_prefix_error(error, "%s: ", host_of(origin));

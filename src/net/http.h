@@ -22,8 +22,9 @@ typedef struct {
      * routers on the way may still hold; or a trickle below 256 bytes a second over ten times this.
      * 0: 60 s */
     int64_t stall_ms;
-    /* Ends the requests under way within half a second. Those that begin when it is set are made:
-     * what has been done must still be tidied up. May be NULL. */
+    /* Ends the requests under way within half a second. Those that begin when it is set are made,
+     * because what has been done must still be tidied up, but not waited for: three seconds after
+     * it, or after a second, they are BS_ERROR_TRANSIENT, and further ones at once. May be NULL. */
     const Cancel *cancel;
 } HttpOptions;
 

@@ -24,8 +24,13 @@ static void set_it_stops_whoever_asks(void)
     g_autoptr(GError) error = NULL;
 
     g_assert_true(cancel_check(cancel, &error));
+    g_assert_cmpint(cancel_age_ms(cancel), ==, 0);
     cancel_set(cancel);
     g_assert_true(cancel_is_set(cancel));
+    g_usleep(20 * 1000);
+    cancel_set(cancel); // of no account
+    g_assert_cmpint(cancel_age_ms(cancel), >=, 20);
+    g_assert_cmpint(cancel_age_ms(NULL), ==, 0);
     g_assert_false(cancel_check(cancel, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
 }

@@ -515,8 +515,14 @@ static void cancel_ends_a_request(void)
     assert_fails(client, http_server_url(server), BS_ERROR_CANCELLED, "interrupted");
     g_assert_cmpint(clock_monotonic_ms() - began_ms, <, 600);
     pthread_join(thread, NULL);
-    // what was done is tidied up
+    // what was done is tidied up, but nobody waits long for it, and not twice
     assert_status(client, http_server_url(other), 200);
+    began_ms = clock_monotonic_ms();
+    assert_fails(client, http_server_url(server), BS_ERROR_TRANSIENT, "not answered soon enough");
+    g_assert_cmpint(clock_monotonic_ms() - began_ms, <, 3500);
+    began_ms = clock_monotonic_ms();
+    assert_fails(client, http_server_url(other), BS_ERROR_TRANSIENT, "not asked");
+    g_assert_cmpint(clock_monotonic_ms() - began_ms, <, 100);
     http_server_free(server);
     http_server_free(other);
 }
