@@ -19,6 +19,9 @@ void checking_report(Checking *checking, bool error, const char *code, const cha
     Finding finding = { error, code, object, NULL };
     va_list args;
 
+    // what cannot be read after an interruption is no damage; the check ends without a result then
+    if (cancel_is_set(checking->cancel))
+        return;
     va_start(args, format);
     finding.message = message = g_strdup_vprintf(format, args);
     va_end(args);
@@ -262,7 +265,7 @@ bool check_run(Repo *repo, const CheckOptions *options, const CheckWatch *watch,
     pthread_mutex_init(&checking.mutex, NULL);
     checking.bad_blobs = g_hash_table_new_full(blob_hash, blob_equal, g_free, NULL);
     checking.bad_packs = g_hash_table_new_full(id_hash, id_equal_func, g_free, NULL);
-    ok = run(&checking, error);
+    ok = run(&checking, error) && cancel_check(cancel, error);
     g_hash_table_unref(checking.bad_blobs);
     g_hash_table_unref(checking.bad_packs);
     pthread_mutex_destroy(&checking.mutex);
