@@ -111,6 +111,13 @@ static bool take_keys(const Answer *answer, AwsKeys *ret_keys, GError **error)
     return true;
 }
 
+bool sts_answer_parse(const GByteArray *body, AwsKeys *ret_keys, GError **error)
+{
+    g_auto(Answer) answer = { 0 };
+
+    return parse_answer(body, &answer, error) && take_keys(&answer, ret_keys, error);
+}
+
 /* ---- when it refuses ---- */
 
 /* What a foreign server says, fit for a line. */
@@ -256,14 +263,13 @@ static bool ask(HttpClient *http, const StsRequest *request, HttpReply *ret_repl
 bool sts_assume_role(HttpClient *http, const StsRequest *request, AwsKeys *ret_keys, GError **error)
 {
     g_auto(HttpReply) reply = { 0 };
-    g_auto(Answer) answer = { 0 };
     bool ok = ask(http, request, &reply, error);
 
     if (ok && reply.status != 200) {
         set_refusal(&reply, error);
         ok = false;
     }
-    ok = ok && parse_answer(reply.body, &answer, error) && take_keys(&answer, ret_keys, error);
+    ok = ok && sts_answer_parse(reply.body, ret_keys, error);
     if (reply.body && reply.body->len > 0)
         secret_wipe(reply.body->data, reply.body->len);
     if (!ok)

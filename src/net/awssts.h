@@ -19,3 +19,6 @@ typedef struct {
  * BS_ERROR_CORRUPT when what came are no keys. */
 bool sts_assume_role(HttpClient *http, const StsRequest *request, AwsKeys *ret_keys,
                      GError **error);
+
+/* What a success says. BS_ERROR_CORRUPT. */
+bool sts_answer_parse(const GByteArray *body, AwsKeys *ret_keys, GError **error);
