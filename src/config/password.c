@@ -1,74 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "base/fs.h"
+#include "config/secrets.h"
 #include "config/settings.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <termios.h>
-#include <unistd.h>
-
-#define PASSWORD_MAX (64u * 1024)
-
-/* restic: white space at both ends and a byte-order mark go, when the password comes from a file or
- * a command. */
-static Secret *trimmed(const char *data, size_t len)
-{
-    if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
-        data += 3;
-        len -= 3;
-    }
-    while (len > 0 && g_ascii_isspace(data[0])) {
-        data++;
-        len--;
-    }
-    while (len > 0 && g_ascii_isspace(data[len - 1]))
-        len--;
-    return secret_new(data, len);
-}
-
-static bool from_file(const char *path, Secret **ret_password, GError **error)
-{
-    char room[PASSWORD_MAX];
-    fs_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t len;
-
-    if (fd < 0) {
-        bs_error_errno(error, errno, "password file %s", path);
-        return false;
-    }
-    if (!fs_read_full(fd, room, sizeof room, &len, path, error))
-        return false;
-    *ret_password = trimmed(room, len);
-    secret_wipe(room, sizeof room);
-    return true;
-}
-
-/* The command's standard error and terminal are the user's: it may ask for a passphrase. */
-static bool from_command(const char *command, Secret **ret_password, GError **error)
-{
-    g_auto(GStrv) argv = NULL;
-    g_autofree char *output = NULL;
-    int status;
-
-    if (!g_shell_parse_argv(command, NULL, &argv, error))
-        return false;
-    if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_CHILD_INHERITS_STDIN, NULL,
-                      NULL, &output, NULL, &status, error)) {
-        g_prefix_error(error, "password command: ");
-        return false;
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "password command %s failed (status %d)",
-                    argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-        return false;
-    }
-    *ret_password = trimmed(output, strlen(output));
-    secret_wipe(output, strlen(output));
-    return true;
-}
 
 static bool ask_once(FILE *terminal, const char *prompt, Secret **ret_password, GError **error)
 {
@@ -148,9 +85,9 @@ static bool from_anywhere(const PasswordFrom *from, Secret **ret_password, GErro
         return false;
     }
     if (file)
-        return from_file(file, ret_password, error);
+        return secret_from_file("password", file, ret_password, error);
     if (command)
-        return from_command(command, ret_password, error);
+        return secret_from_command("password", command, ret_password, error);
     if (plain) {
         *ret_password = secret_new(plain, strlen(plain));
         return true;

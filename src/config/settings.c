@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "config/values.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +23,23 @@ void settings_clear(Settings *settings)
     g_free(settings->compression);
     g_free(settings->pack_size);
     g_free(settings->state_dir);
+    g_free(settings->cacert);
+    g_free(settings->tls_client_cert);
+    g_free(settings->limit_upload);
+    g_free(settings->limit_download);
+    g_free(settings->retry_deadline);
+    g_strfreev(settings->options);
+    s3_settings_clear(&settings->s3);
     *settings = (Settings){ 0 };
+}
+
+void settings_add_option(Settings *settings, const char *option)
+{
+    guint n = settings->options ? g_strv_length(settings->options) : 0;
+
+    settings->options = g_renew(char *, settings->options, n + 2);
+    settings->options[n] = g_strdup(option);
+    settings->options[n + 1] = NULL;
 }
 
 const char *settings_env(const char *key)
@@ -45,35 +62,30 @@ static void default_from_env(char **value, const char *key)
         *value = g_strdup(settings_env(key));
 }
 
-/* "5m", "1h30m", "90s": Go's durations, of which these units make sense here. */
-static bool parse_wait(const char *text, int64_t *ret_ms, GError **error)
+/* Tells a wrong value by its option. */
+static bool prefixed(bool ok, const char *option, const char *text, GError **error)
 {
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = { { "ms", 1 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
-    const char *at = text;
-    int64_t sum = 0;
+    if (!ok)
+        g_prefix_error(error, "--%s %s: ", option, text);
+    return ok;
+}
 
-    if (strcmp(text, "0") == 0)
-        return true;
-    while (*at) {
-        char *end;
-        guint64 n = g_ascii_strtoull(at, &end, 10);
-        size_t unit = 0;
+static bool parse_wait(const char *option, const char *text, int64_t *ret_ms, GError **error)
+{
+    return !text || prefixed(value_wait(text, ret_ms, error), option, text, error);
+}
 
-        while (unit < G_N_ELEMENTS(units) && !g_str_has_prefix(end, units[unit].unit))
-            unit++;
-        if (end == at || unit == G_N_ELEMENTS(units) || n > 1000000) {
-            g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                        "--retry-lock %s: not a duration; write 30s, 5m or 1h", text);
-            return false;
-        }
-        sum += (int64_t)n * units[unit].ms;
-        at = end + strlen(units[unit].unit);
-    }
-    *ret_ms = sum;
-    return true;
+static bool parse_rate(const char *option, const char *text, uint64_t *ret_bytes, GError **error)
+{
+    return !text || prefixed(value_rate(text, ret_bytes, error), option, text, error);
+}
+
+static bool parse_deadline(Settings *settings, GError **error)
+{
+    const char *text = settings->retry_deadline;
+
+    return !text || prefixed(value_deadline(text, &settings->retry_deadline_ms, error),
+                             "retry-deadline", text, error);
 }
 
 static bool parse_compression(Settings *settings, GError **error)
@@ -127,6 +139,33 @@ static char *default_dir(const char *system, const char *user)
                : g_build_filename(user, "backstay", NULL);
 }
 
+/* One file: a PEM may hold several certificates. */
+static void default_ca(Settings *settings)
+{
+    static const char *const names[] = { "AWS_CA_BUNDLE", "SSL_CERT_FILE" };
+
+    default_from_env(&settings->cacert, "CACERT");
+    for (size_t i = 0; i < G_N_ELEMENTS(names) && !settings->cacert; i++) {
+        const char *value = g_getenv(names[i]);
+
+        if (value && *value)
+            settings->cacert = g_strdup(value);
+    }
+}
+
+static bool complete_network(Settings *settings, GError **error)
+{
+    default_ca(settings);
+    default_from_env(&settings->tls_client_cert, "TLS_CLIENT_CERT");
+    default_from_env(&settings->limit_upload, "LIMIT_UPLOAD");
+    default_from_env(&settings->limit_download, "LIMIT_DOWNLOAD");
+    default_from_env(&settings->retry_deadline, "RETRY_DEADLINE");
+    return parse_rate("limit-upload", settings->limit_upload, &settings->limit_up, error) &&
+           parse_rate("limit-download", settings->limit_download, &settings->limit_down, error) &&
+           parse_deadline(settings, error) &&
+           s3_settings_parse(settings->options, &settings->s3, error);
+}
+
 bool settings_complete(Settings *settings, GError **error)
 {
     default_from_env(&settings->key_hint, "KEY_HINT");
@@ -141,9 +180,9 @@ bool settings_complete(Settings *settings, GError **error)
         g_clear_pointer(&settings->cache_dir, g_free);
     if (!settings->state_dir)
         settings->state_dir = default_dir("/var/lib", g_get_user_state_dir());
-    if (settings->retry_lock && !parse_wait(settings->retry_lock, &settings->retry_lock_ms, error))
-        return false;
-    return parse_compression(settings, error) && parse_pack_size(settings, error);
+    return parse_wait("retry-lock", settings->retry_lock, &settings->retry_lock_ms, error) &&
+           parse_compression(settings, error) && parse_pack_size(settings, error) &&
+           complete_network(settings, error);
 }
 
 static bool location_from_file(const char *path, char **ret_location, GError **error)
@@ -182,6 +221,9 @@ bool settings_repository(const Settings *settings, char **ret_location, GError *
     }
     if (env_file)
         return location_from_file(env_file, ret_location, error);
+    *ret_location = s3_location_from_environment();
+    if (*ret_location)
+        return true;
     g_set_error(
         error, BS_ERROR, BS_ERROR_USAGE,
         "no repository given; use -r REPO, or set BACKSTAY_REPOSITORY or RESTIC_REPOSITORY");

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "base/secret.h"
+#include "config/s3.h"
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,8 @@ typedef struct {
     gboolean no_cache, no_lock, json, quiet, no_extra_verify;
     gint verbose;
     char *retry_lock, *compression, *pack_size;
+    char *cacert, *tls_client_cert, *limit_upload, *limit_download, *retry_deadline;
+    char **options; /* -o, as written; settings_add_option() */
     /* worked out by settings_complete: */
     int64_t retry_lock_ms;
     enum {
@@ -27,15 +30,21 @@ typedef struct {
         SETTINGS_COMPRESS_LEVEL
     } compress;
     int compress_level;
-    uint64_t pack_bytes; /* 0: default */
-    char *state_dir;     /* of this user: lock state files */
+    uint64_t pack_bytes;           /* 0: default */
+    char *state_dir;               /* of this user: lock state files */
+    uint64_t limit_up, limit_down; /* bytes a second; 0: any */
+    int64_t retry_deadline_ms;     /* 0: default, -1: one try */
+    S3Settings s3;
 } Settings;
 
 void settings_clear(Settings *settings);
+/* Options may stand before and after the command, so they are gathered one by one. */
+void settings_add_option(Settings *settings, const char *option);
 /* Fills what options left open from the environment and checks every value. BS_ERROR_USAGE. */
 bool settings_complete(Settings *settings, GError **error);
 
-/* The location, from -r, --repository-file or the environment. BS_ERROR_USAGE says how to give one.
+/* The location, from -r, --repository-file or the environment, BACKUP_S3_* at last. BS_ERROR_USAGE
+ * says how to give one.
  */
 bool settings_repository(const Settings *settings, char **ret_location, GError **error);
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/secrets.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define SECRET_MAX (64u * 1024)
+
+/* restic: white space at both ends and a byte-order mark go, when the password comes from a file or
+ * a command. */
+static Secret *trimmed(const char *data, size_t len)
+{
+    if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
+        data += 3;
+        len -= 3;
+    }
+    while (len > 0 && g_ascii_isspace(data[0])) {
+        data++;
+        len--;
+    }
+    while (len > 0 && g_ascii_isspace(data[len - 1]))
+        len--;
+    return secret_new(data, len);
+}
+
+bool secret_from_file(const char *what, const char *path, Secret **ret_secret, GError **error)
+{
+    char room[SECRET_MAX];
+    fs_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t len;
+
+    if (fd < 0) {
+        bs_error_errno(error, errno, "%s file %s", what, path);
+        return false;
+    }
+    if (!fs_read_full(fd, room, sizeof room, &len, path, error))
+        return false;
+    *ret_secret = trimmed(room, len);
+    secret_wipe(room, sizeof room);
+    return true;
+}
+
+bool secret_from_command(const char *what, const char *command, Secret **ret_secret, GError **error)
+{
+    g_auto(GStrv) argv = NULL;
+    g_autofree char *output = NULL;
+    int status;
+
+    if (!g_shell_parse_argv(command, NULL, &argv, error))
+        return false;
+    if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_CHILD_INHERITS_STDIN, NULL,
+                      NULL, &output, NULL, &status, error)) {
+        g_prefix_error(error, "%s command: ", what);
+        return false;
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s command %s failed (status %d)", what,
+                    argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        return false;
+    }
+    *ret_secret = trimmed(output, strlen(output));
+    secret_wipe(output, strlen(output));
+    return true;
+}
+
+/* ---- environment ---- */
+
+static const char *env(const char *name, const char *suffix)
+{
+    g_autofree char *variable = g_strconcat(name, suffix, NULL);
+    const char *value = g_getenv(variable);
+
+    return value && *value ? value : NULL;
+}
+
+static bool is_word(const Secret *secret)
+{
+    const char *text = secret_data(secret);
+
+    for (size_t i = 0; i < secret_len(secret); i++)
+        if (!g_ascii_isgraph(text[i]))
+            return false;
+    return secret_len(secret) > 0;
+}
+
+bool secret_from_environment(const char *name, Secret **ret_secret, GError **error)
+{
+    const char *plain = env(name, ""), *file = env(name, "_FILE"), *command = env(name, "_COMMAND");
+    g_autoptr(Secret) secret = NULL;
+
+    *ret_secret = NULL;
+    if (!!plain + !!file + !!command > 1) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "%s is given in more than one way (%s%s%s); leave one", name,
+                    plain ? "itself" : "_FILE", plain && file ? ", _FILE" : "",
+                    command ? ", _COMMAND" : "");
+        return false;
+    }
+    if (file && !secret_from_file(name, file, &secret, error))
+        return false;
+    if (command && !secret_from_command(name, command, &secret, error))
+        return false;
+    if (plain)
+        secret = secret_new(plain, strlen(plain));
+    if (secret && !is_word(secret)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "%s is %s; keys are one word of printable characters", name,
+                    secret_len(secret) > 0 ? "no word" : "empty");
+        return false;
+    }
+    *ret_secret = g_steal_pointer(&secret);
+    return true;
+}
