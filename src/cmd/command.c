@@ -15,7 +15,9 @@
 
 const GOptionEntry global_options[] = {
     { "repo", 'r', 0, ARG_TEXT, AT(repo),
-      "repository: a path (or $BACKSTAY_REPOSITORY, $RESTIC_REPOSITORY)", "REPO" },
+      "repository: a path or s3:https://host/bucket/prefix (or $BACKSTAY_REPOSITORY, "
+      "$RESTIC_REPOSITORY)",
+      "REPO" },
     { "repository-file", 0, 0, ARG_TEXT, AT(repository_file),
       "file that holds the repository's location", "FILE" },
     { "password-file", 'p', 0, ARG_TEXT, AT(password_file), "file that holds the password",
@@ -35,6 +37,16 @@ const GOptionEntry global_options[] = {
       "MODE" },
     { "pack-size", 0, 0, ARG_TEXT, AT(pack_size),
       "target size of packs in MiB, 4 to 128 (default 16)", "MIB" },
+    { "cacert", 0, 0, ARG_TEXT, AT(cacert),
+      "file of certificates (PEM) to trust instead of the system's", "FILE" },
+    { "tls-client-cert", 0, 0, ARG_TEXT, AT(tls_client_cert),
+      "file with a certificate and its key (PEM) to show to the server", "FILE" },
+    { "limit-upload", 0, 0, ARG_TEXT, AT(limit_upload),
+      "KiB a second that are sent at most (default: any)", "KIB" },
+    { "limit-download", 0, 0, ARG_TEXT, AT(limit_download),
+      "KiB a second that are fetched at most (default: any)", "KIB" },
+    { "retry-deadline", 0, 0, ARG_TEXT, AT(retry_deadline),
+      "how long a store that does not answer is tried again (default 15m)", "TIME" },
     { "no-extra-verify", 0, 0, ARG_FLAG, AT(no_extra_verify),
       "do not open each sealed blob again before it counts", NULL },
     { "json", 0, 0, ARG_FLAG, AT(json), "machine output on stdout, as restic's", NULL },
@@ -56,7 +68,17 @@ static gboolean count_verbose(const char *name, const char *value, gpointer sett
     return TRUE;
 }
 
-const GOptionEntry verbose_option[] = {
+static gboolean add_option(const char *name, const char *value, gpointer settings, GError **error)
+{
+    (void)name;
+    (void)error;
+    settings_add_option(settings, value);
+    return TRUE;
+}
+
+const GOptionEntry gathered_options[] = {
+    { "option", 'o', G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, (gpointer)(guintptr)add_option,
+      "set an option of the store, such as s3.region; may be repeated", "KEY=VALUE" },
     { "verbose", 'v', G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
       (gpointer)(guintptr)count_verbose, "say more; twice: every file", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
@@ -106,7 +128,7 @@ static GOptionContext *parser_new(const Command *command, void *request, Setting
 
     g_option_context_set_help_enabled(parser, FALSE);
     g_option_group_add_entries(group, global);
-    g_option_group_add_entries(group, verbose_option);
+    g_option_group_add_entries(group, gathered_options);
     g_option_context_set_main_group(parser, group);
     if (command && command->options) {
         g_autofree GOptionEntry *own = entries_at(command->options, request);

@@ -39,8 +39,8 @@ extern const Command *const commands[];
 const Command *command_find(const char *name);
 /* -r, --json and the like: offsets into Settings. */
 extern const GOptionEntry global_options[];
-/* -v, which is counted and so has no offset; a table of one. */
-extern const GOptionEntry verbose_option[];
+/* -v and -o, which are counted and gathered and so have no offset. */
+extern const GOptionEntry gathered_options[];
 
 /* Parses, runs, reports an error (on stderr, and with --json as restic's exit_error line), gives
  * the exit status. */

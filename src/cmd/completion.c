@@ -92,7 +92,7 @@ static void each_option(const char *command, const GOptionEntry *options, PrintO
 static void each_global_option(PrintOption print)
 {
     each_option(NULL, global_options, print);
-    each_option(NULL, verbose_option, print);
+    each_option(NULL, gathered_options, print);
     each_option(NULL, help_option, print);
 }
 

@@ -48,6 +48,6 @@ void help_command(FILE *out, const Command *command)
     }
     fprintf(out, "\noptions of every command:\n");
     print_options(out, global_options);
-    print_options(out, verbose_option);
+    print_options(out, gathered_options);
     print_options(out, help_option);
 }

@@ -60,7 +60,7 @@ static bool init_run(const Context *context, void *request, char **operands, GEr
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--copy-chunker-params needs --from-repo");
         return false;
     }
-    if (!op_init(context->settings, &init, &id, &location, error))
+    if (!op_init(context->settings, &init, context->cancel, &id, &location, error))
         return false;
     if (context->settings->json)
         output_json(json_pack("{s:s, s:s, s:o}", "message_type", "initialized", "id", id,

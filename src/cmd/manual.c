@@ -167,8 +167,9 @@ static const char description[] =
     "compressed and encrypted. It brings them back, and compares what came back with what was "
     "saved. A backup you have never restored is not a backup.\n"
     "\n"
-    "A repository is a directory in the restic repository format, version 2. restic itself lists, "
-    "checks and restores what backstay wrote, and backstay what restic wrote.\n"
+    "A repository is a directory, or a prefix in a bucket that speaks S3, in the restic repository "
+    "format, version 2. restic itself lists, checks and restores what backstay wrote, and backstay "
+    "what restic wrote. REPO is a path or s3:https://host/bucket/prefix.\n"
     "\n"
     "A snapshot is one saved state of one source. It is named by its id, by the beginning of the "
     "id when that is unique, or by the word latest. SNAPSHOT:PATH names a directory or file in "
@@ -196,6 +197,29 @@ static const Term environment[] = {
     { "BACKSTAY_COMPRESSION , BACKSTAY_PACK_SIZE , BACKSTAY_KEY_HINT , BACKSTAY_RETRY_LOCK",
       "Defaults of the options of the same name." },
     { "BACKSTAY_CACHE_DIR", "Directory of the caches." },
+    { "BACKSTAY_CACERT , BACKSTAY_TLS_CLIENT_CERT , BACKSTAY_LIMIT_UPLOAD , "
+      "BACKSTAY_LIMIT_DOWNLOAD , BACKSTAY_RETRY_DEADLINE",
+      "Defaults of the options of the same name. AWS_CA_BUNDLE and SSL_CERT_FILE are obeyed, "
+      "too." },
+    { "AWS_ACCESS_KEY_ID , AWS_SECRET_ACCESS_KEY , AWS_SESSION_TOKEN",
+      "Keys for a bucket. Each may be given as NAME_FILE or NAME_COMMAND instead. "
+      "BACKSTAY_S3_ACCESS_KEY and BACKSTAY_S3_SECRET_KEY come before them, then "
+      "BACKUP_S3_ACCESS_KEY and BACKUP_S3_SECRET_KEY; with BACKSTAY_FROM_S3_ they are for the "
+      "other repository of copy." },
+    { "AWS_PROFILE , AWS_SHARED_CREDENTIALS_FILE , AWS_CONFIG_FILE",
+      "A profile of the files of Amazon's command line, when no keys are given." },
+    { "AWS_WEB_IDENTITY_TOKEN_FILE , AWS_ROLE_ARN , AWS_ROLE_SESSION_NAME",
+      "Keys in exchange for a token." },
+    { "RESTIC_AWS_ASSUME_ROLE_ARN",
+      "A role to assume with the keys; also with _SESSION_NAME, _EXTERNAL_ID, _POLICY, _REGION and "
+      "_STS_ENDPOINT." },
+    { "AWS_REGION , AWS_DEFAULT_REGION", "Region of the bucket." },
+    { "AWS_ENDPOINT_URL_S3 , AWS_ENDPOINT_URL , AWS_ENDPOINTS",
+      "Endpoint for a repository that names only a bucket: s3:bucket/prefix." },
+    { "BACKUP_S3_ENDPOINT , BACKUP_S3_BUCKET", "The repository when nothing else names one." },
+    { "BACKSTAY_S3_REGION , BACKSTAY_S3_STORAGE_CLASS , ...",
+      "Defaults of the options of a bucket: of -o s3.region, -o s3.storage-class and so on." },
+    { "HTTPS_PROXY , HTTP_PROXY , NO_PROXY", "Proxies, as everywhere." },
     { "BACKSTAY_STATE_DIR", "Directory of what backstay remembers of locks it has seen." },
     { "PGHOST , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE",
       "As everywhere with PostgreSQL, for what the URL leaves open. The client programs never get "
@@ -286,7 +310,7 @@ static void print_page(void)
     printf(".Sh GLOBAL OPTIONS\nThey may stand before or after the command.\n"
            ".Bl -tag -width Ds\n");
     print_rows(global_options);
-    print_rows(verbose_option);
+    print_rows(gathered_options);
     print_rows(help_option);
     printf(".El\n.Sh ENVIRONMENT\n");
     print_terms(environment, "Ds", "Ev");

@@ -150,7 +150,7 @@ static bool store_run(const Context *context, const StatsOptions *options, char 
                       GError **error)
 {
     g_autofree char *location = NULL;
-    g_autoptr(Store) store = NULL;
+    g_auto(OpenStore) at = { 0 };
     StoreStats stats;
 
     if (options->mode || *operands || options->filter.hosts || options->filter.tags ||
@@ -160,15 +160,14 @@ static bool store_run(const Context *context, const StatsOptions *options, char 
                     "--mode");
         return false;
     }
-    if (!settings_repository(context->settings, &location, error))
-        return false;
-    store = open_store(location, false, error);
-    if (!store || !op_store_stats(store, &stats, error))
+    if (!settings_repository(context->settings, &location, error) ||
+        !open_store(context->settings, location, "", false, context->cancel, &at, error) ||
+        !op_store_stats(at.store, &stats, error))
         return false;
     if (context->settings->json)
-        tell_store_json(store, &stats);
+        tell_store_json(at.store, &stats);
     else
-        tell_store_text(store, &stats);
+        tell_store_text(at.store, &stats);
     return true;
 }
 

@@ -4,22 +4,22 @@
 #include "op/identity.h"
 
 static bool other_polynomial(const Settings *settings, const InitRequest *request,
-                             uint64_t *ret_polynomial, GError **error)
+                             const Cancel *cancel, uint64_t *ret_polynomial, GError **error)
 {
     g_auto(OpenRepo) other = { 0 };
 
-    if (!open_repo_at(settings, request->from, &request->from_password, OPEN_UNLOCKED, NULL, &other,
-                      error))
+    if (!open_repo_at(settings, request->from, &request->from_password, OPEN_UNLOCKED, cancel,
+                      &other, error))
         return false;
     *ret_polynomial = repo_polynomial(other.repo);
     return true;
 }
 
-bool op_init(const Settings *settings, const InitRequest *request, char **ret_id,
-             char **ret_location, GError **error)
+bool op_init(const Settings *settings, const InitRequest *request, const Cancel *cancel,
+             char **ret_id, char **ret_location, GError **error)
 {
     g_autofree char *location = NULL, *user = identity_user(), *host = identity_host(NULL);
-    g_autoptr(Store) store = NULL;
+    g_auto(OpenStore) at = { 0 };
     g_autoptr(Repo) repo = NULL;
     g_autoptr(Secret) password = NULL;
     RepoInit init = {
@@ -37,14 +37,15 @@ bool op_init(const Settings *settings, const InitRequest *request, char **ret_id
 
     if (!settings_repository(settings, &location, error))
         return false;
-    if (request->copy_chunker && !other_polynomial(settings, request, &init.polynomial, error))
+    if (request->copy_chunker &&
+        !other_polynomial(settings, request, cancel, &init.polynomial, error))
         return false;
-    store = open_store(location, true, error);
-    if (!store || !password_get(&from, &password, error) ||
-        !repo_init(store, password, &init, error))
+    if (!open_store(settings, location, "", true, cancel, &at, error) ||
+        !password_get(&from, &password, error) || !open_store_create(&at, error) ||
+        !repo_init(at.store, password, &init, error))
         return false;
     // what was written is opened once, before anybody trusts it
-    if (!repo_open(store, password, &options, &repo, error)) {
+    if (!repo_open(at.store, password, &options, &repo, error)) {
         g_prefix_error(error, "the new repository does not open: ");
         return false;
     }

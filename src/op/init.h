@@ -12,5 +12,5 @@ typedef struct {
 } InitRequest;
 
 /* ret_id, ret_location: to be freed. */
-bool op_init(const Settings *settings, const InitRequest *request, char **ret_id,
-             char **ret_location, GError **error);
+bool op_init(const Settings *settings, const InitRequest *request, const Cancel *cancel,
+             char **ret_id, char **ret_location, GError **error);

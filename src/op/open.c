@@ -3,25 +3,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "store/local.h"
-#include <string.h>
-
-Store *open_store(const char *location, bool create, GError **error)
-{
-    static const char *const schemes[] = { "s3:",    "sftp:", "rest:",  "b2:",
-                                           "azure:", "gs:",   "swift:", "rclone:" };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++)
-        if (g_str_has_prefix(location, schemes[i])) {
-            g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                        "%s: this version has no store \"%s\"; use a directory", location,
-                        schemes[i]);
-            return NULL;
-        }
-    if (g_str_has_prefix(location, "local:"))
-        location += strlen("local:");
-    return local_store_new(location, create);
-}
 
 static void warn_index(const Id *object, const GError *problem)
 {
@@ -68,9 +49,9 @@ bool open_repo_at(const Settings *settings, const char *location, const Password
     g_autoptr(Secret) password = NULL;
     RepoOptions options = repo_options_from(settings);
 
-    open.store = open_store(location, false, error);
-    if (!open.store || !password_get(from, &password, error) ||
-        !repo_open(open.store, password, &options, &open.repo, error) ||
+    if (!open_store(settings, location, from->infix, false, cancel, &open.at, error) ||
+        !password_get(from, &password, error) ||
+        !repo_open(open.at.store, password, &options, &open.repo, error) ||
         !take_lock(settings, how, cancel, &open, error))
         return false;
     *ret_open = open;
@@ -104,6 +85,6 @@ void open_done(OpenRepo *open)
 {
     lock_release(open->lock);
     repo_close(open->repo);
-    store_free(open->store);
+    open_store_done(&open->at);
     *open = (OpenRepo){ 0 };
 }

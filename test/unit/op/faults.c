@@ -56,7 +56,7 @@ static bool open_locked(const World *world, Store *store, bool exclusive, OpenRe
 {
     LockOptions options = { .exclusive = exclusive, .state_dir = world->state_dir };
 
-    *ret_open = (OpenRepo){ .store = store };
+    *ret_open = (OpenRepo){ .at.store = store };
     ret_open->repo = fixture_try_open(store, FIXTURE_PASSWORD, error);
     return ret_open->repo && lock_acquire(ret_open->repo, &options, NULL, &ret_open->lock, error);
 }
@@ -64,7 +64,7 @@ static bool open_locked(const World *world, Store *store, bool exclusive, OpenRe
 /* open_done() without the store, which is borrowed here. */
 static void close_locked(OpenRepo *open)
 {
-    open->store = NULL;
+    open->at.store = NULL;
     open_done(open);
 }
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a location and the settings to a store, with all that it stands on. */
+#pragma once
+#include "base/cancel.h"
+#include "config/settings.h"
+#include "store/store.h"
+
+/* A server's store and what that needs. */
+typedef struct Remote Remote;
+
+typedef struct {
+    Store *store;
+    Remote *remote; /* NULL for a directory */
+} OpenStore;
+
+/*
+ * location: a path, local:path, or s3:... (store/s3.h). infix: "" or "FROM_" for the other
+ * repository, which may have keys of its own. create: for init; what is put makes the directory.
+ * Nothing is asked of a server. BS_ERROR_UNSUPPORTED names schemes this version lacks. cancel is
+ * borrowed and may be NULL.
+ */
+bool open_store(const Settings *settings, const char *location, const char *infix, bool create,
+                const Cancel *cancel, OpenStore *ret_open, GError **error);
+/* For init: the bucket, when there is none. */
+bool open_store_create(OpenStore *open, GError **error);
+void open_store_done(OpenStore *open);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpenStore, open_store_done)
