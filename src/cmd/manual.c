@@ -219,7 +219,8 @@ static const Term environment[] = {
     { "BACKUP_S3_ENDPOINT , BACKUP_S3_BUCKET", "The repository when nothing else names one." },
     { "BACKSTAY_S3_REGION , BACKSTAY_S3_STORAGE_CLASS , ...",
       "Defaults of the options of a bucket: of -o s3.region, -o s3.storage-class and so on." },
-    { "HTTPS_PROXY , HTTP_PROXY , NO_PROXY", "Proxies, as everywhere." },
+    { "HTTPS_PROXY , http_proxy , NO_PROXY", "Proxies, as libcurl takes them: all in small "
+                                             "letters, too, and HTTP_PROXY not in large ones." },
     { "BACKSTAY_STATE_DIR", "Directory of what backstay remembers of locks it has seen." },
     { "PGHOST , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE",
       "As everywhere with PostgreSQL, for what the URL leaves open. The client programs never get "

@@ -106,8 +106,11 @@ static Remote *remote_new(const Settings *settings, const S3Access *access, cons
         .again = say_again,
         .user = remote,
     };
-    if (!http_client_new(&http, &remote->http, error) ||
-        !aws_credentials_new(&sources, remote->http, &remote->credentials, error))
+    if (!http_client_new(&http, &remote->http, error)) {
+        g_prefix_error(error, "certificates: ");
+        return NULL;
+    }
+    if (!aws_credentials_new(&sources, remote->http, &remote->credentials, error))
         return NULL;
     return g_steal_pointer(&remote);
 }
