@@ -98,6 +98,15 @@ static void sts_give(Sts *sts, unsigned n, int64_t life_s)
     sts_say(sts, "200 OK", NULL, body);
 }
 
+/* A role that is assumed there. */
+static AwsSources role_of(const Sts *sts)
+{
+    return (AwsSources){ .access_key = "AK",
+                         .secret_key = "base",
+                         .assume_role_arn = ARN,
+                         .sts_endpoint = http_server_url(sts->server) };
+}
+
 static AwsCredentials *credentials_new(const AwsSources *sources, HttpClient *http)
 {
     AwsCredentials *credentials = NULL;
@@ -340,10 +349,7 @@ static void refusals_say_what_the_service_said(void)
           "XML", 0 },
     };
     g_autoptr(Sts) sts = sts_new();
-    const AwsSources sources = { .access_key = "AK",
-                                 .secret_key = "base",
-                                 .assume_role_arn = ARN,
-                                 .sts_endpoint = http_server_url(sts->server) };
+    const AwsSources sources = role_of(sts);
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(AwsCredentials) credentials = credentials_new(&sources, sts->http);
@@ -366,10 +372,7 @@ static void refusals_say_what_the_service_said(void)
 static void answers_are_bounded(void)
 {
     g_autoptr(Sts) sts = sts_new();
-    const AwsSources sources = { .access_key = "AK",
-                                 .secret_key = "base",
-                                 .assume_role_arn = ARN,
-                                 .sts_endpoint = http_server_url(sts->server) };
+    const AwsSources sources = role_of(sts);
     const size_t lengths[] = { 20000, 100000 }; // above what a field may have, and an answer
 
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
@@ -392,10 +395,7 @@ static void answers_are_bounded(void)
 static void a_failed_renewal_leaves_a_set_that_is_still_good(void)
 {
     g_autoptr(Sts) sts = sts_new();
-    const AwsSources sources = { .access_key = "AK",
-                                 .secret_key = "base",
-                                 .assume_role_arn = ARN,
-                                 .sts_endpoint = http_server_url(sts->server) };
+    const AwsSources sources = role_of(sts);
     g_autoptr(AwsCredentials) credentials = credentials_new(&sources, sts->http);
     g_auto(AwsKeys) keys = { 0 };
     g_autoptr(GError) error = NULL;
@@ -425,10 +425,7 @@ static void a_failed_renewal_leaves_a_set_that_is_still_good(void)
 static void short_lives_do_not_flood_the_service(void)
 {
     g_autoptr(Sts) sts = sts_new();
-    const AwsSources sources = { .access_key = "AK",
-                                 .secret_key = "base",
-                                 .assume_role_arn = ARN,
-                                 .sts_endpoint = http_server_url(sts->server) };
+    const AwsSources sources = role_of(sts);
     g_autoptr(AwsCredentials) credentials = credentials_new(&sources, sts->http);
 
     sts_give(sts, 1, -60); // our clock is ahead
@@ -440,10 +437,7 @@ static void short_lives_do_not_flood_the_service(void)
 static void a_refused_set_is_fetched_anew_but_not_for_ever(void)
 {
     g_autoptr(Sts) sts = sts_new();
-    const AwsSources sources = { .access_key = "AK",
-                                 .secret_key = "base",
-                                 .assume_role_arn = ARN,
-                                 .sts_endpoint = http_server_url(sts->server) };
+    const AwsSources sources = role_of(sts);
     g_autoptr(AwsCredentials) credentials = credentials_new(&sources, sts->http);
     g_auto(AwsKeys) old = { 0 };
 
@@ -517,10 +511,7 @@ static void *get_twenty_times(void *credentials)
 static void threads_share_one_fetch(void)
 {
     g_autoptr(Sts) sts = sts_new();
-    const AwsSources sources = { .access_key = "AK",
-                                 .secret_key = "base",
-                                 .assume_role_arn = ARN,
-                                 .sts_endpoint = http_server_url(sts->server) };
+    const AwsSources sources = role_of(sts);
     g_autoptr(AwsCredentials) credentials = credentials_new(&sources, sts->http);
     pthread_t threads[8];
 
