@@ -12,8 +12,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 from s3 import S3Repo, S3Server
-from scenario import (BACKSTAY, FAILED, INTERRUPTED, NO_REPOSITORY, SANITIZED, Repo, ended, environment, equal, fact, finish, path,
-                      run, wait_until)
+from scenario import (BACKSTAY, FAILED, INTERRUPTED, NO_REPOSITORY, ended, environment, equal, fact, finish, path, run,
+                      wait_until)
 
 ROLE = 'arn:aws:iam:::role/night'
 TRUST = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {'AWS': ['arn:aws:iam:::user/base']},
@@ -69,7 +69,7 @@ def keys(server, door):
     door.refuses('half of one family is not completed from another', 'BACKUP_S3_SECRET_KEY', BACKUP_S3_ACCESS_KEY=access, **pair)
     write('home/.aws/credentials', shared)
     door.opens('a profile of the file in the home directory', AWS_PROFILE='night')
-    door.refuses('not another one', 'access key', )
+    door.refuses('not another one', 'access key')
     door.refuses('a profile that is nowhere', 'profile morning', AWS_PROFILE='morning')
     door.opens('a file that is named', AWS_PROFILE='night', AWS_SHARED_CREDENTIALS_FILE=write('keys/shared', shared))
     os.remove(path('home/.aws/credentials'))
@@ -88,13 +88,16 @@ def places(server, door):
     door.refuses('no such bucket', 'no such bucket', location='s3:%s/nowhere' % server.endpoint, code=NO_REPOSITORY, **pair)
 
 
+def admin(server, *words):
+    subprocess.run(['radosgw-admin', '-n', 'client.rgw', *words], check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, 'CEPH_CONF': server.dir + '/ceph.conf'})
+
+
 def role(server, door):
     base = server.user('base')
-    admin = lambda *words: subprocess.run(['radosgw-admin', '-n', 'client.rgw', *words], check=True, stdout=subprocess.DEVNULL,
-                                          env={**os.environ, 'CEPH_CONF': server.dir + '/ceph.conf'})
-    admin('caps', 'add', '--uid=base', '--caps=roles=*')
-    admin('role', 'create', '--role-name=night', '--assume-role-policy-doc=' + json.dumps(TRUST))
-    admin('role-policy', 'put', '--role-name=night', '--policy-name=all', '--policy-doc=' + json.dumps(RIGHTS))
+    admin(server, 'caps', 'add', '--uid=base', '--caps=roles=*')
+    admin(server, 'role', 'create', '--role-name=night', '--assume-role-policy-doc=' + json.dumps(TRUST))
+    admin(server, 'role-policy', 'put', '--role-name=night', '--policy-name=all', '--policy-doc=' + json.dumps(RIGHTS))
     found = {'AWS_ACCESS_KEY_ID': base.access_key, 'AWS_SECRET_ACCESS_KEY': base.secret_key,
              'RESTIC_AWS_ASSUME_ROLE_ARN': ROLE, 'RESTIC_AWS_ASSUME_ROLE_STS_ENDPOINT': server.endpoint}
     door.opens('a role is assumed at the token service', **found)
