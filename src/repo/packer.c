@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/queue.h"
 #include "codec/hash.h"
+#include "repo/arrival.h"
 #include "repo/blobwriter.h"
 #include "repo/openpack.h"
 #include "repo/pack.h"
@@ -28,6 +29,7 @@ struct Packer {
     unsigned batches_out; /* handed over, not yet finished */
     unsigned packs_out;   /* buffers with the workers or the uploaders */
     IndexText *pending_index;
+    Arrivals *pending_packs; /* that it names */
     int64_t pending_since_ms;
     GError *failure;
     atomic_bool failed;
@@ -79,12 +81,15 @@ bool packer_check(Packer *packer, GError **error)
 
 /* ---- index objects ---- */
 
-static bool save_index(Packer *packer, IndexText *text, GError **error)
+static bool save_index(Packer *packer, IndexText *text, const Arrivals *packs, GError **error)
 {
+    uint64_t n_there = index_n_packs(repo_index(packer->repo));
     size_t len;
     const char *json = index_text_finish(text, &len);
     Id id;
 
+    if (!arrivals_prove(packs, repo_store(packer->repo), n_there, packer->cancel, error))
+        return false;
     if (!repo_save(packer->repo, FILE_INDEX, json, len, &id, error)) {
         g_prefix_error(error, "write index: ");
         return false;
@@ -92,8 +97,8 @@ static bool save_index(Packer *packer, IndexText *text, GError **error)
     return true;
 }
 
-/* The text to write now, if it is full or old; otherwise NULL. Under the mutex. */
-static IndexText *take_full_index(Packer *packer)
+/* The text to write now and its packs, if it is full or old; otherwise NULL. Under the mutex. */
+static IndexText *take_full_index(Packer *packer, Arrivals **ret_packs)
 {
     bool full = index_text_n_blobs(packer->pending_index) >= INDEX_FULL_BLOBS;
     bool old = clock_monotonic_ms() - packer->pending_since_ms >= INDEX_FULL_AGE_MS;
@@ -101,7 +106,9 @@ static IndexText *take_full_index(Packer *packer)
 
     if (full || old) {
         text = packer->pending_index;
+        *ret_packs = packer->pending_packs;
         packer->pending_index = index_text_new();
+        packer->pending_packs = arrivals_new();
         packer->pending_since_ms = clock_monotonic_ms();
     }
     return text;
@@ -111,16 +118,18 @@ static bool pack_is_durable(Packer *packer, const OpenPack *pack, const Id *id, 
 {
     const PackBlob *blobs = (const PackBlob *)(void *)pack->blobs->data;
     g_autoptr(GError) failure = NULL;
+    g_autoptr(Arrivals) packs = NULL;
     IndexText *full;
     bool saved = true;
 
     index_add(packer->index, id, blobs, pack->blobs->len);
     pthread_mutex_lock(&packer->mutex);
     index_text_add(packer->pending_index, id, blobs, pack->blobs->len);
-    full = take_full_index(packer);
+    arrivals_add(packer->pending_packs, id, pack->used);
+    full = take_full_index(packer, &packs);
     pthread_mutex_unlock(&packer->mutex);
     if (full)
-        saved = save_index(packer, full, error);
+        saved = save_index(packer, full, packs, error);
     index_text_free(full);
     return saved;
 }
@@ -434,10 +443,13 @@ static void wait_for_uploads(Packer *packer)
 static bool save_pending_index(Packer *packer, GError **error)
 {
     IndexText *text = packer->pending_index;
-    bool ok = index_text_n_blobs(text) == 0 || save_index(packer, text, error);
+    bool ok =
+        index_text_n_blobs(text) == 0 || save_index(packer, text, packer->pending_packs, error);
 
     index_text_free(text);
+    arrivals_free(packer->pending_packs);
     packer->pending_index = index_text_new();
+    packer->pending_packs = arrivals_new();
     return ok;
 }
 
@@ -536,6 +548,7 @@ Packer *packer_new(Repo *repo, const PackerOptions *options, const Cancel *cance
         pthread_mutex_init(&packer->open_mutex[type], NULL);
     packer->idle_writers = g_ptr_array_new();
     packer->pending_index = index_text_new();
+    packer->pending_packs = arrivals_new();
     packer->pending_since_ms = clock_monotonic_ms();
     make_buffers(packer);
     start_threads(packer);
@@ -561,6 +574,7 @@ void packer_free(Packer *packer)
     g_ptr_array_set_free_func(packer->idle_writers, (GDestroyNotify)blob_writer_free);
     g_ptr_array_unref(packer->idle_writers);
     index_text_free(packer->pending_index);
+    arrivals_free(packer->pending_packs);
     buffers_free(packer->pack_buffers);
     queue_free(packer->work);
     queue_free(packer->uploads);

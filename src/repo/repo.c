@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "codec/compress.h"
 #include "codec/hash.h"
+#include "repo/arrival.h"
 #include "repo/config.h"
 #include "repo/index.h"
 #include "repo/keyring.h"
@@ -380,7 +381,9 @@ bool repo_save(Repo *repo, FileType type, const char *text, size_t len, Id *ret_
     g_assert(type != FILE_KEY && type != FILE_PACK);
     if (!repo_encode(repo, text, len, &stored, &id, error) ||
         !store_put(repo->store, file_key(type, &id).text, g_bytes_get_data(stored, NULL),
-                   g_bytes_get_size(stored), false, error))
+                   g_bytes_get_size(stored), false, error) ||
+        !arrival_prove(repo->store, file_key(type, &id).text, g_bytes_get_size(stored), NULL,
+                       error))
         return false;
     *ret_id = id;
     return true;

@@ -357,6 +357,7 @@ Store *mirror_store_new(Store *first, const MirrorOptions *options)
     mirror->base.ops = &mirror_ops;
     mirror->base.location = g_strdup(first->location);
     mirror->base.lists_at_once = first->lists_at_once;
+    mirror->base.acks_may_lie = first->acks_may_lie;
     mirror->base.connections = first->connections;
     mirror->first = first;
     mirror->options = *options;

@@ -8,8 +8,8 @@
  * What arrived is what was sent: the server compares both hashes, and its ETag, when it is an MD5,
  * is compared with ours. An ETag that is another MD5 costs a GET of what lies there, one that is
  * none (encryption by a key service, some vendors) a HEAD for the length. A server that gives the
- * right ETag and then keeps nothing cannot be seen here: whoever builds on many objects lists them
- * first.
+ * right ETag and then keeps nothing cannot be seen here, one request a put being what it may cost:
+ * acks_may_lie asks those who build on objects to look for them first, many at a time.
  *
  * if_absent is If-None-Match. Where the server does not know it, and until it has refused one for
  * this reason, we look first: one GET of a byte more. On a server that lacks or ignores it two who

@@ -65,6 +65,7 @@ struct Store {
     const StoreOps *ops;
     char *location;       /* for messages: a path or URL without secrets */
     bool lists_at_once;   /* a listing shows every put that has returned, whoever made it */
+    bool acks_may_lie;    /* what put acknowledged is looked for before it is built on: a server */
     unsigned connections; /* how many uploads or reads at once make sense: 2 local, 8 S3 */
 };
 
