@@ -137,11 +137,12 @@ static void *work(void *user)
     const size_t entry = 128 * (size_t)lanes->cost->r;
     const size_t size = (lanes->cost->n + 2) * entry;
     Block *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    Block *x = table + lanes->cost->n * entry / sizeof(Block);
     unsigned lane;
+    Block *x;
 
     if (table == MAP_FAILED)
         return NULL;
+    x = table + lanes->cost->n * entry / sizeof(Block);
     (void)madvise(table, size, MADV_HUGEPAGE);
     (void)madvise(table, size, MADV_DONTDUMP);
     while ((lane = __atomic_fetch_add(&lanes->next, 1, __ATOMIC_RELAXED)) < lanes->cost->p) {
