@@ -163,10 +163,10 @@ static void tell_repaired(const Id *snapshot, const Id *saved, bool lost, bool r
 static void tell_result(const Settings *settings, const RepairSnapshotsResult *result, bool dry_run)
 {
     if (settings->json)
-        output_json(json_pack("{s:s, s:b, s:i, s:i, s:i, s:i}", "message_type", "summary",
+        output_json(json_pack("{s:s, s:b, s:i, s:i, s:i, s:i, s:i}", "message_type", "summary",
                               "dry_run", dry_run, "sound", (int)result->sound, "repaired",
                               (int)result->repaired, "removed", (int)result->removed, "unreadable",
-                              (int)result->unreadable));
+                              (int)result->unreadable, "kept", (int)result->kept));
     else if (!settings->quiet)
         printf("%u snapshots are sound, %u %srepaired, %u %sremoved\n", result->sound,
                result->repaired, dry_run ? "would be " : "", result->removed,
@@ -242,7 +242,9 @@ const Command repair_command = {
         "restored whole: files without\n"
         "what is missing, empty directories in place of those that cannot be read. Back up again "
         "first: a new backup stores anew\n"
-        "what is missing and still there, and mends the old snapshots too.",
+        "what is missing and still there, and mends the old snapshots too. A snapshot with a "
+        "directory that is whole but not of\n"
+        "the format stays beside its repaired one, with --forget as well, unless it is named.",
     .options = repair_options,
     .request_size = sizeof(RepairArgs),
     .run = repair_run,

@@ -26,6 +26,7 @@ typedef struct {
     const Snapshot *snapshot;
     Id root;        /* the new tree of the snapshot */
     bool root_lost; /* nothing can be had of it */
+    bool unlike;    /* a tree is whole but not of the format */
 } Repair;
 
 static void level_clear(gpointer level)
@@ -190,6 +191,16 @@ static bool leave(const char *path, bool complete, Tree **tree, void *user, GErr
     return true;
 }
 
+/* Another program, or a newer one, may make something of it: restic 0.14 restores names that we
+ * refuse. */
+static bool is_whole(const Repair *repair)
+{
+    const Level *level = &g_array_index(repair->levels, Level, repair->levels->len - 1);
+    g_autoptr(GBytes) text = NULL;
+
+    return blob_load(repair->repo, repair->opener, BLOB_TREE, &level->tree, &text, NULL);
+}
+
 /* A store that does not answer costs nobody a directory. */
 static bool tree_lost(const char *path, const GError *problem, void *user)
 {
@@ -199,6 +210,7 @@ static bool tree_lost(const char *path, const GError *problem, void *user)
         !g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND))
         return false;
     repair->root_lost = repair->root_lost || *path == '\0';
+    repair->unlike = repair->unlike || is_whole(repair);
     damaged(repair, *path ? path : "/", "dir-emptied", "%s", problem->message);
     return true;
 }
@@ -209,7 +221,7 @@ static bool walk_snapshot(Repair *repair, const Snapshot *snapshot, const Cancel
     WalkOps ops = { enter, leave, tree_lost, repair };
 
     repair->snapshot = snapshot;
-    repair->root_lost = false;
+    repair->root_lost = repair->unlike = false;
     g_array_set_size(repair->levels, 0);
     push_level(repair, &snapshot->tree);
     if (walk_run(repair->repo, repair->opener, &snapshot->tree, "", &ops, cancel, error))
@@ -323,7 +335,7 @@ static bool save_repaired(OpenRepo *open, const GPtrArray *all, Snapshot *snapsh
 typedef struct {
     Snapshot *snapshot; /* borrowed */
     Id tree;
-    bool lost;
+    bool lost, unlike;
 } Damage;
 
 static bool replace(OpenRepo *open, const RepairSnapshotsRequest *request,
@@ -333,6 +345,8 @@ static bool replace(OpenRepo *open, const RepairSnapshotsRequest *request,
     Snapshot *snapshot = damage->snapshot;
     const Id old = snapshot->id;
     bool saved = !damage->lost && !request->dry_run;
+    bool named = request->ids && *request->ids;
+    bool remove = request->forget && (named || !damage->unlike);
 
     if (!damage->lost) {
         snapshot->has_original = true;
@@ -343,11 +357,12 @@ static bool replace(OpenRepo *open, const RepairSnapshotsRequest *request,
             return false;
         result->repaired++;
     }
-    if (request->forget && !request->dry_run &&
+    if (remove && !request->dry_run &&
         (!lock_check(open->lock, error) || !repo_remove(open->repo, FILE_SNAPSHOT, &old, error)))
         return false;
-    result->removed += request->forget;
-    watch->repaired(&old, saved ? &snapshot->id : NULL, damage->lost, request->forget, watch->user);
+    result->removed += remove;
+    result->kept += request->forget && !remove;
+    watch->repaired(&old, saved ? &snapshot->id : NULL, damage->lost, remove, watch->user);
     return true;
 }
 
@@ -362,6 +377,7 @@ static bool walk_all(Repair *repair, const GPtrArray *chosen, GArray *damages,
             return false;
         damage.tree = repair->root;
         damage.lost = repair->root_lost;
+        damage.unlike = repair->unlike;
         if (damage.lost || !id_equal(&damage.tree, &snapshot->tree))
             g_array_append_val(damages, damage);
         else
@@ -398,6 +414,21 @@ static bool find_damage(OpenRepo *open, const RepairSnapshotsRequest *request,
            lock_check(open->lock, error) && packer_finish(packer, error);
 }
 
+static bool all_done(const RepairSnapshotsResult *result, GError **error)
+{
+    if (result->unreadable > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
+                    "%u snapshots cannot be read; name them with --forget to remove them",
+                    result->unreadable);
+    else if (result->kept > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
+                    "%u snapshots hold directories that are whole but not of the format, and were "
+                    "not removed; restore them with the program that wrote them, or name them with "
+                    "--forget to give those directories up",
+                    result->kept);
+    return result->unreadable + result->kept == 0;
+}
+
 bool op_repair_snapshots(OpenRepo *open, const RepairSnapshotsRequest *request,
                          const RepairSnapshotsWatch *watch, const Cancel *cancel,
                          RepairSnapshotsResult *ret_result, GError **error)
@@ -417,9 +448,5 @@ bool op_repair_snapshots(OpenRepo *open, const RepairSnapshotsRequest *request,
         if (!replace(open, request, watch, all, &g_array_index(damages, Damage, i), &result, error))
             return false;
     *ret_result = result;
-    if (result.unreadable > 0)
-        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u snapshots cannot be read; name them with --forget to remove them",
-                    result.unreadable);
-    return result.unreadable == 0;
+    return all_done(&result, error);
 }

@@ -11,7 +11,8 @@
 typedef struct {
     SnapshotFilter filter;
     char *const *ids; /* only these; empty: all that match */
-    bool forget;      /* then remove the old one; also one that is named and cannot be read */
+    bool forget;      /* then remove the old one; also one that is named and cannot be read, or that
+                       * holds a directory that is not of the format */
     bool dry_run;
 } RepairSnapshotsRequest;
 
@@ -28,10 +29,12 @@ typedef struct {
 
 typedef struct {
     unsigned sound, repaired, removed, unreadable; /* or would be, with dry_run */
+    unsigned kept; /* in spite of forget: they hold what is not of the format */
 } RepairSnapshotsResult;
 
 /* The lock is exclusive. BS_ERROR_CORRUPT when the index does not fit the packs: it decides what is
- * lost, so it comes first. BS_ERROR_PARTIAL: some could not be read and were left alone. */
+ * lost, so it comes first. BS_ERROR_PARTIAL: some could not be read and were left alone, or
+ * were kept. */
 bool op_repair_snapshots(OpenRepo *open, const RepairSnapshotsRequest *request,
                          const RepairSnapshotsWatch *watch, const Cancel *cancel,
                          RepairSnapshotsResult *ret_result, GError **error);

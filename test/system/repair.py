@@ -17,7 +17,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import compare_manifest
 import trees
-from scenario import BACKSTAY, FAILED, FIXTURE_PASSWORD, FIXTURES, PARTIAL, QUICK, Repo, equal, fact, finish, path, say
+import writer
+from scenario import BACKSTAY, FAILED, FIXTURE_PASSWORD, FIXTURES, PARTIAL, PASSWORD, QUICK, Repo, equal, fact, finish, path, say
 
 KILLS = int(os.environ.get('KILLS', '4' if QUICK else '8'))
 rng = random.Random(int(os.environ.get('SEED', '0')) or None)
@@ -179,6 +180,33 @@ def misuse(source):
     repo.sound('without the unreadable snapshot')
 
 
+def not_of_the_format():
+    """A directory that we refuse is not lost: its bytes are whole, and restic lists it. Nobody removes it unasked."""
+    made = writer.Writer(path('unlike'), PASSWORD)
+    unlike = made.tree([made.file('a/b', b'kept\n')])
+    first = made.snapshot([made.file('good', b'good\n'), writer.node('d', 'dir', mode=(1 << 31) | 0o755, subtree=unlike)])
+    repo = Repo(made.path, PASSWORD)
+    equal([e['code'] for e in repo.backstay('check', '--json', code=FAILED).messages('error')], ['tree-invalid'], 'check finds it')
+    for more in (['--dry-run'], []):
+        done = repo.backstay('repair', 'snapshots', '--forget', '--json', *more, code=PARTIAL)
+        equal([(d['path'], d['action']) for d in done.messages('damaged')], [('/d', 'dir-emptied')], 'repair snapshots tells of it')
+        equal((done.summary()['kept'], done.summary()['removed']), (1, 0), 'and that the snapshot stays')
+    now = {s['id']: s for s in listed(repo)}
+    equal((len(now), first in now), (2, True), 'beside the repaired one')
+    new = next(s for s in now if s != first)
+    repo.backstay('restore', new, '--target', path('out'), code=0)
+    equal(sorted(os.listdir(path('out'))), ['d', 'good'], 'which holds the rest')
+    shutil.rmtree(path('out'))
+    before = contents(repo)
+    repo.backstay('prune', code=FAILED)
+    equal(contents(repo), before, 'prune removes nothing')
+    fact('/d/a/b' in repo.restic('ls', first, code=0).text, 'and restic still lists what we do not understand')
+    repo.backstay('repair', 'snapshots', '--forget', first, code=0)
+    equal([s['id'] for s in listed(repo)], [new], 'a snapshot that is named goes')
+    repo.backstay('prune', code=0)
+    repo.sound('without the directory that is not of the format')
+
+
 def heals(source):
     """Damage inside a pack, the source still there: the next backup makes the old snapshot whole again."""
     repo = Repo.named('heals')
@@ -266,6 +294,7 @@ def main():
         sound_ones_stay()
     source = path('source')
     trees.everything(source, devices=False, big=3_000_000)
+    not_of_the_format()
     misuse(source)
     heals(source)
     trees.many(source + '/many', 300, size=20_000)
