@@ -34,7 +34,8 @@ void checking_report(Checking *checking, bool error, const char *code, const cha
         checking->result.packs_damaged = true;
     if (error && g_str_has_prefix(code, "snapshot"))
         checking->result.snapshots_damaged = true;
-    checking->watch->found(&finding, checking->watch->user);
+    if (checking->watch->found)
+        checking->watch->found(&finding, checking->watch->user);
     pthread_mutex_unlock(&checking->mutex);
 }
 

@@ -25,13 +25,14 @@ typedef struct {
     uint64_t bytes;
 } CheckOptions;
 
+/* Any of it may be NULL: the result counts all the same. */
 typedef struct {
     /* From one thread at a time, not always the same. */
     void (*found)(const Finding *finding, void *user);
     /* What an error costs: a file of a snapshot that cannot be restored whole. */
     void (*lost)(const Id *snapshot, const char *path, void *user);
     void *user;
-    _Atomic uint64_t *bytes_total, *bytes_done; /* of packs read; may be NULL */
+    _Atomic uint64_t *bytes_total, *bytes_done; /* of packs read */
 } CheckWatch;
 
 typedef struct {
