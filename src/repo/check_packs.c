@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "base/queue.h"
+#include "base/parallel.h"
 #include "codec/hash.h"
 #include "repo/checking.h"
 #include "repo/pack.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define WORKERS_MAX 8
 #define WHOLE_MAX   (160u * 1024 * 1024) /* packs up to this size are read in one piece */
@@ -20,11 +20,11 @@ typedef struct {
 
 typedef struct {
     Checking *checking;
-    GArray *files;     /* of FileInfo, sorted */
-    uint8_t *listed;   /* for each file: the index knows it */
-    GPtrArray *chosen; /* of PackJob, with read_data */
-    Queue *jobs;
-    uint64_t bytes; /* of all packs */
+    GArray *files;      /* of FileInfo, sorted */
+    uint8_t *listed;    /* for each file: the index knows it */
+    GPtrArray *chosen;  /* of PackJob, with read_data */
+    _Atomic guint next; /* of these */
+    uint64_t bytes;     /* of all packs */
 } PackCheck;
 
 static void job_free(PackJob *job)
@@ -263,33 +263,15 @@ static void check_content(Checking *checking, const PackJob *job, BlobOpener *op
         *checking->watch->bytes_done += job->size;
 }
 
-static void *worker_main(void *arg)
+static void read_chosen(void *user)
 {
-    PackCheck *check = arg;
+    PackCheck *check = user;
     g_autoptr(BlobOpener) opener = blob_opener_new(check->checking->repo);
-    PackJob *job;
+    guint i;
 
-    while ((job = queue_pop(check->jobs)))
-        if (!cancel_is_set(check->checking->cancel))
-            check_content(check->checking, job, opener);
-    return NULL;
-}
-
-static void read_chosen(PackCheck *check)
-{
-    pthread_t workers[WORKERS_MAX];
-    unsigned n = (unsigned)CLAMP(sysconf(_SC_NPROCESSORS_ONLN), 1, WORKERS_MAX);
-
-    check->jobs = queue_new(2 * WORKERS_MAX);
-    for (unsigned i = 0; i < n; i++)
-        g_assert(pthread_create(&workers[i], NULL, worker_main, check) == 0);
-    for (guint i = 0; i < check->chosen->len; i++)
-        (void)queue_push(check->jobs, g_ptr_array_index(check->chosen, i)); // closed only below
-    queue_close(check->jobs);
-    for (unsigned i = 0; i < n; i++)
-        pthread_join(workers[i], NULL);
-    queue_free(check->jobs);
-    check->checking->result.packs_read = check->chosen->len;
+    while ((i = atomic_fetch_add(&check->next, 1)) < check->chosen->len &&
+           !cancel_is_set(check->checking->cancel))
+        check_content(check->checking, g_ptr_array_index(check->chosen, i), opener);
 }
 
 bool check_packs(Checking *checking, GError **error)
@@ -313,6 +295,7 @@ bool check_packs(Checking *checking, GError **error)
         return false;
     check_unlisted(&check);
     if (checking->options->read_data)
-        read_chosen(&check);
+        parallel_run(MIN(parallel_cores(), WORKERS_MAX), read_chosen, &check);
+    checking->result.packs_read = chosen->len;
     return cancel_check(checking->cancel, error);
 }

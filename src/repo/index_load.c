@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/index_load.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "repo/index_cache.h"
 #include "repo/index_merge.h"
 #include "repo/repo.h"
 #include <pthread.h>
-#include <unistd.h>
 
 #define THREADS_MAX 8u
 
@@ -108,7 +108,7 @@ static void note_problem(Loading *loading, const Id *object, GError *error)
     pthread_mutex_unlock(&loading->mutex);
 }
 
-static void *load_objects(void *user)
+static void load_objects(void *user)
 {
     Loading *loading = user;
     g_autoptr(GArray) packs = g_array_new(false, false, sizeof(Id));
@@ -122,29 +122,13 @@ static void *load_objects(void *user)
         if (!load_object(loading, object, &piece, &error))
             note_problem(loading, object, error);
     }
-    return NULL;
 }
 
-static unsigned n_threads(Loading *loading)
+static unsigned n_threads(const Loading *loading)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t wanted = MAX(repo_store(loading->repo)->connections, (unsigned)MAX(cores, 1));
+    unsigned wanted = MAX(repo_store(loading->repo)->connections, parallel_cores());
 
     return (unsigned)MIN(MIN(wanted, THREADS_MAX), loading->n);
-}
-
-static void run_threads(Loading *loading)
-{
-    pthread_t threads[THREADS_MAX];
-    unsigned wanted = n_threads(loading);
-    unsigned n = 0;
-
-    // this thread is one of them: it goes on alone where no other can be started
-    while (n + 1 < wanted && pthread_create(&threads[n], NULL, load_objects, loading) == 0)
-        n++;
-    load_objects(loading);
-    while (n > 0)
-        pthread_join(threads[--n], NULL);
 }
 
 static GError *with_way_out(GError *error)
@@ -178,7 +162,7 @@ static bool load_into(Repo *repo, const Cancel *cancel, const Id *objects, size_
 
     g_array_set_clear_func(problems, problem_clear);
     pthread_mutex_init(&loading.mutex, NULL);
-    run_threads(&loading);
+    parallel_run(n_threads(&loading), load_objects, &loading);
     pthread_mutex_destroy(&loading.mutex);
     if (loading.failure) {
         g_propagate_error(error, with_way_out(loading.failure));

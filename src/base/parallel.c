@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/parallel.h"
+
+#include <glib.h>
+#include <pthread.h>
+#include <unistd.h>
+
+typedef struct {
+    void (*work)(void *user);
+    void *user;
+} Call;
+
+static void *thread_main(void *arg)
+{
+    const Call *call = arg;
+
+    call->work(call->user);
+    return NULL;
+}
+
+void parallel_run(unsigned n, void (*work)(void *user), void *user)
+{
+    pthread_t threads[PARALLEL_MAX - 1];
+    Call call = { work, user };
+    unsigned others = 0;
+
+    while (others + 1 < MIN(n, PARALLEL_MAX) &&
+           pthread_create(&threads[others], NULL, thread_main, &call) == 0)
+        others++;
+    work(user);
+    while (others > 0)
+        pthread_join(threads[--others], NULL);
+}
+
+unsigned parallel_cores(void)
+{
+    return (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/parallel.h"
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#define ITEMS 1000
+
+typedef struct {
+    _Atomic unsigned next, calls, done;
+    _Atomic bool here; /* the caller's thread was one of them */
+    pthread_t caller;
+    unsigned taken[ITEMS];
+    unsigned wait_for; /* so many calls at once, or the test hangs */
+} Work;
+
+static void work(void *user)
+{
+    Work *items = user;
+    unsigned i;
+
+    atomic_fetch_add(&items->calls, 1);
+    if (pthread_equal(pthread_self(), items->caller))
+        atomic_store(&items->here, true);
+    while (atomic_load(&items->calls) < items->wait_for)
+        usleep(100);
+    while ((i = atomic_fetch_add(&items->next, 1)) < ITEMS)
+        items->taken[i]++;
+    atomic_fetch_add(&items->done, 1);
+}
+
+static void all_threads_work_at_once_and_end(void)
+{
+    static const struct {
+        unsigned n, want;
+    } cases[] = { { 0, 1 }, { 1, 1 }, { 2, 2 }, { 5, 5 }, { PARALLEL_MAX + 9, PARALLEL_MAX } };
+
+    for (size_t c = 0; c < G_N_ELEMENTS(cases); c++) {
+        Work items = { .caller = pthread_self(), .wait_for = cases[c].want };
+
+        g_test_message("%u threads", cases[c].n);
+        parallel_run(cases[c].n, work, &items);
+        g_assert_cmpuint(items.calls, ==, cases[c].want);
+        g_assert_cmpuint(items.done, ==, cases[c].want);
+        g_assert_true(items.here);
+        for (unsigned i = 0; i < ITEMS; i++)
+            g_assert_cmpuint(items.taken[i], ==, 1);
+    }
+}
+
+static void there_is_a_processor(void)
+{
+    g_assert_cmpuint(parallel_cores(), >=, 1);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/parallel/run", all_threads_work_at_once_and_end);
+    g_test_add_func("/parallel/cores", there_is_a_processor);
+    return g_test_run();
+}
