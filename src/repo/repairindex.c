@@ -2,11 +2,11 @@
 #include "repo/repairindex.h"
 
 #include "base/error.h"
-#include "repo/pack.h"
-#include "repo/packer.h"
+#include "repo/packask.h"
 #include <stdlib.h>
 
 #define INDEX_BLOBS 50000
+#define ASKS        64u /* packs asked at once: their headers are in memory, a megabyte at most each */
 
 typedef enum {
     UNKNOWN, /* no readable index object names it */
@@ -24,6 +24,7 @@ typedef struct {
     GArray *bad_objects; /* of Id */
     GArray *files;       /* of FileInfo, sorted */
     Verdict *verdicts;   /* one for each file */
+    GPtrArray *asks;     /* of PackAsk: packs to be asked next */
 
     BlobOpener *opener;
     Index *claims;  /* empty: what is moved is stored anew */
@@ -147,44 +148,9 @@ static bool judge(Repair *repair, GError **error)
 
 /* ---- damaged packs ---- */
 
-typedef struct {
-    const FileInfo *file;
-    const PackBlob *blobs;
-    size_t n;
-} PackView;
-
-/* How many blobs cannot be had; the others are moved when there is a packer. */
-static bool open_blobs(const Repair *repair, const PackView *view, Packer *packer,
-                       uint64_t *ret_lost, GError **error)
-{
-    *ret_lost = 0;
-    for (size_t i = 0; i < view->n; i++) {
-        const PackBlob *blob = &view->blobs[i];
-        BlobPlace place = { view->file->id, blob->offset, blob->length, blob->plain_len };
-        g_autoptr(GBytes) plain = NULL;
-        g_autoptr(GError) problem = NULL;
-        Id id;
-
-        if (!cancel_check(repair->cancel, error))
-            return false;
-        if (blob_load_at(repair->repo, repair->opener, &blob->id, &place, &plain, &problem)) {
-            if (packer && !packer_store(packer, blob->type, g_bytes_get_data(plain, NULL),
-                                        g_bytes_get_size(plain), &id, error))
-                return false;
-        } else if (is_damage(problem)) {
-            ++*ret_lost;
-        } else {
-            g_propagate_error(error, g_steal_pointer(&problem));
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The pack leaves the index; what is sound in it does not. */
-static bool rescue(Repair *repair, const PackView *view, GError **error)
+static bool rescue(Repair *repair, const Id *pack, const GArray *blobs, GError **error)
 {
-    FileKey key = file_key(FILE_PACK, &view->file->id);
     uint64_t lost = 0;
 
     if (!repair->packer) {
@@ -194,15 +160,17 @@ static bool rescue(Repair *repair, const PackView *view, GError **error)
             &(PackerOptions){ .dry_run = repair->options->dry_run, .claims = repair->claims },
             repair->cancel);
     }
-    if (!still_locked(repair, error) || !open_blobs(repair, view, repair->packer, &lost, error))
+    if (!still_locked(repair, error) ||
+        !pack_open_blobs(repair->repo, repair->opener, pack, blobs, repair->packer, repair->cancel,
+                         &lost, error))
         return false;
     repair->stats.packs_damaged++;
-    repair->stats.blobs_moved += view->n - lost;
+    repair->stats.blobs_moved += blobs->len - lost;
     repair->stats.blobs_lost += lost;
     repair->stats.changed = true;
-    report(repair, "pack-damaged", key.text,
-           "%zu of its %zu blobs are sound and go into a new pack; it leaves the index",
-           (size_t)(view->n - lost), view->n);
+    report(repair, "pack-damaged", file_key(FILE_PACK, pack).text,
+           "%u of its %u blobs are sound and go into a new pack; it leaves the index",
+           blobs->len - (guint)lost, blobs->len);
     return true;
 }
 
@@ -230,49 +198,53 @@ static bool add_pack(Repair *repair, const Id *pack, const PackBlob *blobs, size
     return index_text_n_blobs(repair->text) < INDEX_BLOBS || save_text(repair, error);
 }
 
-static bool is_whole(const Repair *repair, const PackView *view, bool *ret_whole, GError **error)
+/* What a pack says of itself decides; what the index knows, when that is damaged. */
+static bool take_answer(Repair *repair, const PackAsk *ask, GError **error)
 {
-    uint64_t lost = 0;
+    const Id *pack = &ask->file.id;
+    FileKey key = file_key(FILE_PACK, pack);
 
-    if (repair->options->read_data && !open_blobs(repair, view, NULL, &lost, error))
+    if (ask->problem && !is_damage(ask->problem)) {
+        g_propagate_error(error, g_error_copy(ask->problem));
         return false;
-    *ret_whole = lost == 0;
-    return true;
-}
-
-/* known: what the index says, n == 0 when it says nothing. */
-static bool reread_pack(Repair *repair, const FileInfo *file, const PackBlob *known, size_t n,
-                        GError **error)
-{
-    FileKey key = file_key(FILE_PACK, &file->id);
-    g_autoptr(GArray) header = NULL;
-    g_autoptr(GError) problem = NULL;
-    PackView view = { file, known, n };
-    bool whole = false;
-
-    if (pack_read_header(repair->repo, &file->id, file->size, &header, &problem)) {
-        view.blobs = (const PackBlob *)(void *)header->data;
-        view.n = header->len;
-        if (!is_whole(repair, &view, &whole, error))
-            return false;
-    } else if (!is_damage(problem)) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return false;
-    } else if (n == 0) {
+    }
+    if (!ask->header && !ask->known) {
         repair->stats.packs_unreadable++;
         repair->stats.packs_damaged++;
         report(repair, "pack-unreadable", key.text, "is in no index and stays so: %s",
-               problem->message);
+               ask->problem->message);
         return true;
     }
-    if (!whole)
-        return rescue(repair, &view, error);
+    if (!ask->header || ask->lost > 0)
+        return rescue(repair, pack, ask->header ? ask->header : ask->known, error);
     repair->stats.packs_read++;
-    if (n == 0) {
+    if (!ask->known) {
         repair->stats.changed = true;
-        report(repair, "pack-added", key.text, "was in no index; its %zu blobs are now", view.n);
+        report(repair, "pack-added", key.text, "was in no index; its %u blobs are now",
+               ask->header->len);
     }
-    return add_pack(repair, &file->id, view.blobs, view.n, error);
+    return add_pack(repair, pack, (const PackBlob *)(void *)ask->header->data, ask->header->len,
+                    error);
+}
+
+static bool take_answers(Repair *repair, GError **error)
+{
+    bool ok = true;
+
+    pack_ask_all(repair->repo, repair->asks, repair->options->read_data, repair->cancel);
+    for (guint i = 0; ok && i < repair->asks->len; i++)
+        ok = cancel_check(repair->cancel, error) &&
+             take_answer(repair, g_ptr_array_index(repair->asks, i), error);
+    g_ptr_array_set_size(repair->asks, 0);
+    return ok;
+}
+
+/* known: what the index says, n == 0 when it says nothing. */
+static bool ask_pack(Repair *repair, const FileInfo *file, const PackBlob *known, size_t n,
+                     GError **error)
+{
+    g_ptr_array_add(repair->asks, pack_ask_new(file, known, n));
+    return repair->asks->len < ASKS || take_answers(repair, error);
 }
 
 static bool rewrite_pack(const Id *pack, const PackBlob *blobs, size_t n, void *user,
@@ -286,7 +258,7 @@ static bool rewrite_pack(const Id *pack, const PackBlob *blobs, size_t n, void *
     if (!file)
         return true;
     if (*verdict_of(repair, file) == REREAD)
-        return reread_pack(repair, file, blobs, n, error);
+        return ask_pack(repair, file, blobs, n, error);
     repair->stats.packs_kept++;
     return add_pack(repair, pack, blobs, n, error);
 }
@@ -297,14 +269,15 @@ static bool read_unknown(Repair *repair, GError **error)
     for (guint i = 0; i < repair->files->len; i++)
         if (repair->verdicts[i] == UNKNOWN &&
             (!cancel_check(repair->cancel, error) ||
-             !reread_pack(repair, &g_array_index(repair->files, FileInfo, i), NULL, 0, error)))
+             !ask_pack(repair, &g_array_index(repair->files, FileInfo, i), NULL, 0, error)))
             return false;
-    return true;
+    return take_answers(repair, error);
 }
 
 static bool write_new(Repair *repair, GError **error)
 {
     return index_each_pack(repo_index(repair->repo), rewrite_pack, repair, error) &&
+           take_answers(repair, error) &&
            (index_text_n_blobs(repair->text) == 0 || save_text(repair, error)) &&
            (!repair->packer || repair->options->dry_run || packer_finish(repair->packer, error));
 }
@@ -347,6 +320,7 @@ bool repair_index(Repo *repo, const RepairIndexOptions *options, const RepairInd
     bool ok;
 
     repair.bad_objects = g_array_new(FALSE, FALSE, sizeof(Id));
+    repair.asks = g_ptr_array_new_with_free_func((GDestroyNotify)pack_ask_free);
     repair.opener = blob_opener_new(repo);
     repair.text = index_text_new();
     ok = run(&repair, error);
@@ -354,6 +328,7 @@ bool repair_index(Repo *repo, const RepairIndexOptions *options, const RepairInd
     index_free(repair.claims);
     index_text_free(repair.text);
     blob_opener_free(repair.opener);
+    g_ptr_array_unref(repair.asks);
     g_free(repair.verdicts);
     g_clear_pointer(&repair.files, g_array_unref);
     g_array_unref(repair.bad_objects);
