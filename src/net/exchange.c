@@ -16,7 +16,8 @@
 #define KEEPALIVE_IDLE_S  30
 #define KEEPALIVE_EVERY_S 15
 
-/* libcurl's own 16 and 64 KiB cost a turn of the loop each. */
+/* Seconds of CPU a GiB, 16 MiB bodies over loopback: receiving 0.33 with libcurl's own 16 KiB, 0.25
+ * with 64, 0.23 with 256 and 512; sending 0.28 with its own 64 KiB, 0.21 with 512, 0.26 beyond. */
 #define RECEIVE_BUFFER (256 * 1024L)
 #define SEND_BUFFER    (512 * 1024L)
 

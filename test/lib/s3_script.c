@@ -33,9 +33,16 @@ static bool answer(HttpConn *conn, const HttpServed *request, void *user)
 
 void script_begin(Script *script, const Answer *answers, size_t n, const S3Options *options)
 {
-    S3TestPlace place = {
-        .bucket = "bucket", .prefix = "pre", .access_key = "key", .secret_key = "secret"
-    };
+    S3TestPlace place = { .access_key = "key", .secret_key = "secret" };
+
+    if (options)
+        place.options = *options;
+    script_begin_at(script, answers, n, &place);
+}
+
+void script_begin_at(Script *script, const Answer *answers, size_t n, const S3TestPlace *at)
+{
+    S3TestPlace place = *at;
 
     script->answers = answers;
     script->n = n;
@@ -43,8 +50,8 @@ void script_begin(Script *script, const Answer *answers, size_t n, const S3Optio
     script->asked = g_ptr_array_new_with_free_func(g_free);
     script->server = http_server_new(answer, script, NULL);
     place.endpoint = http_server_url(script->server);
-    if (options)
-        place.options = *options;
+    place.bucket = "bucket";
+    place.prefix = "pre";
     s3_test_store_open(&place, &script->test);
     script->store = script->test.store;
 }

@@ -26,6 +26,7 @@ typedef struct {
 
 /* options may be NULL; answers are borrowed until the end. */
 void script_begin(Script *script, const Answer *answers, size_t n, const S3Options *options);
+void script_begin_at(Script *script, const Answer *answers, size_t n, const S3TestPlace *at);
 /* Asserts that everything was said, and nothing else asked for. */
 void script_end(Script *script);
 

@@ -6,7 +6,8 @@ void s3_test_store_open(const S3TestPlace *place, S3TestStore *ret_store)
     HttpOptions http = { .ca_file = place->ca, .stall_ms = place->stall_ms };
     AwsSources sources = { .access_key = place->access_key,
                            .secret_key = place->secret_key,
-                           .session_token = place->session_token };
+                           .session_token = place->session_token,
+                           .shared_file = place->shared_file };
     S3Place where = { .endpoint = (char *)place->endpoint,
                       .bucket = (char *)place->bucket,
                       .prefix = place->prefix ? (char *)place->prefix : "" };

@@ -14,6 +14,7 @@ typedef struct {
     const char *endpoint, *ca;   /* ca: NULL over plain HTTP */
     const char *bucket, *prefix; /* prefix: NULL for none */
     const char *access_key, *secret_key, *session_token;
+    const char *shared_file; /* of keys, instead of those */
     int64_t stall_ms;
     S3Options options; /* what is not said above */
 } S3TestPlace;

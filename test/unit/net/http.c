@@ -447,6 +447,41 @@ static void cut_answers_are_transient(void)
     }
 }
 
+static bool refuses_early(HttpConn *conn, G_GNUC_UNUSED const HttpServed *request, void *user)
+{
+    (void)http_conn_say(conn, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+    if (*(bool *)user)
+        http_conn_reset(conn);
+    return false;
+}
+
+/* A refusal is heard while the body is still on its way; a reset behind it may come first. */
+static void early_refusals_are_heard(void)
+{
+    size_t len = 16u << 20;
+    g_autofree uint8_t *body = g_malloc0(len);
+
+    for (unsigned round = 0; round < 6; round++) {
+        bool resets = round >= 3;
+        HttpServer *server = http_server_new(refuses_early, &resets, NULL);
+        g_autoptr(HttpClient) client = client_standard();
+        HttpRequest request = {
+            .method = "PUT", .url = http_server_url(server), .body = body, .body_len = len
+        };
+        g_auto(HttpReply) reply = { 0 };
+        g_autoptr(GError) error = NULL;
+
+        if (http_request(client, &request, &reply, &error))
+            g_assert_cmpuint(reply.status, ==, 403);
+        else if (resets)
+            g_assert_error(error, BS_ERROR, BS_ERROR_TRANSIENT);
+        else
+            g_assert_no_error(error);
+        g_test_message("%u: %s", round, error ? error->message : "heard");
+        http_server_free(server);
+    }
+}
+
 static bool never_answers(HttpConn *conn, G_GNUC_UNUSED const HttpServed *request,
                           G_GNUC_UNUSED void *user)
 {
@@ -565,6 +600,23 @@ static void refuses_what_it_cannot_send(void)
         g_assert_error(error, BS_ERROR, BS_ERROR_USAGE);
         g_assert_null(strstr(error->message, "secret"));
     }
+}
+
+static void proxies_come_from_the_environment(void)
+{
+    HttpServer *proxy = http_server_new(echo, NULL, NULL);
+    g_autoptr(HttpClient) client = client_standard();
+    g_autoptr(GError) error = NULL;
+    g_auto(HttpReply) reply = { 0 };
+
+    g_assert_true(g_setenv("http_proxy", http_server_url(proxy), TRUE));
+    get(client, "http://no-such-host.invalid:8080", "/a?b", &reply, &error);
+    g_unsetenv("http_proxy");
+    g_assert_no_error(error);
+    g_assert_true(g_str_has_prefix(http_reply_header(&reply, "x-head"),
+                                   "GET http://no-such-host.invalid:8080/a?b HTTP/1.1\\r\\n"
+                                   "Host: no-such-host.invalid:8080\\r\\n"));
+    http_server_free(proxy);
 }
 
 /* ---- Retry-After ---- */
@@ -763,11 +815,13 @@ int main(int argc, char **argv)
                     hosts_do_not_take_each_others_connections);
     g_test_add_func("/http/a dead connection is replaced", a_dead_connection_is_replaced);
     g_test_add_func("/http/cut answers are transient", cut_answers_are_transient);
+    g_test_add_func("/http/early refusals are heard", early_refusals_are_heard);
     g_test_add_func("/http/silence is transient", silence_is_transient);
     g_test_add_func("/http/a trickle is transient", a_trickle_is_transient);
     g_test_add_func("/http/cancel ends a request", cancel_ends_a_request);
     g_test_add_func("/http/nobody there is transient", nobody_there_is_transient);
     g_test_add_func("/http/refuses what it cannot send", refuses_what_it_cannot_send);
+    g_test_add_func("/http/proxies come from the environment", proxies_come_from_the_environment);
     g_test_add_func("/http/says when to come back", says_when_to_come_back);
 #define TLS_TEST(fact, run) g_test_add("/http/tls/" fact, Zoo, NULL, zoo_set_up, run, zoo_tear_down)
     TLS_TEST("trusts our authority only", trusts_our_authority_only);

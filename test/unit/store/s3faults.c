@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Single objects of the S3 store, and answers that a sound server does not give. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "lib/s3_script.h"
+#include "lib/tempdir.h"
 
 #include <string.h>
 
@@ -168,6 +170,45 @@ static void a_redirect_to_the_same_host_is_followed(void)
     assert_asked(&other, 0, "PUT /bucket/pre/data/a HTTP/1.1\r\n");
     script_end(&script);
     script_end(&other);
+}
+
+/* ---- keys that end ---- */
+
+#define KEYS(name) "[default]\naws_access_key_id = " name "\naws_secret_access_key = secret\n"
+
+static void keys_are_renewed_once(void)
+{
+    static const Answer answers[] = {
+        { "200 OK", "", "text" },
+        { "400 No", "", ERROR("ExpiredToken") },
+        { "200 OK", "", "text" },
+        { "403 No", "", ERROR("InvalidAccessKeyId") }, // no newer ones so soon
+    };
+    char *dir = tempdir_new();
+    g_autofree char *file = g_build_filename(dir, "keys", NULL);
+    S3TestPlace place = { .shared_file = file };
+    g_autoptr(GError) denied = NULL;
+    Script script;
+
+    clock_set(clock_now());
+    tempdir_write(dir, "keys", KEYS("first"), strlen(KEYS("first")));
+    script_begin_at(&script, answers, G_N_ELEMENTS(answers), &place);
+    for (unsigned round = 0; round < 2; round++) {
+        g_autoptr(GBytes) data = NULL;
+        g_autoptr(GError) error = NULL;
+
+        store_get_whole(script.store, "data/a", 10, &data, &error);
+        g_assert_no_error(error);
+        tempdir_write(dir, "keys", KEYS("other"), strlen(KEYS("other")));
+        if (round == 0)
+            clock_sleep_ms(3600 * 1000);
+    }
+    assert_failed(store_remove(script.store, "data/a", &denied), &denied, BS_ERROR_DENIED,
+                  "does not know this access key");
+    assert_asked(&script, 1, "Credential=first/");
+    assert_asked(&script, 2, "Credential=other/");
+    script_end(&script);
+    tempdir_remove(dir);
 }
 
 /* ---- puts ---- */
@@ -463,6 +504,7 @@ int main(int argc, char **argv)
     TEST("being sent round in circles ends", being_sent_round_in_circles_ends);
     TEST("a foreign host gets nothing", a_foreign_host_gets_nothing);
     TEST("a redirect to the same host is followed", a_redirect_to_the_same_host_is_followed);
+    TEST("keys are renewed once", keys_are_renewed_once);
     TEST("a put is proved", a_put_is_proved);
     TEST("opaque ETags are learned", opaque_etags_are_learned);
     TEST("objects are made as told", objects_are_made_as_told);
