@@ -173,9 +173,9 @@ static char *temporary_name(const char *base)
     return g_strdup_printf("%s-tmp-%016" G_GINT64_MODIFIER "x", base, random);
 }
 
-/* The temporary file, whole and on the disk, but under its temporary name. */
+/* The temporary file, whole and (unless unsynced) on the disk, but under its temporary name. */
 static bool fill_temporary(int dirfd, const char *temporary, FsFill fill, void *user, mode_t mode,
-                           const char *path, GError **error)
+                           FsWrite how, const char *path, GError **error)
 {
     fs_autoclose int fd =
         openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -190,7 +190,7 @@ static bool fill_temporary(int dirfd, const char *temporary, FsFill fill, void *
         bs_error_errno(error, errno, "chmod %s", path);
         return false;
     }
-    if (fsync(fd) != 0) {
+    if (how != FS_UNSYNCED && fsync(fd) != 0) {
         bs_error_errno(error, errno, "fsync %s", path);
         return false;
     }
@@ -200,7 +200,7 @@ static bool fill_temporary(int dirfd, const char *temporary, FsFill fill, void *
 /* Gives the temporary file its name: 0, or -1 with errno. */
 static int give_name(int dirfd, const char *temporary, const char *base, FsWrite how)
 {
-    if (how == FS_REPLACE)
+    if (how != FS_IF_ABSENT)
         return renameat(dirfd, temporary, dirfd, base);
     // one step that leaves nothing behind; NFS and older FUSE do not have it, but have links
     if (renameat2(dirfd, temporary, dirfd, base, RENAME_NOREPLACE) == 0)
@@ -218,7 +218,7 @@ bool fs_fill_durable_at(int dirfd, const char *name, const char *path, FsFill fi
 {
     g_autofree char *temporary = temporary_name(name);
 
-    if (!fill_temporary(dirfd, temporary, fill, user, mode, path, error)) {
+    if (!fill_temporary(dirfd, temporary, fill, user, mode, how, path, error)) {
         (void)unlinkat(dirfd, temporary, 0);
         return false;
     }
@@ -233,7 +233,7 @@ bool fs_fill_durable_at(int dirfd, const char *name, const char *path, FsFill fi
         bs_error_errno(error, errnum, "create %s", path);
         return false;
     }
-    return fs_sync_dir_fd(dirfd, path, error);
+    return how == FS_UNSYNCED || fs_sync_dir_fd(dirfd, path, error);
 }
 
 typedef struct {

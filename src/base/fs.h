@@ -26,6 +26,7 @@ bool fs_read_file(const char *path, size_t bound, GBytes **ret_bytes, GError **e
 typedef enum {
     FS_REPLACE,   /* rename over an existing file */
     FS_IF_ABSENT, /* BS_ERROR_EXISTS when there is one, and it stays as it is */
+    FS_UNSYNCED,  /* replaces, atomic but not durable: after a power loss it may be gone or cut */
 } FsWrite;
 
 /*

@@ -21,6 +21,7 @@
 typedef struct {
     Store base;
     bool create;
+    bool unsynced;
     pthread_mutex_t mutex;
     int root;            /* -1 until it was there */
     GHashTable *durable; /* set of directories whose own entry is known to be on the disk */
@@ -62,6 +63,11 @@ static int open_below(LocalStore *local, const char *key, int flags, GError **er
     if (fd < 0)
         g_prefix_error(error, "%s: ", local->base.location);
     return fd;
+}
+
+static bool sync_dir(const LocalStore *local, int fd, GError **error)
+{
+    return local->unsynced || fs_sync_dir_fd(fd, local->base.location, error);
 }
 
 /* mkdir -p, each new entry made durable. */
@@ -140,8 +146,7 @@ static bool make_dir(LocalStore *local, const char *dir, GError **error)
     if (!make_dir(local, parent, error))
         return false;
     fd = open_below(local, parent, OPEN_DIR, error);
-    if (fd < 0 || !make_entry(local, fd, name, dir, error) ||
-        !fs_sync_dir_fd(fd, local->base.location, error))
+    if (fd < 0 || !make_entry(local, fd, name, dir, error) || !sync_dir(local, fd, error))
         return false;
     set_durable(local, dir);
     return true;
@@ -204,7 +209,8 @@ static bool put_content(LocalStore *local, const char *key, Content *content, Fs
         return false;
     mode = is_shared_with_group(local) ? 0440 : 0400;
     content->path = path;
-    return fs_fill_durable_at(fd, name, path, fill_object, content, mode, how, error);
+    return fs_fill_durable_at(fd, name, path, fill_object, content, mode,
+                              local->unsynced && how == FS_REPLACE ? FS_UNSYNCED : how, error);
 }
 
 static bool local_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
@@ -307,7 +313,7 @@ static bool local_remove(Store *store, const char *key, GError **error)
         bs_error_errno(error, errno, "remove %s/%s", store->location, key);
         return false;
     }
-    return fs_sync_dir_fd(fd, store->location, error);
+    return sync_dir(local, fd, error);
 }
 
 /* ---- listing ---- */
@@ -537,4 +543,12 @@ Store *local_store_new(const char *path, bool create)
     pthread_mutex_init(&local->mutex, NULL);
     local->durable = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return &local->base;
+}
+
+Store *local_store_new_unsynced(const char *path)
+{
+    Store *store = local_store_new(path, true);
+
+    ((LocalStore *)store)->unsynced = true;
+    return store;
 }

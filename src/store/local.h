@@ -10,3 +10,6 @@
 
 /* The directory need not exist yet: put makes what is missing (create true) or fails (false). */
 Store *local_store_new(const char *path, bool create);
+/* For what can be had again: makes what is missing, and a put that may replace syncs nothing: after
+ * a power loss its object may be gone or cut. */
+Store *local_store_new_unsynced(const char *path);

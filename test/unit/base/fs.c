@@ -231,6 +231,8 @@ static void a_durable_write_has_content_and_mode(Place *place, gconstpointer dat
     g_assert_true(write_text(place->path, "two", FS_REPLACE, NULL));
     (void)umask(umask_before);
     assert_holds(place->path, "two");
+    g_assert_true(write_text(place->path, "three", FS_UNSYNCED, NULL));
+    assert_holds(place->path, "three");
     g_assert_cmpint(stat(place->path, &st), ==, 0);
     g_assert_cmpint(st.st_mode & 07777, ==, 0640);
     g_assert_cmpuint(count_names(place->dir), ==, 1);

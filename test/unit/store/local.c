@@ -19,6 +19,15 @@ static Store *make(void **ret_place)
     return local_store_new(path, true);
 }
 
+static Store *make_unsynced(void **ret_place)
+{
+    g_autofree char *path = NULL;
+
+    *ret_place = tempdir_new();
+    path = g_build_filename(*ret_place, "to", "be made", NULL);
+    return local_store_new_unsynced(path);
+}
+
 static void discard(Store *store, void *place)
 {
     store_free(store);
@@ -302,12 +311,14 @@ static void cleaning_takes_old_leftovers_only(Place *place, G_GNUC_UNUSED gconst
 
 int main(int argc, char **argv)
 {
-    static const StoreMaker maker = {
-        .name = "local", .open = make, .close = discard, .n_listed = 3000
+    static const StoreMaker makers[] = {
+        { .name = "local", .open = make, .close = discard, .n_listed = 3000 },
+        { .name = "local-unsynced", .open = make_unsynced, .close = discard, .n_listed = 300 },
     };
 
     g_test_init(&argc, &argv, NULL);
-    store_conformance_add(&maker);
+    for (size_t i = 0; i < G_N_ELEMENTS(makers); i++)
+        store_conformance_add(&makers[i]);
     ADD(makes_its_root_only_when_asked);
     ADD(files_are_read_only_and_private);
     ADD(the_group_shares_what_config_shares);
