@@ -358,6 +358,7 @@ Store *mirror_store_new(Store *first, const MirrorOptions *options)
     mirror->base.location = g_strdup(first->location);
     mirror->base.lists_at_once = first->lists_at_once;
     mirror->base.acks_may_lie = first->acks_may_lie;
+    mirror->base.far = first->far;
     mirror->base.connections = first->connections;
     mirror->first = first;
     mirror->options = *options;

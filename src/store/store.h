@@ -66,6 +66,7 @@ struct Store {
     char *location;       /* for messages: a path or URL without secrets */
     bool lists_at_once;   /* a listing shows every put that has returned, whoever made it */
     bool acks_may_lie;    /* what put acknowledged is looked for before it is built on: a server */
+    bool far;             /* a request takes long or costs money: copies are worth keeping */
     unsigned connections; /* how many uploads or reads at once make sense: 2 local, 8 S3 */
 };
 

@@ -216,6 +216,7 @@ Store *flaky_store_new(Store *next)
     flaky->base.connections = next->connections;
     flaky->base.acks_may_lie = next->acks_may_lie;
     flaky->base.lists_at_once = next->lists_at_once;
+    flaky->base.far = next->far;
     flaky->next = next;
     pthread_mutex_init(&flaky->mutex, NULL);
     return &flaky->base;
