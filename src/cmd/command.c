@@ -28,6 +28,8 @@ const GOptionEntry global_options[] = {
       NULL },
     { "key-hint", 0, 0, ARG_TEXT, AT(key_hint), "id of the key to try first", "ID" },
     { "cache-dir", 0, 0, ARG_TEXT, AT(cache_dir), "directory of the caches", "DIR" },
+    { "cache-size", 0, 0, ARG_TEXT, AT(cache_size),
+      "bytes of each far repository kept in it, such as 2G (default 10G)", "SIZE" },
     { "no-cache", 0, 0, ARG_FLAG, AT(no_cache), "work without a local cache", NULL },
     { "no-lock", 0, 0, ARG_FLAG, AT(no_lock),
       "do not lock the repository (commands that only read)", NULL },

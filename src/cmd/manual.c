@@ -197,6 +197,7 @@ static const Term environment[] = {
     { "BACKSTAY_COMPRESSION , BACKSTAY_PACK_SIZE , BACKSTAY_KEY_HINT , BACKSTAY_RETRY_LOCK",
       "Defaults of the options of the same name." },
     { "BACKSTAY_CACHE_DIR", "Directory of the caches." },
+    { "BACKSTAY_CACHE_SIZE", "Bytes of each far repository kept in it." },
     { "BACKSTAY_CACERT , BACKSTAY_TLS_CLIENT_CERT , BACKSTAY_LIMIT_UPLOAD , "
       "BACKSTAY_LIMIT_DOWNLOAD , BACKSTAY_RETRY_DEADLINE",
       "Defaults of the options of the same name. AWS_CA_BUNDLE and SSL_CERT_FILE are obeyed, "

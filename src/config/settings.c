@@ -22,6 +22,7 @@ void settings_clear(Settings *settings)
     g_free(settings->retry_lock);
     g_free(settings->compression);
     g_free(settings->pack_size);
+    g_free(settings->cache_size);
     g_free(settings->state_dir);
     g_free(settings->cacert);
     g_free(settings->tls_client_cert);
@@ -173,6 +174,7 @@ bool settings_complete(Settings *settings, GError **error)
     default_from_env(&settings->pack_size, "PACK_SIZE");
     default_from_env(&settings->retry_lock, "RETRY_LOCK");
     default_from_env(&settings->cache_dir, "CACHE_DIR");
+    default_from_env(&settings->cache_size, "CACHE_SIZE");
     default_from_env(&settings->state_dir, "STATE_DIR");
     if (!settings->cache_dir)
         settings->cache_dir = default_dir("/var/cache", g_get_user_cache_dir());

@@ -19,6 +19,7 @@ typedef struct {
     gboolean no_cache, no_lock, json, quiet, no_extra_verify;
     gint verbose;
     char *retry_lock, *compression, *pack_size;
+    char *cache_size; /* of copies, as written; NULL: the default */
     char *cacert, *tls_client_cert, *limit_upload, *limit_download, *retry_deadline;
     char **options; /* -o, as written; settings_add_option() */
     /* worked out by settings_complete: */

@@ -3,6 +3,11 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "plan/amount.h"
+
+/* A far repository's copies: the trees of 100 million files are 7 GB (repository format, "Scale").
+ */
+#define CACHE_BYTES (UINT64_C(10) << 30)
 
 static void warn_index(const Id *object, const GError *problem)
 {
@@ -10,7 +15,16 @@ static void warn_index(const Id *object, const GError *problem)
              id_hex(object).text, "error", problem->message, NULL);
 }
 
-static RepoOptions repo_options_from(const Settings *settings)
+static bool parse_cache_size(const char *text, uint64_t *ret_bytes, GError **error)
+{
+    *ret_bytes = CACHE_BYTES;
+    if (!text || size_parse(text, ret_bytes, error))
+        return true;
+    g_prefix_error(error, "--cache-size: ");
+    return false;
+}
+
+static bool repo_options_from(const Settings *settings, RepoOptions *ret_options, GError **error)
 {
     static const CompressMode modes[] = {
         [SETTINGS_COMPRESS_AUTO] = COMPRESS_AUTO,
@@ -19,7 +33,7 @@ static RepoOptions repo_options_from(const Settings *settings)
         [SETTINGS_COMPRESS_LEVEL] = COMPRESS_LEVEL,
     };
 
-    return (RepoOptions){
+    *ret_options = (RepoOptions){
         .cache_dir = settings->cache_dir,
         .key_hint = settings->key_hint,
         .compress = modes[settings->compress],
@@ -28,6 +42,7 @@ static RepoOptions repo_options_from(const Settings *settings)
         .no_verify = settings->no_extra_verify,
         .index_damaged = warn_index,
     };
+    return parse_cache_size(settings->cache_size, &ret_options->cache_bytes, error);
 }
 
 static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cancel, OpenRepo *open,
@@ -47,9 +62,10 @@ bool open_repo_at(const Settings *settings, const char *location, const Password
 {
     g_auto(OpenRepo) open = { 0 };
     g_autoptr(Secret) password = NULL;
-    RepoOptions options = repo_options_from(settings);
+    RepoOptions options;
 
-    if (!open_store(settings, location, from->infix, false, cancel, &open.at, error) ||
+    if (!repo_options_from(settings, &options, error) ||
+        !open_store(settings, location, from->infix, false, cancel, &open.at, error) ||
         !password_get(from, &password, error) ||
         !repo_open(open.at.store, password, &options, &open.repo, error) ||
         !take_lock(settings, how, cancel, &open, error))

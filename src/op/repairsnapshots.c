@@ -439,6 +439,7 @@ bool op_repair_snapshots(OpenRepo *open, const RepairSnapshotsRequest *request,
     g_autoptr(GArray) damages = g_array_new(FALSE, FALSE, sizeof(Damage));
     RepairSnapshotsResult result = { 0 };
 
+    repo_distrust_copies(open->repo); // a tree that only we still have is no part of the repository
     if (!choose(open, request, watch, &chosen, &result, error) ||
         !snapshot_list(open->repo, pass_over, NULL, &all, error) ||
         !strays_load(open->repo, cancel, &strays, error) ||

@@ -263,6 +263,7 @@ bool check_run(Repo *repo, const CheckOptions *options, const CheckWatch *watch,
     Checking checking = { .repo = repo, .options = options, .watch = watch, .cancel = cancel };
     bool ok;
 
+    repo_distrust_copies(repo);
     pthread_mutex_init(&checking.mutex, NULL);
     checking.bad_blobs = g_hash_table_new_full(blob_hash, blob_equal, g_free, NULL);
     checking.bad_packs = g_hash_table_new_full(id_hash, id_equal_func, g_free, NULL);

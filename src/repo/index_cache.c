@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/secret.h"
 #include "codec/kdf.h"
+#include "repo/cachedir.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
@@ -13,24 +14,10 @@
 /* A temporary file this old was left by a process that died. */
 #define LEFTOVER_AGE_S (24 * 60 * 60)
 
-/* Cache Directory Tagging Specification: backup programs pass over directories with this file. */
-static const char tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
-                          "# This directory holds caches of backstay; it may be removed.\n";
-
 struct IndexCache {
     char *dir;
     uint8_t key[INDEX_TABLE_KEY_LEN];
 };
-
-static void write_tag(const char *cache_dir)
-{
-    g_autofree char *path = g_build_filename(cache_dir, "CACHEDIR.TAG", NULL);
-    fs_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    // without the tag the cache works as well
-    if (fd >= 0)
-        (void)fs_write_all(fd, tag, strlen(tag), path, NULL);
-}
 
 static void remove_leftovers(const char *dir)
 {
@@ -49,12 +36,11 @@ static void remove_leftovers(const char *dir)
 
 IndexCache *index_cache_open(const char *cache_dir, const char *repo_id, const SealKey *master)
 {
-    g_autofree char *dir = cache_dir ? g_build_filename(cache_dir, repo_id, NULL) : NULL;
+    g_autofree char *dir = cachedir_open(cache_dir, repo_id);
     IndexCache *cache;
 
-    if (!dir || !fs_make_dirs(dir, 0700, NULL))
+    if (!dir)
         return NULL;
-    write_tag(cache_dir);
     cache = g_new0(IndexCache, 1);
     cache->dir = g_steal_pointer(&dir);
     kdf_hkdf(master, SEAL_KEY_LEN, "backstay index cache v1", cache->key, sizeof(cache->key));

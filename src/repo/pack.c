@@ -297,8 +297,8 @@ BlobFault blob_open_fault(const BlobOpener *opener)
     return opener->fault;
 }
 
-bool blob_load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
-                  GBytes **ret_plain, GError **error)
+static bool load_from(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
+                      GBytes **ret_plain, GError **error)
 {
     FileKey key = file_key(FILE_PACK, &place->pack);
     size_t plain_len = blob_plain_len(place->length, place->plain_len);
@@ -310,12 +310,34 @@ bool blob_load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace 
                     plain_len);
         return false;
     }
-    if (!store_get(repo_store(repo), key.text, place->offset, sealed, place->length, error))
+    if (!store_get(store, key.text, place->offset, sealed, place->length, error))
         return false;
     if (!blob_open(opener, id, sealed, place->length, place->plain_len, plain, error))
         return false;
     *ret_plain = g_bytes_new_take(g_steal_pointer(&plain), plain_len);
     return true;
+}
+
+bool blob_load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
+                  GBytes **ret_plain, GError **error)
+{
+    return load_from(repo_store(repo), opener, id, place, ret_plain, error);
+}
+
+/* A tree may come from a copy near by, whose damage is not the repository's. */
+static bool load_tree(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
+                      GBytes **ret_plain, GError **error)
+{
+    Store *store = repo_tree_store(repo);
+    g_autoptr(GError) failure = NULL;
+
+    if (load_from(store, opener, id, place, ret_plain, &failure))
+        return true;
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT) &&
+        repo_drop_damaged_copy(repo, &place->pack))
+        return load_from(store, opener, id, place, ret_plain, error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 static bool is_damage(const GError *problem)
@@ -341,7 +363,8 @@ bool blob_load(Repo *repo, BlobOpener *opener, BlobType type, const Id *id, GByt
     for (size_t i = 0; i < n; i++) {
         g_autoptr(GError) problem = NULL;
 
-        if (blob_load_at(repo, opener, id, &places[i], ret_plain, &problem))
+        if (type == BLOB_TREE ? load_tree(repo, opener, id, &places[i], ret_plain, &problem)
+                              : blob_load_at(repo, opener, id, &places[i], ret_plain, &problem))
             return true;
         // a place that could not be asked may still have it
         if (!worst || (is_damage(worst) && !is_damage(problem))) {

@@ -138,7 +138,8 @@ static bool pack_is_durable(Packer *packer, const OpenPack *pack, const Id *id, 
 
 static bool upload(Packer *packer, OpenPack *pack, Sealer *sealer, GError **error)
 {
-    Store *store = repo_store(packer->repo);
+    Store *store =
+        pack->type == BLOB_TREE ? repo_tree_store(packer->repo) : repo_store(packer->repo);
     Id id;
 
     open_pack_seal(pack, sealer, &id);

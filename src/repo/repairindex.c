@@ -319,6 +319,7 @@ bool repair_index(Repo *repo, const RepairIndexOptions *options, const RepairInd
     Repair repair = { .repo = repo, .options = options, .watch = watch, .cancel = cancel };
     bool ok;
 
+    repo_distrust_copies(repo);
     repair.bad_objects = g_array_new(FALSE, FALSE, sizeof(Id));
     repair.asks = g_ptr_array_new_with_free_func((GDestroyNotify)pack_ask_free);
     repair.opener = blob_opener_new(repo);

@@ -8,6 +8,7 @@
 #include "repo/config.h"
 #include "repo/index.h"
 #include "repo/keyring.h"
+#include "repo/stores.h"
 
 #include <string.h>
 
@@ -27,7 +28,8 @@
 #define MAX_LEVEL  11
 
 struct Repo {
-    Store *store;
+    Store *store; /* stores.plain, once that is open */
+    Stores stores;
     RepoOptions options; /* its strings are ours */
     Secret *master;      /* a SealKey */
     Id key_id;
@@ -143,6 +145,8 @@ bool repo_open(Store *store, const Secret *password, const RepoOptions *options,
     if (!open_config(repo, sealed, error))
         return false;
     derive_gear(repo);
+    stores_open(&repo->stores, store, &repo->options, repo->id);
+    repo->store = repo->stores.plain;
     *ret_repo = g_steal_pointer(&repo);
     return true;
 }
@@ -152,6 +156,7 @@ void repo_close(Repo *repo)
     if (!repo)
         return;
     index_free(repo->index);
+    stores_close(&repo->stores);
     secret_free(repo->master);
     secret_wipe(&repo->gear, sizeof repo->gear);
     g_free(repo->config_text);
@@ -165,6 +170,23 @@ void repo_close(Repo *repo)
 Store *repo_store(const Repo *repo)
 {
     return repo->store;
+}
+
+Store *repo_tree_store(const Repo *repo)
+{
+    return repo->stores.trees;
+}
+
+void repo_distrust_copies(Repo *repo)
+{
+    if (repo->stores.cache)
+        cache_distrust(repo->stores.cache);
+}
+
+bool repo_drop_damaged_copy(Repo *repo, const Id *pack)
+{
+    return repo->stores.cache &&
+           cache_drop_damaged(repo->stores.cache, file_key(FILE_PACK, pack).text);
 }
 
 const RepoOptions *repo_options(const Repo *repo)

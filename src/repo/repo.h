@@ -21,6 +21,7 @@ typedef enum { COMPRESS_AUTO, COMPRESS_OFF, COMPRESS_MAX, COMPRESS_LEVEL } Compr
 
 typedef struct {
     const char *cache_dir; /* directory of all caches; NULL: work without one */
+    uint64_t cache_bytes;  /* of copies of a far store's objects; 0: none */
     const char *key_hint;  /* id prefix of the key file to try first, or NULL */
     CompressMode compress;
     int compress_level; /* with COMPRESS_LEVEL */
@@ -56,6 +57,14 @@ void repo_close(Repo *repo); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Repo, repo_close)
 
 Store *repo_store(const Repo *repo);
+/* The same for packs of trees, and only as such: a far store's are kept near. */
+Store *repo_tree_store(const Repo *repo);
+/* From now on only what the store gives counts, not copies of earlier runs: for check and repair.
+ */
+void repo_distrust_copies(Repo *repo);
+/* What was read of this pack of trees is damaged. True: that was a copy, which is gone now, and
+ * reading again gives what the store has. */
+bool repo_drop_damaged_copy(Repo *repo, const Id *pack);
 const RepoOptions *repo_options(const Repo *repo);
 const SealKey *repo_master_key(const Repo *repo);
 const Id *repo_key_id(const Repo *repo); /* the key file that opened it */
