@@ -52,6 +52,7 @@ Store *s3_store_new(const S3Options *options)
     s3->base.ops = &s3_ops;
     s3->base.acks_may_lie = true;
     s3->base.location = location_of(options->place);
+    s3->base.far = true;
     s3->base.connections = options->connections > 0 ? options->connections : CONNECTIONS;
     s3->place.endpoint = g_strdup(options->place->endpoint);
     s3->place.bucket = g_strdup(options->place->bucket);
