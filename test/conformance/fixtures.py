@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan
+# check: asan
 """Every fixture repository: sound, its snapshots as its manifest says, restored to the byte and the nanosecond."""
 import glob
 import os

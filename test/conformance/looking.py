@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan
+# check: asan
 """Whatever looks into a repository shows what stock restic shows, of repositories that restic wrote."""
 import base64
 import glob

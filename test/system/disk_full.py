@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick
 """The disk of the repository fills up during a backup or a prune: an error that says so, old snapshots whole, no lock left,
 and after space was freed the next run succeeds. The disk of a restore's target fills up: the same honesty."""
 import os

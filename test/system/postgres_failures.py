@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan
+# check: asan
 """What can go wrong with a PostgreSQL: each time a clear sentence, a status of its own, and never a snapshot of half a dump."""
 import glob
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan, timeout=1500
+# check: asan, timeout=1500
 """repair: a damaged repository is sound again for restic and us, whatever was whole restores exactly, and a kill at any
 moment costs nothing. KILLS says how often (8, 4 in quick)."""
 import hashlib

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, tsan
+# check: tsan
 """SIGINT and SIGTERM end a backup in less than five seconds with status 130; nothing is locked, nothing is lost, and the
 next run uses what was uploaded. SIGHUP does no harm."""
 import os
