@@ -289,6 +289,41 @@ static bool cache_remove_unfinished(Store *base, const char *prefix, int64_t age
     return store_remove_unfinished(((CacheStore *)base)->next, prefix, age_s, ret_n, error);
 }
 
+/* ---- what next guards ---- */
+
+static bool cache_guard(Store *base, StoreGuard *ret_guard, GError **error)
+{
+    return store_guard(((CacheStore *)base)->next, ret_guard, error);
+}
+
+static bool cache_versions(Store *base, const char *prefix_or_key, StoreEachVersion each,
+                           void *user, GError **error)
+{
+    return store_versions(((CacheStore *)base)->next, prefix_or_key, each, user, error);
+}
+
+static bool cache_get_version(Store *base, const char *key, const char *id, size_t bound,
+                              GBytes **ret_data, GError **error)
+{
+    return store_get_version(((CacheStore *)base)->next, key, id, bound, ret_data, error);
+}
+
+static bool cache_protect(Store *base, const char *key, int64_t enough_until, int64_t until,
+                          bool *ret_done, GError **error)
+{
+    return store_protect(((CacheStore *)base)->next, key, enough_until, until, ret_done, error);
+}
+
+static bool cache_purge_many(Store *base, const char *const *keys, size_t n, StoreProtected each,
+                             void *user, GError **error)
+{
+    CacheStore *store = (CacheStore *)base;
+    bool removed = store_purge_many(store->next, keys, n, each, user, error);
+
+    drop_copies(store, keys, n);
+    return removed;
+}
+
 static void cache_store_free(Store *base)
 {
     g_free(base->location);
@@ -307,6 +342,11 @@ static const StoreOps cache_ops = {
     .put_stream = cache_put_stream,
     .list_unfinished = cache_list_unfinished,
     .remove_unfinished = cache_remove_unfinished,
+    .guard = cache_guard,
+    .versions = cache_versions,
+    .get_version = cache_get_version,
+    .protect = cache_protect,
+    .purge_many = cache_purge_many,
     .free = cache_store_free,
 };
 

@@ -98,6 +98,13 @@ static bool limit_get(Store *store, const char *key, uint64_t offset, void *buf,
            store_get(limit->next, key, offset, buf, len, error);
 }
 
+/* How much came is known too late to wait for it: the next one does. */
+static void note_down(LimitStore *limit, GBytes *data)
+{
+    if (limit->down.a_ms > 0)
+        (void)use(limit, &limit->down, g_bytes_get_size(data), clock_monotonic_ms());
+}
+
 static bool limit_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data,
                             GError **error)
 {
@@ -108,8 +115,7 @@ static bool limit_get_whole(Store *store, const char *key, size_t bound, GBytes 
     if (!begin(limit, &limit->down, 0, error) ||
         !store_get_whole(limit->next, key, bound, &data, error))
         return false;
-    if (limit->down.a_ms > 0)
-        (void)use(limit, &limit->down, g_bytes_get_size(data), clock_monotonic_ms());
+    note_down(limit, data);
     *ret_data = data;
     return true;
 }
@@ -189,6 +195,70 @@ static bool limit_remove_unfinished(Store *store, const char *prefix, int64_t ag
            store_remove_unfinished(limit->next, prefix, age_s, ret_n, error);
 }
 
+static bool limit_guard(Store *store, StoreGuard *ret_guard, GError **error)
+{
+    LimitStore *limit = (LimitStore *)store;
+
+    return wait_for_request(limit, error) && store_guard(limit->next, ret_guard, error);
+}
+
+typedef struct {
+    LimitStore *limit;
+    StoreEachVersion each;
+    void *user;
+    unsigned n;
+} Versions;
+
+static bool tell_versions_by_pages(const StoreVersion *version, void *user, GError **error)
+{
+    Versions *versions = user;
+
+    return (++versions->n % KEYS_A_REQUEST > 0 || wait_for_request(versions->limit, error)) &&
+           versions->each(version, versions->user, error);
+}
+
+static bool limit_versions(Store *store, const char *prefix_or_key, StoreEachVersion each,
+                           void *user, GError **error)
+{
+    LimitStore *limit = (LimitStore *)store;
+    Versions versions = { limit, each, user, 0 };
+
+    return wait_for_request(limit, error) &&
+           store_versions(limit->next, prefix_or_key, tell_versions_by_pages, &versions, error);
+}
+
+static bool limit_get_version(Store *store, const char *key, const char *id, size_t bound,
+                              GBytes **ret_data, GError **error)
+{
+    LimitStore *limit = (LimitStore *)store;
+    GBytes *data;
+
+    if (!begin(limit, &limit->down, 0, error) ||
+        !store_get_version(limit->next, key, id, bound, &data, error))
+        return false;
+    note_down(limit, data);
+    *ret_data = data;
+    return true;
+}
+
+static bool limit_protect(Store *store, const char *key, int64_t enough_until, int64_t until,
+                          bool *ret_done, GError **error)
+{
+    LimitStore *limit = (LimitStore *)store;
+
+    return wait_for_request(limit, error) &&
+           store_protect(limit->next, key, enough_until, until, ret_done, error);
+}
+
+static bool limit_purge_many(Store *store, const char *const *keys, size_t n, StoreProtected each,
+                             void *user, GError **error)
+{
+    LimitStore *limit = (LimitStore *)store;
+
+    return wait_for_request(limit, error) &&
+           store_purge_many(limit->next, keys, n, each, user, error);
+}
+
 static void limit_free(Store *store)
 {
     LimitStore *limit = (LimitStore *)store;
@@ -211,6 +281,11 @@ static const StoreOps limit_ops = {
     .put_stream = limit_put_stream,
     .list_unfinished = limit_list_unfinished,
     .remove_unfinished = limit_remove_unfinished,
+    .guard = limit_guard,
+    .versions = limit_versions,
+    .get_version = limit_get_version,
+    .protect = limit_protect,
+    .purge_many = limit_purge_many,
     .free = limit_free,
 };
 

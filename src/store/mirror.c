@@ -138,15 +138,12 @@ static bool remove_lock(Copy *copy, const char *const *keys, size_t n, GError **
            store_remove_many(copy->store, keys, n, &failure) || copy_may_fail(copy, failure, error);
 }
 
-/* All of one kind, as callers do. */
-static bool mirror_remove_many(Store *store, const char *const *keys, size_t n, GError **error)
+bool mirror_remove_from_copies(MirrorStore *mirror, const char *const *keys, size_t n,
+                               GError **error)
 {
-    MirrorStore *mirror = (MirrorStore *)store;
     g_autoptr(GError) first = NULL;
     MirrorKind kind = n > 0 ? mirror->options.kind(keys[0]) : MIRROR_OWN;
 
-    if (!store_remove_many(mirror->first, keys, n, error))
-        return false;
     for (size_t i = 0; i < mirror->copies->len && kind != MIRROR_OWN; i++)
         (void)(kind == MIRROR_LOCK ? remove_lock : remove_from)(copy_at(mirror, i), keys, n,
                                                                 first ? NULL : &first);
@@ -154,6 +151,15 @@ static bool mirror_remove_many(Store *store, const char *const *keys, size_t n, 
         return true;
     g_propagate_error(error, g_steal_pointer(&first));
     return false;
+}
+
+/* All of one kind, as callers do. */
+static bool mirror_remove_many(Store *store, const char *const *keys, size_t n, GError **error)
+{
+    MirrorStore *mirror = (MirrorStore *)store;
+
+    return store_remove_many(mirror->first, keys, n, error) &&
+           mirror_remove_from_copies(mirror, keys, n, error);
 }
 
 static bool mirror_remove(Store *store, const char *key, GError **error)
@@ -347,6 +353,11 @@ static const StoreOps mirror_ops = {
     .put_stream = mirror_put_stream,
     .list_unfinished = mirror_list_unfinished,
     .remove_unfinished = mirror_remove_unfinished,
+    .guard = mirror_guard,
+    .versions = mirror_versions,
+    .get_version = mirror_get_version,
+    .protect = mirror_protect,
+    .purge_many = mirror_purge_many,
     .free = mirror_free,
 };
 

@@ -39,6 +39,24 @@ void copy_fall_behind(Copy *copy, MirrorTakes takes, const GError *why);
  */
 bool copy_may_fail(Copy *copy, GError *failure, GError **error);
 
+/* What the first store has no longer; all of one kind. */
+bool mirror_remove_from_copies(MirrorStore *mirror, const char *const *keys, size_t n,
+                               GError **error);
+
+/* ---- mirrorput.c ---- */
+
 bool mirror_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
                 GError **error);
 bool mirror_put_stream(Store *store, const char *key, StoreRead read, void *user, GError **error);
+
+/* ---- mirrorguard.c ---- */
+
+bool mirror_guard(Store *store, StoreGuard *ret_guard, GError **error);
+bool mirror_versions(Store *store, const char *prefix_or_key, StoreEachVersion each, void *user,
+                     GError **error);
+bool mirror_get_version(Store *store, const char *key, const char *id, size_t bound,
+                        GBytes **ret_data, GError **error);
+bool mirror_protect(Store *store, const char *key, int64_t enough_until, int64_t until,
+                    bool *ret_done, GError **error);
+bool mirror_purge_many(Store *store, const char *const *keys, size_t n, StoreProtected each,
+                       void *user, GError **error);

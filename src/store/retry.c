@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/retry.h"
+#include "store/retrying.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "codec/hash.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +14,6 @@
 #define PAUSE_MAX_MS   (60 * 1000)
 #define DEADLINE_MS    (15 * 60 * 1000)
 #define KEYS_A_TRY     1000 /* what S3 removes with one request */
-
-typedef struct {
-    Store base;
-    Store *next;
-    RetryPolicy policy;
-    atomic_bool gone; /* a call has given up, and none was answered since */
-} RetryStore;
 
 static bool is_transient(const GError *failure)
 {
@@ -92,8 +84,7 @@ bool retry_run(const RetryPolicy *policy, const char *what, RetryTry try, void *
     }
 }
 
-/* Takes what_to_do. */
-static bool run(RetryStore *retry, char *what_to_do, RetryTry try, void *user, GError **error)
+bool retry_call(RetryStore *retry, char *what_to_do, RetryTry try, void *user, GError **error)
 {
     g_autofree char *what = what_to_do;
     g_autoptr(GError) failure = NULL;
@@ -174,7 +165,7 @@ static bool retry_put(Store *store, const char *key, const void *data, size_t le
     RetryStore *retry = (RetryStore *)store;
     Put put = { retry->next, key, data, len, if_absent, false };
 
-    return run(retry, g_strconcat("put ", key, NULL), try_put, &put, error);
+    return retry_call(retry, g_strconcat("put ", key, NULL), try_put, &put, error);
 }
 
 static bool retry_put_stream(Store *store, const char *key, StoreRead read, void *user,
@@ -208,7 +199,7 @@ static bool retry_get(Store *store, const char *key, uint64_t offset, void *buf,
     RetryStore *retry = (RetryStore *)store;
     Get get = { .next = retry->next, .key = key, .offset = offset, .buf = buf, .len = len };
 
-    return run(retry, g_strconcat("get ", key, NULL), try_get, &get, error);
+    return retry_call(retry, g_strconcat("get ", key, NULL), try_get, &get, error);
 }
 
 static bool try_get_whole(void *user, GError **error)
@@ -224,7 +215,7 @@ static bool retry_get_whole(Store *store, const char *key, size_t bound, GBytes 
     RetryStore *retry = (RetryStore *)store;
     Get get = { .next = retry->next, .key = key, .len = bound, .ret_data = ret_data };
 
-    return run(retry, g_strconcat("get ", key, NULL), try_get_whole, &get, error);
+    return retry_call(retry, g_strconcat("get ", key, NULL), try_get_whole, &get, error);
 }
 
 static bool try_stat(void *user, GError **error)
@@ -239,7 +230,7 @@ static bool retry_stat(Store *store, const char *key, uint64_t *ret_size, GError
     RetryStore *retry = (RetryStore *)store;
     Get get = { .next = retry->next, .key = key, .ret_size = ret_size };
 
-    return run(retry, g_strconcat("stat ", key, NULL), try_stat, &get, error);
+    return retry_call(retry, g_strconcat("stat ", key, NULL), try_stat, &get, error);
 }
 
 /* ---- list ---- */
@@ -248,16 +239,6 @@ static bool retry_stat(Store *store, const char *key, uint64_t *ret_size, GError
 typedef struct {
     uint8_t bytes[16];
 } Mark;
-
-typedef struct {
-    Store *next;
-    const char *prefix;
-    StoreEach each;
-    void *user;
-    GArray *told; /* of Mark; the first n_sorted of them, those of earlier tries, are sorted */
-    guint n_sorted;
-    GError *stopped; /* by each, whose errors are final whatever their code */
-} Listing;
 
 static int compare_marks(const void *a, const void *b)
 {
@@ -274,16 +255,48 @@ static Mark mark_of(const char *key)
     return mark;
 }
 
+void retry_told_init(RetryTold *told)
+{
+    *told = (RetryTold){ g_array_new(FALSE, FALSE, sizeof(Mark)), 0 };
+}
+
+void retry_told_done(RetryTold *told)
+{
+    g_array_unref(told->marks);
+}
+
+void retry_told_begin(RetryTold *told)
+{
+    g_array_sort(told->marks, compare_marks);
+    told->n_sorted = told->marks->len;
+}
+
+bool retry_told_is_new(RetryTold *told, const char *name)
+{
+    Mark mark = mark_of(name);
+
+    if (told->n_sorted > 0 &&
+        bsearch(&mark, told->marks->data, told->n_sorted, sizeof mark, compare_marks))
+        return false;
+    g_array_append_val(told->marks, mark);
+    return true;
+}
+
+typedef struct {
+    Store *next;
+    const char *prefix;
+    StoreEach each;
+    void *user;
+    RetryTold told;
+    GError *stopped; /* by each, whose errors are final whatever their code */
+} Listing;
+
 static bool tell_once(const StoreObject *object, void *user, GError **error)
 {
     Listing *listing = user;
-    Mark mark = mark_of(object->key);
 
-    if (listing->n_sorted > 0 &&
-        bsearch(&mark, listing->told->data, listing->n_sorted, sizeof mark, compare_marks))
-        return true;
-    g_array_append_val(listing->told, mark);
-    if (listing->each(object, listing->user, &listing->stopped))
+    if (!retry_told_is_new(&listing->told, object->key) ||
+        listing->each(object, listing->user, &listing->stopped))
         return true;
     g_propagate_error(error, g_error_copy(listing->stopped));
     return false;
@@ -293,8 +306,7 @@ static bool try_list(void *user, GError **error)
 {
     Listing *listing = user;
 
-    g_array_sort(listing->told, compare_marks);
-    listing->n_sorted = listing->told->len;
+    retry_told_begin(&listing->told);
     return store_list(listing->next, listing->prefix, tell_once, listing, error) ||
            listing->stopped;
 }
@@ -302,16 +314,15 @@ static bool try_list(void *user, GError **error)
 static bool retry_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error)
 {
     RetryStore *retry = (RetryStore *)store;
-    g_autoptr(GArray) told = g_array_new(FALSE, FALSE, sizeof(Mark));
-    Listing listing = {
-        .next = retry->next, .prefix = prefix, .each = each, .user = user, .told = told
-    };
+    Listing listing = { .next = retry->next, .prefix = prefix, .each = each, .user = user };
+    bool ok;
 
-    if (!run(retry, g_strconcat("list ", *prefix ? prefix : "everything", NULL), try_list, &listing,
-             error))
-        return false;
-    if (!listing.stopped)
-        return true;
+    retry_told_init(&listing.told);
+    ok = retry_call(retry, g_strconcat("list ", *prefix ? prefix : "everything", NULL), try_list,
+                    &listing, error);
+    retry_told_done(&listing.told);
+    if (!ok || !listing.stopped)
+        return ok;
     g_propagate_error(error, listing.stopped);
     return false;
 }
@@ -359,7 +370,8 @@ static bool retry_list_unfinished(Store *store, const char *prefix, StoreEach ea
     Unfinished unfinished = { .next = retry->next, .prefix = prefix, .found = found };
 
     g_array_set_clear_func(found, object_clear);
-    if (!run(retry, g_strdup("list what is unfinished"), try_list_unfinished, &unfinished, error))
+    if (!retry_call(retry, g_strdup("list what is unfinished"), try_list_unfinished, &unfinished,
+                    error))
         return false;
     for (guint i = 0; i < found->len; i++)
         if (!each(&g_array_index(found, StoreObject, i), user, error))
@@ -383,8 +395,8 @@ static bool retry_remove_unfinished(Store *store, const char *prefix, int64_t ag
         .next = retry->next, .prefix = prefix, .age_s = age_s, .ret_n = ret_n
     };
 
-    return run(retry, g_strdup("remove what is unfinished"), try_remove_unfinished, &unfinished,
-               error);
+    return retry_call(retry, g_strdup("remove what is unfinished"), try_remove_unfinished,
+                      &unfinished, error);
 }
 
 /* ---- remove ---- */
@@ -407,7 +419,7 @@ static bool retry_remove(Store *store, const char *key, GError **error)
     RetryStore *retry = (RetryStore *)store;
     Removal removal = { retry->next, &key, 1 };
 
-    return run(retry, g_strconcat("remove ", key, NULL), try_remove, &removal, error);
+    return retry_call(retry, g_strconcat("remove ", key, NULL), try_remove, &removal, error);
 }
 
 static bool try_remove_many(void *user, GError **error)
@@ -423,7 +435,8 @@ static bool remove_piece(RetryStore *retry, const char *const *keys, size_t n, G
 
     if (n == 1)
         return retry_remove(&retry->base, *keys, error);
-    return run(retry, g_strdup_printf("remove %zu objects", n), try_remove_many, &removal, error);
+    return retry_call(retry, g_strdup_printf("remove %zu objects", n), try_remove_many, &removal,
+                      error);
 }
 
 /* What an earlier try has removed is removed again, which is success. In pieces, for the more there
@@ -466,6 +479,11 @@ static const StoreOps retry_ops = {
     .put_stream = retry_put_stream,
     .list_unfinished = retry_list_unfinished,
     .remove_unfinished = retry_remove_unfinished,
+    .guard = retry_guard,
+    .versions = retry_versions,
+    .get_version = retry_get_version,
+    .protect = retry_protect,
+    .purge_many = retry_purge_many,
     .free = retry_free,
 };
 

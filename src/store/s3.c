@@ -36,6 +36,11 @@ static const StoreOps s3_ops = {
     .put_stream = s3_put_stream,
     .list_unfinished = s3_list_unfinished,
     .remove_unfinished = s3_remove_unfinished,
+    .guard = s3_guard,
+    .versions = s3_versions,
+    .get_version = s3_get_version,
+    .protect = s3_protect,
+    .purge_many = s3_purge_many,
     .free = s3_free,
 };
 
@@ -63,6 +68,8 @@ Store *s3_store_new(const S3Options *options)
     s3->storage_class = g_strdup(options->storage_class);
     s3->encryption = g_strdup(options->encryption);
     s3->encryption_key = g_strdup(options->encryption_key);
+    s3->lock = options->lock;
+    s3->lock_days = options->lock_days;
     s3->retry = options->retry;
     s3->cancel = options->cancel;
     s3->region =

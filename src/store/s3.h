@@ -25,6 +25,9 @@
 
 typedef enum { S3_STYLE_AUTO, S3_STYLE_PATH, S3_STYLE_VIRTUAL } S3Style;
 
+/* Object lock. Governance: whoever has a right of its own may end it early; compliance: nobody. */
+typedef enum { S3_LOCK_NONE, S3_LOCK_GOVERNANCE, S3_LOCK_COMPLIANCE } S3Lock;
+
 /* Where a repository lies, from its location. All owned. */
 typedef struct {
     char *endpoint; /* scheme://host[:port], no slash at the end */
@@ -51,6 +54,8 @@ typedef struct {
     const char *storage_class;   /* for data/ only; NULL: the bucket's */
     const char *encryption;      /* x-amz-server-side-encryption: AES256 or aws:kms; NULL */
     const char *encryption_key;  /* ...-aws-kms-key-id; NULL */
+    S3Lock lock;                 /* of all that is put, but for locks/; NONE: the bucket's */
+    unsigned lock_days;          /* from 1 with a lock */
     RetryPolicy retry;           /* for the parts of a stream */
     const Cancel *cancel;        /* borrowed; may be NULL */
 } S3Options;

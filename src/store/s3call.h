@@ -30,14 +30,17 @@ typedef struct {
     AwsCredentials *credentials;
     HttpClient *http;
     char *storage_class, *encryption, *encryption_key;
+    S3Lock lock;
+    unsigned lock_days;
     char *region; /* for a new bucket; NULL: the server's choice */
     RetryPolicy retry;
     const Cancel *cancel;
     pthread_mutex_t mutex; /* address */
     S3Address address;
     _Atomic S3Conditions conditions;
-    atomic_bool no_batches;   /* it knows no DeleteObjects */
-    atomic_bool etags_opaque; /* they are no MD5 of what was put */
+    atomic_bool no_batches;    /* it knows no DeleteObjects */
+    atomic_bool stats_by_list; /* we may not read, but list */
+    atomic_bool etags_opaque;  /* they are no MD5 of what was put */
 } S3Store;
 
 typedef struct {

@@ -103,12 +103,15 @@ static bool has_an_end(const HttpReply *reply)
            http_reply_header(reply, "transfer-encoding");
 }
 
-bool s3_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data, GError **error)
+bool s3_get_all(S3Store *s3, const char *key, const char *query, size_t bound, GBytes **ret_data,
+                GError **error)
 {
     g_auto(HttpReply) reply = { 0 };
-    S3Call call = { .verb = "get", .method = "GET", .key = key, .bound = MAX(bound, 1) };
+    S3Call call = {
+        .verb = "get", .method = "GET", .key = key, .query = query, .bound = MAX(bound, 1)
+    };
 
-    if (!s3_call((S3Store *)store, &call, &reply, error))
+    if (!s3_call(s3, &call, &reply, error))
         return false;
     if (reply.status != 200 || !has_an_end(&reply))
         return set_error(key, BS_ERROR_TRANSIENT, "the server did not send all of it", error);
@@ -118,46 +121,7 @@ bool s3_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data
     return true;
 }
 
-/* ---- how much ---- */
-
-/* A refused HEAD has no body that says why, and some answers to it no length. A GET has both; its
- * body need not come. */
-static bool stat_by_get(S3Store *s3, const char *key, uint64_t *ret_size, GError **error)
+bool s3_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data, GError **error)
 {
-    g_auto(HttpReply) reply = { 0 };
-    char none;
-    S3Call call = { .verb = "stat", .method = "GET", .key = key, .into = &none, .into_len = 0 };
-
-    if (!s3_call(s3, &call, &reply, error))
-        return false;
-    if (parse_number(http_reply_header(&reply, "content-length"), ret_size))
-        return true;
-    g_set_error(error, BS_ERROR, BS_ERROR_TRANSIENT, "s3: stat %s: the server tells no length",
-                key);
-    return false;
-}
-
-/* What a server says that is there, but does not do it. */
-static bool needs_reason(unsigned status)
-{
-    return status / 100 == 3 || (status / 100 == 4 && status != 408 && status != 429);
-}
-
-bool s3_stat(Store *store, const char *key, uint64_t *ret_size, GError **error)
-{
-    S3Store *s3 = (S3Store *)store;
-    g_auto(HttpReply) reply = { 0 };
-    g_autoptr(GError) failure = NULL;
-    g_auto(S3Refusal) refusal = { 0 };
-    S3Call call = { .verb = "stat", .method = "HEAD", .key = key, .ret_refusal = &refusal };
-
-    if (s3_call(s3, &call, &reply, &failure)) {
-        if (!http_reply_header(&reply, "transfer-encoding") &&
-            parse_number(http_reply_header(&reply, "content-length"), ret_size))
-            return true;
-    } else if (!needs_reason(refusal.status)) {
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return false;
-    }
-    return stat_by_get(s3, key, ret_size, error);
+    return s3_get_all((S3Store *)store, key, NULL, bound, ret_data, error);
 }

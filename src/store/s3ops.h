@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The larger calls of the S3 store, each in a file of its own; contracts in store.h. */
 #pragma once
+#include "codec/rfc3339.h"
 #include "store/s3call.h"
 #include "store/s3page.h"
 
@@ -24,15 +25,25 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(S3Digest, s3_digest_clear)
 typedef enum { S3_ETAG_SAME, S3_ETAG_OTHER, S3_ETAG_UNKNOWN } S3Etag;
 S3Etag s3_etag_compare(const S3Store *s3, const HttpReply *reply, const char *want);
 
-/* Headers of what makes a new object: class, encryption. Returns how many were added. */
-size_t s3_new_object_headers(const S3Store *s3, const char *key, HttpHeader *headers);
-#define S3_NEW_OBJECT_HEADERS 4
+/* Headers of what makes a new object: class, encryption, lock. Returns how many were added; they
+ * last as long as until. */
+size_t s3_new_object_headers(const S3Store *s3, const char *key, HttpHeader *headers,
+                             char until[RFC3339_MAX]);
+#define S3_NEW_OBJECT_HEADERS 6
 
 /* ---- s3get.c ---- */
 
 bool s3_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len, GError **error);
 bool s3_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data, GError **error);
+/* As s3_get_whole, of what query (NULL: nothing) says more exactly. */
+bool s3_get_all(S3Store *s3, const char *key, const char *query, size_t bound, GBytes **ret_data,
+                GError **error);
+
+/* ---- s3stat.c ---- */
+
 bool s3_stat(Store *store, const char *key, uint64_t *ret_size, GError **error);
+/* The headers of an object, or of what query (NULL: nothing) says more exactly. */
+bool s3_head(S3Store *s3, const char *key, const char *query, HttpReply *ret_reply, GError **error);
 
 /* ---- s3list.c ---- */
 
@@ -49,10 +60,36 @@ const char *s3_key_of(const S3Store *s3, const char *full);
 
 bool s3_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error);
 
+/* ---- s3walk.c ---- */
+
+/* A listing that may have several entries of a key. */
+typedef struct {
+    const char *query;     /* "uploads=" */
+    const char *noun;      /* for messages */
+    const char *id_marker; /* the parameter */
+    S3ReadPage read;
+} S3Listing;
+/* now: the server's clock. */
+typedef bool (*S3EachEntry)(S3Store *s3, const char *key, const S3Entry *entry, int64_t now,
+                            void *user, GError **error);
+/* All entries whose key begins with below. */
+bool s3_walk(S3Store *s3, const S3Listing *listing, const char *below, S3EachEntry each, void *user,
+             GError **error);
+
 /* ---- s3remove.c ---- */
 
 bool s3_remove(Store *store, const char *key, GError **error);
 bool s3_remove_many(Store *store, const char *const *keys, size_t n, GError **error);
+
+/* An object, or one version of it. */
+typedef struct {
+    const char *key, *version; /* version: NULL: what a DELETE without one removes */
+} S3Doomed;
+/* What is refused for good: true when that is no failure of all. */
+typedef bool (*S3Refused)(S3Store *s3, const S3Doomed *doomed, const GError *failure, void *user);
+/* As s3_remove_many; refused may be NULL. */
+bool s3_remove_all(S3Store *s3, const S3Doomed *doomed, size_t n, S3Refused refused, void *user,
+                   GError **error);
 
 /* ---- s3stream.c ---- */
 
@@ -66,3 +103,24 @@ bool s3_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsig
                           GError **error);
 /* Gives up one upload; one that is gone is success. */
 bool s3_abort_upload(S3Store *s3, const char *key, const char *upload_id, GError **error);
+
+/* ---- s3guard.c, s3versions.c, s3protect.c, s3purge.c ---- */
+
+bool s3_guard(Store *store, StoreGuard *ret_guard, GError **error);
+bool s3_versions(Store *store, const char *prefix_or_key, StoreEachVersion each, void *user,
+                 GError **error);
+bool s3_get_version(Store *store, const char *key, const char *id, size_t bound, GBytes **ret_data,
+                    GError **error);
+/* How the object, or a version of it (NULL: what get gives), is locked. */
+typedef struct {
+    S3Lock lock;
+    int64_t until; /* Unix seconds; 0: it is not */
+    bool held;     /* until somebody lifts it ("legal hold") */
+} S3Protection;
+bool s3_protection_get(S3Store *s3, const char *key, const char *version,
+                       S3Protection *ret_protection, GError **error);
+const char *s3_lock_name(S3Lock lock); /* as in headers and XML; NULL for none */
+bool s3_protect(Store *store, const char *key, int64_t enough_until, int64_t until, bool *ret_done,
+                GError **error);
+bool s3_purge_many(Store *store, const char *const *keys, size_t n, StoreProtected each, void *user,
+                   GError **error);

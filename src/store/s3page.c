@@ -13,7 +13,7 @@ static void entry_free(gpointer pointer)
     S3Entry *entry = pointer;
 
     g_free(entry->key);
-    g_free(entry->upload_id);
+    g_free(entry->id);
     g_free(entry);
 }
 
@@ -40,8 +40,16 @@ bool s3_page_incomplete(GError **error, const char *format, ...)
 
 /* ---- reading ---- */
 
+/* What a page is of. */
 typedef struct {
     const char *root, *item; /* "ListBucketResult", "Contents" */
+    const char *removed;     /* "DeleteMarker", an item without a size; NULL: there is none such */
+    const char *id;          /* "UploadId", what each item must have; NULL: nothing more */
+    bool sized;
+} PageKind;
+
+typedef struct {
+    const PageKind *kind;
     S3Page page;
     S3Entry *entry; /* the one that is being read */
     bool rooted, told_if_truncated, url_encoded, has_size, has_time;
@@ -91,22 +99,25 @@ static void take_part(PageReading *reading, const char *name, const char *text)
         entry = reading->entry = g_new0(S3Entry, 1);
     if (g_str_equal(name, "Key"))
         take(&entry->key, text);
-    else if (g_str_equal(name, "UploadId"))
-        take(&entry->upload_id, text);
+    else if (g_strcmp0(name, reading->kind->id) == 0)
+        take(&entry->id, text);
+    else if (g_str_equal(name, "IsLatest"))
+        entry->latest = g_str_equal(text, "true");
     else if (g_str_equal(name, "Size"))
         reading->has_size = take_number(text, &entry->size);
     else if (g_str_equal(name, "LastModified") || g_str_equal(name, "Initiated"))
         reading->has_time = take_time(text, &entry->modified_at);
 }
 
-static bool end_item(PageReading *reading, GError **error)
+static bool end_item(PageReading *reading, bool removed, GError **error)
 {
-    bool of_uploads = g_str_equal(reading->item, "Upload");
+    const PageKind *kind = reading->kind;
     S3Entry *entry = reading->entry;
 
-    if (!entry || !entry->key || !*entry->key || !reading->has_time ||
-        !(of_uploads ? entry->upload_id != NULL : reading->has_size))
+    if (!entry || !entry->key || !*entry->key || !reading->has_time || (kind->id && !entry->id) ||
+        (kind->sized && !removed && !reading->has_size))
         return s3_page_incomplete(error, "an entry lacks its key, size or time");
+    entry->removed = removed;
     g_ptr_array_add(reading->page.entries, g_steal_pointer(&reading->entry));
     reading->has_size = reading->has_time = false;
     return true;
@@ -115,8 +126,10 @@ static bool end_item(PageReading *reading, GError **error)
 /* An element of the page itself. */
 static bool take_fact(PageReading *reading, const char *name, const char *text, GError **error)
 {
-    if (g_str_equal(name, reading->item))
-        return end_item(reading, error);
+    bool removed = g_strcmp0(name, reading->kind->removed) == 0;
+
+    if (removed || g_str_equal(name, reading->kind->item))
+        return end_item(reading, removed, error);
     if (g_str_equal(name, "IsTruncated")) {
         reading->told_if_truncated = g_str_equal(text, "true") || g_str_equal(text, "false");
         reading->page.truncated = g_str_equal(text, "true");
@@ -132,27 +145,37 @@ static bool take_fact(PageReading *reading, const char *name, const char *text, 
         take(&reading->page.next_key_marker, text);
     } else if (g_str_equal(name, "NextUploadIdMarker") && *text) {
         take(&reading->page.next_id_marker, text);
+    } else if (g_str_equal(name, "NextVersionIdMarker") && *text) {
+        take(&reading->page.next_id_marker, text);
     }
     return true;
+}
+
+/* The rest of a path inside of an item; NULL: it is none. */
+static const char *inside(const char *name, const char *item)
+{
+    size_t len = item ? strlen(item) : 0;
+
+    return item && g_str_has_prefix(name, item) && name[len] == '/' ? name + len + 1 : NULL;
 }
 
 static bool take_element(const char *path, const char *text, void *user, GError **error)
 {
     PageReading *reading = user;
-    const char *name = path + strlen(reading->root) + 1;
-    size_t item_len = strlen(reading->item);
+    const PageKind *kind = reading->kind;
+    const char *name = inside(path, kind->root);
+    const char *part = name ? inside(name, kind->item) : NULL;
 
-    if (g_str_equal(path, reading->root)) {
+    if (g_str_equal(path, kind->root))
         reading->rooted = true;
+    if (!name)
         return true;
-    }
-    if (!g_str_has_prefix(path, reading->root) || name[-1] != '/')
-        return true;
-    if (g_str_has_prefix(name, reading->item) && name[item_len] == '/') {
-        take_part(reading, name + item_len + 1, text);
-        return true;
-    }
-    return take_fact(reading, name, text, error);
+    if (!part)
+        part = inside(name, kind->removed);
+    if (!part)
+        return take_fact(reading, name, text, error);
+    take_part(reading, part, text);
+    return true;
 }
 
 /* ---- what it is as a whole ---- */
@@ -191,7 +214,7 @@ static bool check_whole(const PageReading *reading, GError **error)
     const S3Page *page = &reading->page;
 
     if (!reading->rooted || !reading->told_if_truncated)
-        return s3_page_incomplete(error, "the answer is not a %s", reading->root);
+        return s3_page_incomplete(error, "the answer is not a %s", reading->kind->root);
     if (reading->has_count && reading->count != page->entries->len + reading->n_others)
         return s3_page_incomplete(error,
                                   "a page of %" G_GUINT64_FORMAT " keys holds %" G_GUINT64_FORMAT,
@@ -201,10 +224,10 @@ static bool check_whole(const PageReading *reading, GError **error)
     return true;
 }
 
-static bool read_page(const char *xml, size_t len, const char *root, const char *item,
-                      S3Page *ret_page, GError **error)
+static bool read_page(const char *xml, size_t len, const PageKind *kind, S3Page *ret_page,
+                      GError **error)
 {
-    g_auto(PageReading) reading = { .root = root, .item = item };
+    g_auto(PageReading) reading = { .kind = kind };
     g_autoptr(GError) failure = NULL;
 
     reading.page.entries = g_ptr_array_new_with_free_func(entry_free);
@@ -224,12 +247,25 @@ static bool read_page(const char *xml, size_t len, const char *root, const char 
 
 bool s3_page_read_objects(const char *xml, size_t len, S3Page *ret_page, GError **error)
 {
-    return read_page(xml, len, "ListBucketResult", "Contents", ret_page, error);
+    static const PageKind kind = { "ListBucketResult", "Contents", NULL, NULL, true };
+
+    return read_page(xml, len, &kind, ret_page, error);
 }
 
 bool s3_page_read_uploads(const char *xml, size_t len, S3Page *ret_page, GError **error)
 {
-    return read_page(xml, len, "ListMultipartUploadsResult", "Upload", ret_page, error);
+    static const PageKind kind = { "ListMultipartUploadsResult", "Upload", NULL, "UploadId",
+                                   false };
+
+    return read_page(xml, len, &kind, ret_page, error);
+}
+
+bool s3_page_read_versions(const char *xml, size_t len, S3Page *ret_page, GError **error)
+{
+    static const PageKind kind = { "ListVersionsResult", "Version", "DeleteMarker", "VersionId",
+                                   true };
+
+    return read_page(xml, len, &kind, ret_page, error);
 }
 
 /* ---- among other pages ---- */

@@ -2,9 +2,12 @@
 /* One PUT an object, proved to have arrived. */
 #include "store/s3ops.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <string.h>
+
+#define ONE_DAY (INT64_C(24) * 60 * 60) /* s */
 
 /* ---- proof ---- */
 
@@ -104,7 +107,20 @@ static bool check_arrival(S3Store *s3, const char *key, const void *data, size_t
 
 /* ---- one object ---- */
 
-size_t s3_new_object_headers(const S3Store *s3, const char *key, HttpHeader *headers)
+/* Whoever holds a lock must be able to remove it. */
+static size_t add_lock(const S3Store *s3, const char *key, HttpHeader *headers,
+                       char until[RFC3339_MAX])
+{
+    if (s3->lock == S3_LOCK_NONE || g_str_has_prefix(key, "locks/"))
+        return 0;
+    (void)rfc3339_format((Timestamp){ .sec = clock_now().sec + s3->lock_days * ONE_DAY }, until);
+    headers[0] = (HttpHeader){ "x-amz-object-lock-mode", s3_lock_name(s3->lock) };
+    headers[1] = (HttpHeader){ "x-amz-object-lock-retain-until-date", until };
+    return 2;
+}
+
+size_t s3_new_object_headers(const S3Store *s3, const char *key, HttpHeader *headers,
+                             char until[RFC3339_MAX])
 {
     size_t n = 0;
 
@@ -117,7 +133,7 @@ size_t s3_new_object_headers(const S3Store *s3, const char *key, HttpHeader *hea
     if (s3->encryption_key)
         headers[n++] =
             (HttpHeader){ "x-amz-server-side-encryption-aws-kms-key-id", s3->encryption_key };
-    return n;
+    return n + add_lock(s3, key, headers + n, until);
 }
 
 /*
@@ -160,6 +176,7 @@ static bool put_object(S3Store *s3, const char *key, const void *data, size_t le
     g_auto(HttpReply) reply = { 0 };
     g_autoptr(GError) failure = NULL;
     HttpHeader headers[S3_NEW_OBJECT_HEADERS + 2];
+    char until[RFC3339_MAX];
     S3Call call = { .verb = "put",
                     .method = "PUT",
                     .key = key,
@@ -171,7 +188,7 @@ static bool put_object(S3Store *s3, const char *key, const void *data, size_t le
                     .ret_refusal = ret_refusal };
 
     s3_digest_init(&digest, data, len);
-    call.n_headers = s3_new_object_headers(s3, key, headers);
+    call.n_headers = s3_new_object_headers(s3, key, headers, until);
     headers[call.n_headers++] = (HttpHeader){ "Content-MD5", digest.base64 };
     if (condition)
         headers[call.n_headers++] = (HttpHeader){ "If-None-Match", "*" };

@@ -111,12 +111,13 @@ static bool begin_upload(void *user, GError **error)
     Stream *stream = user;
     g_auto(HttpReply) reply = { 0 };
     HttpHeader headers[S3_NEW_OBJECT_HEADERS];
+    char until[RFC3339_MAX];
     S3Call call = { .verb = "put",
                     .method = "POST",
                     .key = stream->key,
                     .query = "uploads=",
                     .headers = headers,
-                    .n_headers = s3_new_object_headers(stream->s3, stream->key, headers) };
+                    .n_headers = s3_new_object_headers(stream->s3, stream->key, headers, until) };
 
     if (!s3_call(stream->s3, &call, &reply, error))
         return false;

@@ -7,74 +7,9 @@
 
 #include <string.h>
 
-#define PAGES_MAX 100000 /* of a thousand; a server that sends more goes round in circles */
-
-typedef bool (*EachUpload)(S3Store *s3, const char *key, const S3Entry *upload, int64_t now,
-                           void *user, GError **error);
-
-static bool next_page(S3Store *s3, const char *prefix, const char *subject, const S3Page *before,
-                      S3Page *ret_page, int64_t *ret_now, GError **error)
-{
-    g_autoptr(GString) query = g_string_new("uploads=");
-
-    // no encoding-type: Ceph does encode then, but does not say so
-    s3_query_add(query, "prefix", prefix);
-    s3_query_add(query, "key-marker", before->next_key_marker);
-    s3_query_add(query, "upload-id-marker", before->next_id_marker);
-    return s3_get_page(s3, query->str, subject, s3_page_read_uploads, ret_page, ret_now, error);
-}
-
-static bool check_page(const S3Page *page, const S3Page *before, const char *prefix, char **last,
-                       GError **error)
-{
-    if (page->truncated && g_strcmp0(page->next_key_marker, before->next_key_marker) == 0 &&
-        g_strcmp0(page->next_id_marker, before->next_id_marker) == 0)
-        return s3_page_incomplete(error, "the next page is the same again");
-    return s3_page_check_order(page, prefix, false, last, error);
-}
-
-static bool tell_page(S3Store *s3, const S3Page *page, int64_t now, EachUpload each, void *user,
-                      GError **error)
-{
-    for (guint i = 0; i < page->entries->len; i++) {
-        const S3Entry *upload = g_ptr_array_index(page->entries, i);
-        const char *key = s3_key_of(s3, upload->key);
-
-        if (key && !each(s3, key, upload, now, user, error))
-            return false;
-    }
-    return true;
-}
-
-static bool walk_uploads(S3Store *s3, const char *below, EachUpload each, void *user,
-                         GError **error)
-{
-    const char *subject = *below ? below : "everything";
-    g_autofree char *prefix = s3_full_key(s3, below);
-    g_autofree char *last = g_strdup("");
-    g_auto(S3Page) before = { 0 };
-
-    for (unsigned n = 0; n < PAGES_MAX; n++) {
-        g_auto(S3Page) page = { 0 };
-        int64_t now;
-
-        if (!next_page(s3, prefix, subject, &before, &page, &now, error))
-            return false;
-        if (!check_page(&page, &before, prefix, &last, error)) {
-            g_prefix_error(error, "s3: list uploads %s: ", subject);
-            return false;
-        }
-        if (!tell_page(s3, &page, now, each, user, error))
-            return false;
-        if (!page.truncated)
-            return true;
-        s3_page_clear(&before);
-        before = page;
-        page = (S3Page){ 0 };
-    }
-    (void)s3_page_incomplete(error, "it does not end");
-    return false;
-}
+/* No encoding-type: Ceph does encode then, but does not say so. */
+static const S3Listing uploads_listing = { "uploads=", "uploads", "upload-id-marker",
+                                           s3_page_read_uploads };
 
 /* ---- how much lies there ---- */
 
@@ -154,7 +89,7 @@ static bool tell_upload(S3Store *s3, const char *key, const S3Entry *upload,
     StoreObject object = { .key = key, .modified_at = upload->modified_at };
     g_autoptr(GError) failure = NULL;
 
-    if (sum_parts(s3, key, upload->upload_id, &object.size, &failure))
+    if (sum_parts(s3, key, upload->id, &object.size, &failure))
         return call->each(&object, call->user, error);
     // completed or given up since it was listed
     if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
@@ -168,7 +103,7 @@ bool s3_list_unfinished(Store *store, const char *prefix, StoreEach each, void *
 {
     ListCall call = { each, user };
 
-    return walk_uploads((S3Store *)store, prefix, tell_upload, &call, error);
+    return s3_walk((S3Store *)store, &uploads_listing, prefix, tell_upload, &call, error);
 }
 
 /* ---- removing ---- */
@@ -202,7 +137,7 @@ static bool note_old(G_GNUC_UNUSED S3Store *s3, const char *key, const S3Entry *
 
     if (upload->modified_at <= now - call->age_s) {
         g_ptr_array_add(call->old, g_strdup(key));
-        g_ptr_array_add(call->old, g_strdup(upload->upload_id));
+        g_ptr_array_add(call->old, g_strdup(upload->id));
     }
     return true;
 }
@@ -214,7 +149,7 @@ bool s3_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsig
     RemoveCall call = { age_s, old };
 
     // first the list, then the removals: they would move its pages
-    if (!walk_uploads((S3Store *)store, prefix, note_old, &call, error))
+    if (!s3_walk((S3Store *)store, &uploads_listing, prefix, note_old, &call, error))
         return false;
     for (guint i = 0; i < old->len; i += 2)
         if (!s3_abort_upload((S3Store *)store, g_ptr_array_index(old, i),

@@ -152,6 +152,101 @@ bool store_remove_unfinished(Store *store, const char *prefix, int64_t age_s, un
     return true;
 }
 
+/* ---- stores that guard what they hold ---- */
+
+void store_guard_clear(StoreGuard *guard)
+{
+    g_free(guard->lock_mode);
+    g_clear_pointer(&guard->rules, g_ptr_array_unref);
+    g_clear_error(&guard->why);
+    *guard = (StoreGuard){ 0 };
+}
+
+static void rule_free(gpointer pointer)
+{
+    StoreRule *rule = pointer;
+
+    g_free(rule->name);
+    g_free(rule->prefix);
+    g_free(rule);
+}
+
+void store_guard_add_rule(StoreGuard *guard, StoreRuleKind kind, char *name, char *prefix,
+                          unsigned days)
+{
+    StoreRule *rule = g_new(StoreRule, 1);
+
+    *rule = (StoreRule){ kind, name, prefix, days };
+    if (!guard->rules)
+        guard->rules = g_ptr_array_new_with_free_func(rule_free);
+    g_ptr_array_add(guard->rules, rule);
+}
+
+static bool unsupported(const Store *store, const char *what, GError **error)
+{
+    g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED, "%s: this store %s", store->location, what);
+    return false;
+}
+
+bool store_guard(Store *store, StoreGuard *ret_guard, GError **error)
+{
+    g_auto(StoreGuard) guard = { 0 };
+
+    if (!store->ops->guard)
+        return unsupported(store, "cannot guard what it holds", error);
+    if (!store->ops->guard(store, &guard, error))
+        return false;
+    if (!guard.rules)
+        guard.rules = g_ptr_array_new();
+    *ret_guard = guard;
+    guard = (StoreGuard){ 0 };
+    return true;
+}
+
+bool store_versions(Store *store, const char *prefix_or_key, StoreEachVersion each, void *user,
+                    GError **error)
+{
+    if (!store_key_is_valid(prefix_or_key) && !check_prefix(store, prefix_or_key, error))
+        return false;
+    return store->ops->versions ? store->ops->versions(store, prefix_or_key, each, user, error)
+                                : unsupported(store, "keeps no older versions", error);
+}
+
+bool store_get_version(Store *store, const char *key, const char *id, size_t bound,
+                       GBytes **ret_data, GError **error)
+{
+    if (!check_key(store, key, error))
+        return false;
+    return store->ops->get_version ? store->ops->get_version(store, key, id, bound, ret_data, error)
+                                   : unsupported(store, "keeps no older versions", error);
+}
+
+bool store_protect(Store *store, const char *key, int64_t enough_until, int64_t until,
+                   bool *ret_done, GError **error)
+{
+    bool done;
+
+    if (!check_key(store, key, error))
+        return false;
+    if (!store->ops->protect)
+        return unsupported(store, "has no object lock", error);
+    if (!store->ops->protect(store, key, enough_until, until, &done, error))
+        return false;
+    if (ret_done)
+        *ret_done = done;
+    return true;
+}
+
+bool store_purge_many(Store *store, const char *const *keys, size_t n, StoreProtected each,
+                      void *user, GError **error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!check_key(store, keys[i], error))
+            return false;
+    return store->ops->purge_many ? store->ops->purge_many(store, keys, n, each, user, error)
+                                  : store_remove_many(store, keys, n, error);
+}
+
 void store_free(Store *store)
 {
     if (store)

@@ -25,6 +25,53 @@ typedef bool (*StoreEach)(const StoreObject *object, void *user, GError **error)
 /* Gives the next bytes of a stream, at most size; *ret_len 0 is its end. */
 typedef bool (*StoreRead)(void *user, void *buf, size_t size, size_t *ret_len, GError **error);
 
+/* ---- what guards a store against losing what somebody removes or replaces ---- */
+
+typedef enum { STORE_UNKNOWN, STORE_OFF, STORE_ON } StoreState;
+
+typedef enum {
+    STORE_RULE_EXPIRES,     /* removes objects that are in use */
+    STORE_RULE_FREEZES,     /* moves them to where they cannot be read at once */
+    STORE_RULE_EXPIRES_OLD, /* removes older versions: what makes room again */
+} StoreRuleKind;
+
+/* A rule by which the server does something to our objects when they have some age. */
+typedef struct {
+    StoreRuleKind kind;
+    char *name;
+    char *prefix;  /* of the keys that it is for; "": of all */
+    unsigned days; /* 0: at a date */
+} StoreRule;
+
+typedef struct {
+    StoreState versions; /* what is replaced or removed is kept as an older version */
+    StoreState locks;    /* objects can be protected until a time */
+    char *lock_mode; /* "governance" or "compliance", which new objects get by themselves; NULL */
+    unsigned lock_days;            /* and for how long; 0: they get none */
+    StoreState ruled;              /* ON: there are rules, OFF: there are none */
+    GPtrArray *rules;              /* of StoreRule; never NULL */
+    GError *why;                   /* why the first of what is unknown is; NULL */
+    int64_t server_time, our_time; /* two clocks at the same moment; 0: it told none */
+} StoreGuard;
+void store_guard_clear(StoreGuard *guard);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(StoreGuard, store_guard_clear)
+/* Takes the strings. */
+void store_guard_add_rule(StoreGuard *guard, StoreRuleKind kind, char *name, char *prefix,
+                          unsigned days);
+
+/* Borrowed, during the call only. */
+typedef struct {
+    const char *key, *id;
+    uint64_t size;
+    int64_t modified_at; /* Unix seconds */
+    bool latest;         /* this is what get gives */
+    bool removed;        /* no object, but the note that it was removed then */
+} StoreVersion;
+typedef bool (*StoreEachVersion)(const StoreVersion *version, void *user, GError **error);
+
+/* Protected until then (Unix seconds), and therefore still there; 0: nobody knows until when. */
+typedef void (*StoreProtected)(const char *key, int64_t until, void *user);
+
 typedef struct {
     const char *name;
     /* Durable when this returns true. With if_absent an existing object is BS_ERROR_EXISTS. */
@@ -56,6 +103,28 @@ typedef struct {
     /* Removes what began at least age_s seconds ago. NULL as above. */
     bool (*remove_unfinished)(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
                               GError **error);
+
+    /* The rest is for stores that guard what they hold; all NULL: BS_ERROR_UNSUPPORTED. */
+
+    /* Asks the server. What it does not know or tell to these keys is unknown in *ret_guard, which
+     * is no error; no answer at all is one. */
+    bool (*guard)(Store *store, StoreGuard *ret_guard, GError **error);
+    /* All versions of all objects below a prefix (that ends in '/' or is empty), or of one key; of
+     * each key the newest first. Complete or an error. */
+    bool (*versions)(Store *store, const char *prefix_or_key, StoreEachVersion each, void *user,
+                     GError **error);
+    /* As get_whole, of a version. */
+    bool (*get_version)(Store *store, const char *key, const char *id, size_t bound,
+                        GBytes **ret_data, GError **error);
+    /* Protects the object, as it is now, until a time (Unix seconds), unless it is already until
+     * enough_until; what is protected for longer stays so. *ret_done: there was something to do. */
+    bool (*protect)(Store *store, const char *key, int64_t enough_until, int64_t until,
+                    bool *ret_done, GError **error);
+    /* Removes objects with all their versions, so that nothing of them takes room any more. What is
+     * protected stays as it is and is told, which is no error. Otherwise as remove_many. */
+    bool (*purge_many)(Store *store, const char *const *keys, size_t n, StoreProtected each,
+                       void *user, GError **error);
+
     /* Release everything. Never called with NULL, nor while another call runs. */
     void (*free)(Store *store);
 } StoreOps;
@@ -87,6 +156,17 @@ bool store_list_unfinished(Store *store, const char *prefix, StoreEach each, voi
 /* ret_n may be NULL. */
 bool store_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
                              GError **error);
+bool store_guard(Store *store, StoreGuard *ret_guard, GError **error);
+bool store_versions(Store *store, const char *prefix_or_key, StoreEachVersion each, void *user,
+                    GError **error);
+bool store_get_version(Store *store, const char *key, const char *id, size_t bound,
+                       GBytes **ret_data, GError **error);
+/* ret_done may be NULL. */
+bool store_protect(Store *store, const char *key, int64_t enough_until, int64_t until,
+                   bool *ret_done, GError **error);
+/* A store without older versions removes what there is. */
+bool store_purge_many(Store *store, const char *const *keys, size_t n, StoreProtected each,
+                      void *user, GError **error);
 void store_free(Store *store); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 

@@ -3,17 +3,20 @@
  * the last, and is in order when that was asked for; a refusal's words fit on a line. */
 #include "store/s3page.h"
 #include "store/s3refusal.h"
+#include "store/s3rules.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static void reads_page(const char *xml, size_t len, bool uploads)
+typedef bool (*Read)(const char *xml, size_t len, S3Page *ret_page, GError **error);
+
+static void reads_page(const char *xml, size_t len, Read read)
 {
     g_auto(S3Page) page = { 0 };
     g_autofree char *last = g_strdup("");
     g_autoptr(GError) error = NULL;
 
-    if (!(uploads ? s3_page_read_uploads : s3_page_read_objects)(xml, len, &page, &error)) {
+    if (!read(xml, len, &page, &error)) {
         g_assert_nonnull(error);
         g_assert_null(page.entries);
         return;
@@ -22,12 +25,27 @@ static void reads_page(const char *xml, size_t len, bool uploads)
         const S3Entry *entry = g_ptr_array_index(page.entries, i);
 
         g_assert_true(*entry->key);
-        g_assert_cmpint(entry->upload_id != NULL, ==, uploads);
+        g_assert_cmpint(entry->id != NULL, ==, read != s3_page_read_objects);
     }
     if (s3_page_check_order(&page, "", true, &last, NULL) && page.entries->len > 0)
         g_assert_cmpstr(
             last, ==,
             ((const S3Entry *)g_ptr_array_index(page.entries, page.entries->len - 1))->key);
+}
+
+static void reads_rules(const char *xml, size_t len)
+{
+    g_auto(StoreGuard) guard = { 0 };
+
+    (void)s3_rules_read_versioning(xml, len, &guard, NULL);
+    (void)s3_rules_read_lock(xml, len, &guard, NULL);
+    (void)s3_rules_read_lifecycle(xml, len, "our/prefix/", &guard, NULL);
+    for (guint i = 0; guard.rules && i < guard.rules->len; i++) {
+        const StoreRule *rule = g_ptr_array_index(guard.rules, i);
+
+        g_assert_nonnull(rule->name);
+        g_assert_nonnull(rule->prefix);
+    }
 }
 
 static void reads_refusal(const uint8_t *data, size_t len, unsigned status)
@@ -52,8 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     if (len > 65536)
         return 0;
-    reads_page((const char *)data, len, false);
-    reads_page((const char *)data, len, true);
+    reads_page((const char *)data, len, s3_page_read_objects);
+    reads_page((const char *)data, len, s3_page_read_uploads);
+    reads_page((const char *)data, len, s3_page_read_versions);
+    reads_rules((const char *)data, len);
     reads_refusal(data, len, 200);
     reads_refusal(data, len, 403);
     return 0;

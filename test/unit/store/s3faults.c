@@ -217,7 +217,7 @@ static void a_put_is_proved(void)
 {
     static const struct {
         const char *label;
-        Answer answers[3];
+        Answer answers[4];
         size_t n;
         int code; /* -1: it is a success */
         const char *part;
@@ -265,6 +265,36 @@ static void a_put_is_proved(void)
           3,
           BS_ERROR_TRANSIENT,
           "it is not there" },
+        { "no ETag, and no right to look, but to list",
+          { { "200 OK", "", "" },
+            { "403 No", "", NULL },
+            { "403 No", "", ERROR("AccessDenied") },
+            { "200 OK", "",
+              "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>1"
+              "</NextContinuationToken><Contents><Key>pre/data/a</Key><Size>4</Size><LastModified>"
+              "2024-01-01T00:00:00Z</LastModified></Contents></ListBucketResult>" } },
+          4,
+          -1,
+          NULL },
+        { "no ETag, and only a longer name in the list",
+          { { "200 OK", "", "" },
+            { "403 No", "", NULL },
+            { "403 No", "", ERROR("AccessDenied") },
+            { "200 OK", "",
+              "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>pre/data/ab</Key>"
+              "<Size>4</Size><LastModified>2024-01-01T00:00:00Z</LastModified></Contents>"
+              "</ListBucketResult>" } },
+          4,
+          BS_ERROR_TRANSIENT,
+          "it is not there" },
+        { "no ETag, and no right to anything",
+          { { "200 OK", "", "" },
+            { "403 No", "", NULL },
+            { "403 No", "", ERROR("AccessDenied") },
+            { "403 No", "", ERROR("AccessDenied") } },
+          4,
+          BS_ERROR_DENIED,
+          "s3: stat data/a: access denied" },
         { "an error in a success",
           { { "200 OK", "", ERROR("InternalError") } },
           1,
@@ -471,6 +501,7 @@ static void heads_that_say_nothing_are_asked_about(void)
 {
     static const Answer answers[] = {
         { "403 No", "", NULL },
+        { "403 No", "", ERROR("SignatureDoesNotMatch") },
         { "403 No", "", ERROR("SignatureDoesNotMatch") },
         { "404 No", "", NULL },
         { "404 No", "", ERROR("NoSuchBucket") },
