@@ -102,10 +102,11 @@ static bool read_lock(Repo *repo, const FileInfo *file, LockInfo *ret_info, GErr
 }
 
 /*
- * One listing and what lies there. A lock that is gone when it is read was released, or its holder
- * has just written a new one that the listing may have missed: *ret_moved.
+ * One listing and what lies there but for own (or NULL). A lock that is gone when it is read was
+ * released, or its holder has just written a new one that the listing may have missed: *ret_moved.
  */
-static bool read_listed(Repo *repo, GArray **ret_locks, bool *ret_moved, GError **error)
+static bool read_listed(Repo *repo, const Id *own, GArray **ret_locks, bool *ret_moved,
+                        GError **error)
 {
     g_autoptr(GArray) locks = g_array_new(FALSE, FALSE, sizeof(LockInfo));
     g_autoptr(GArray) files = NULL;
@@ -119,8 +120,9 @@ static bool read_listed(Repo *repo, GArray **ret_locks, bool *ret_moved, GError 
         g_autoptr(GError) failure = NULL;
         LockInfo info;
 
-        if (file->size == 0)
-            continue; // the rest of an interrupted upload; `check` names it
+        // of no size is the rest of an interrupted upload; `check` names it
+        if (file->size == 0 || (own && id_equal(&file->id, own)))
+            continue;
         if (read_lock(repo, file, &info, &failure))
             g_array_append_val(locks, info);
         else if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
@@ -159,7 +161,9 @@ static void mark_dead(GArray *locks, const GArray *dead, const char *state_dir, 
     }
 }
 
-bool lock_list(Repo *repo, const char *state_dir, GArray **ret_locks, GError **error)
+/* All but own, which may be NULL: what we have written ourselves need not be read. */
+static bool list_others(Repo *repo, const char *state_dir, const Id *own, GArray **ret_locks,
+                        GError **error)
 {
     // the dead before the listing: an object that came later than both cannot be theirs
     g_autoptr(GArray) dead = state_dir ? lockstate_dead(state_dir, repo_id(repo)) : NULL;
@@ -168,13 +172,18 @@ bool lock_list(Repo *repo, const char *state_dir, GArray **ret_locks, GError **e
 
     for (unsigned tries = 0; moved && tries < LIST_TRIES; tries++) {
         g_clear_pointer(&locks, g_array_unref);
-        if (!read_listed(repo, &locks, &moved, error))
+        if (!read_listed(repo, own, &locks, &moved, error))
             return false;
     }
     if (dead)
         mark_dead(locks, dead, state_dir, repo_id(repo));
     *ret_locks = g_steal_pointer(&locks);
     return true;
+}
+
+bool lock_list(Repo *repo, const char *state_dir, GArray **ret_locks, GError **error)
+{
+    return list_others(repo, state_dir, NULL, ret_locks, error);
 }
 
 static bool remove_lock(Repo *repo, const char *state_dir, const LockInfo *info, GError **error)
@@ -240,14 +249,12 @@ static bool check_others(Repo *repo, const LockOptions *options, const Id *own, 
 {
     g_autoptr(GArray) locks = NULL;
 
-    if (!lock_list(repo, options->state_dir, &locks, error))
+    if (!list_others(repo, options->state_dir, own, &locks, error))
         return false;
     for (guint i = 0; i < locks->len; i++) {
         const LockInfo *info = &g_array_index(locks, LockInfo, i);
         g_autoptr(GError) failure = NULL;
 
-        if (own && id_equal(&info->id, own))
-            continue;
         if (info->readable && info->stale) {
             // where removing is not allowed it still counts as absent
             if (!remove_lock(repo, options->state_dir, info, &failure))
