@@ -106,8 +106,11 @@ bool s3_xml_read(const char *xml, size_t len, S3XmlEach each, void *user, GError
 bool s3_xml_is(const char *xml, size_t len, const char *root)
 {
     size_t root_len = strlen(root);
-    const char *end = xml + len;
+    const char *end;
 
+    if (len == 0) // and then perhaps no address
+        return false;
+    end = xml + len;
     skip_mark(&xml, &len);
     for (;;) {
         while (xml < end && g_ascii_isspace(*xml))
