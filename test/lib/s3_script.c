@@ -65,19 +65,25 @@ void script_end(Script *script)
     pthread_mutex_destroy(&script->mutex);
 }
 
-static const char *asked(const Script *script, guint i)
+/* A request once told stays as it is; but the thread that tells it is not this one. */
+static const char *asked(Script *script, guint i)
 {
+    const char *request;
+
+    pthread_mutex_lock(&script->mutex);
     g_assert_cmpuint(i, <, script->asked->len);
-    return g_ptr_array_index(script->asked, i);
+    request = g_ptr_array_index(script->asked, i);
+    pthread_mutex_unlock(&script->mutex);
+    return request;
 }
 
-void assert_asked(const Script *script, guint i, const char *part)
+void assert_asked(Script *script, guint i, const char *part)
 {
     if (!strstr(asked(script, i), part))
         g_error("request %u lacks '%s': %s", i, part, asked(script, i));
 }
 
-void assert_not_asked(const Script *script, guint i, const char *part)
+void assert_not_asked(Script *script, guint i, const char *part)
 {
     if (strstr(asked(script, i), part))
         g_error("request %u has '%s': %s", i, part, asked(script, i));

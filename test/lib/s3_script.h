@@ -31,8 +31,8 @@ void script_begin_at(Script *script, const Answer *answers, size_t n, const S3Te
 void script_end(Script *script);
 
 /* Request i, from 0, has this part, or has not. */
-void assert_asked(const Script *script, guint i, const char *part);
-void assert_not_asked(const Script *script, guint i, const char *part);
+void assert_asked(Script *script, guint i, const char *part);
+void assert_not_asked(Script *script, guint i, const char *part);
 
 /* error by its address: the call that sets it stands in the same list of arguments. */
 void assert_failed(bool ok, GError *const *error, int code, const char *part);
