@@ -7,6 +7,7 @@
 #include "pg/url.h"
 #include "repo/pack.h"
 #include "repo/walk.h"
+#include "source/pgglobals.h"
 #include "source/pgrestore.h"
 #include <string.h>
 

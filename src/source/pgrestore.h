@@ -44,11 +44,3 @@ typedef struct {
  * BS_ERROR_MISMATCH, when the rows of a table differ.
  */
 Sink *pg_restore_sink_new(const PgRestoreRequest *request, GError **error);
-
-/*
- * globals.sql (roles and tablespaces) through psql. Statements that fail, as those for roles that
- * exist already, go to note and are counted in ret_failed.
- */
-bool pg_restore_globals(const char *url, const void *sql, size_t len,
-                        void (*note)(const char *text, void *user), void *user,
-                        unsigned *ret_failed, GError **error);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "codec/hash.h"
 #include "lib/pg_server.h"
+#include "source/pgglobals.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
