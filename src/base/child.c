@@ -20,6 +20,7 @@
 #define PIPE_LEN      65536 /* what a pipe holds; pipe(7) */
 #define TERM_WAIT_MS  2000
 #define TERM_STEP_MS  10
+#define WAIT_MS       100 /* that cancel is asked again after */
 #define EXIT_NOT_RUN  127 /* as a shell says it */
 #define EXIT_SIGNALED 128 /* plus the signal, as a shell says it */
 
@@ -235,6 +236,10 @@ static bool make_stdio(Child *child, Start *start, unsigned flags, GError **erro
     if (!(flags & CHILD_STDOUT_PIPE ? make_pipe(&child->out, &start->fds[1], false, error)
                                     : open_null(&start->fds[1], error)))
         return false;
+    if (child->in >= 0 && fcntl(child->in, F_SETFL, O_NONBLOCK) != 0) { // our end alone
+        bs_error_errno(error, errno, "pipe");
+        return false;
+    }
     if (flags & CHILD_STDERR_INHERIT)
         return true;
     return make_pipe(&child->tail.fd, &start->fds[2], false, error) &&
@@ -328,33 +333,77 @@ const char *child_stderr(Child *child)
     return child->text;
 }
 
-/* True when the child is no more; options as for waitpid(2). */
-static bool reap(Child *child, int options)
+bool child_write(Child *child, const Cancel *cancel, const void *data, size_t len, bool *ret_deaf,
+                 GError **error)
+{
+    const uint8_t *bytes = data;
+
+    for (*ret_deaf = child->in < 0; !*ret_deaf && len > 0;) {
+        struct pollfd room = { .fd = child->in, .events = POLLOUT };
+        ssize_t n = write(child->in, bytes, len);
+
+        if (n >= 0) {
+            bytes += n;
+            len -= (size_t)n;
+        } else if (errno == EPIPE) {
+            *ret_deaf = true;
+        } else if (errno != EAGAIN && errno != EINTR) {
+            bs_error_errno(error, errno, "write to %s", child->name);
+            return false;
+        } else {
+            if (!cancel_check(cancel, error))
+                return false;
+            (void)poll(&room, 1, WAIT_MS);
+        }
+    }
+    return true;
+}
+
+typedef enum { REAPED, RUNS, NOT_OURS } Reaping;
+
+/* options as for waitpid(2). */
+static Reaping reap(Child *child, int options)
 {
     pid_t pid;
 
     if (child->pid == 0)
-        return true;
+        return REAPED;
     do
         pid = waitpid(child->pid, &child->status, options);
     while (pid < 0 && errno == EINTR);
     if (pid != child->pid)
-        return false;
+        return pid == 0 ? RUNS : NOT_OURS;
     child->pid = 0;
-    return true;
+    return REAPED;
 }
 
-bool child_wait(Child *child, int *ret_status, GError **error)
+/* Asks again and again: a signal may come to another thread and leave waitpid(2) waiting. */
+static bool await(Child *child, const Cancel *cancel, GError **error)
+{
+    struct timespec pause = { .tv_nsec = 1000000L };
+    Reaping reaping;
+
+    while ((reaping = reap(child, cancel ? WNOHANG : 0)) == RUNS) {
+        if (!cancel_check(cancel, error))
+            return false;
+        (void)nanosleep(&pause, NULL);
+        pause.tv_nsec = MIN(2 * pause.tv_nsec, WAIT_MS * 1000000L);
+    }
+    if (reaping == REAPED)
+        return true;
+    bs_error_errno(error, errno, "wait for %s", child->name);
+    return false;
+}
+
+bool child_wait(Child *child, const Cancel *cancel, int *ret_status, GError **error)
 {
     g_autofree char *how = NULL;
     const char *said = NULL;
     int status;
 
     child_close_stdin(child);
-    if (!reap(child, 0)) {
-        bs_error_errno(error, errno, "wait for %s", child->name);
+    if (!await(child, cancel, error))
         return false;
-    }
     tail_stop(&child->tail);
     if (WIFSIGNALED(child->status)) {
         status = EXIT_SIGNALED + WTERMSIG(child->status);
@@ -380,7 +429,7 @@ static void end_running(Child *child)
 
     (void)kill(child->pid, SIGTERM);
     for (int waited_ms = 0; waited_ms < TERM_WAIT_MS; waited_ms += TERM_STEP_MS) {
-        if (reap(child, WNOHANG))
+        if (reap(child, WNOHANG) != RUNS)
             return;
         (void)nanosleep(&step, NULL);
     }
@@ -394,7 +443,7 @@ void child_free(Child *child)
         return;
     fs_clear_fd(&child->in);
     fs_clear_fd(&child->out);
-    if (!reap(child, WNOHANG))
+    if (reap(child, WNOHANG) == RUNS)
         end_running(child);
     tail_done(&child->tail);
     g_free(child->text);
@@ -424,7 +473,7 @@ bool child_output(const char *const *argv, const char *const *envp, size_t bound
                     bound);
         return false;
     }
-    if (!child_wait(child, NULL, error))
+    if (!child_wait(child, NULL, NULL, error))
         return false;
     *ret_output = g_bytes_new_take(g_realloc(g_steal_pointer(&output), MAX(len, 1)), len);
     return true;

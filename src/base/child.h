@@ -6,6 +6,7 @@
  * the very thread that spawned it, prctl(2)). One thread per child, from spawn to free.
  */
 #pragma once
+#include "base/cancel.h"
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,15 +23,20 @@ typedef enum {
 Child *child_spawn(const char *const *argv, const char *const *envp, unsigned flags,
                    GError **error);
 
-int child_stdin(const Child *child); /* -1 when closed or not piped */
+int child_stdin(const Child *child); /* -1 when closed or not piped; does not block */
 int child_stdout(const Child *child);
 void child_close_stdin(Child *child); /* end of input for the child */
+
+/* All of it into its input. *ret_deaf: the child has closed its end, or had before, and nobody
+ * takes the rest; that is no error. BS_ERROR_CANCELLED: the child took nothing more until then. */
+bool child_write(Child *child, const Cancel *cancel, const void *data, size_t len, bool *ret_deaf,
+                 GError **error);
 
 /* Ends its input and waits for its end (read its output to the end before, or it may never come).
  * True only for exit status 0; otherwise the error names the program, its status or signal, and the
  * last lines of its standard error. ret_status may be NULL; it is set in either case (exit status,
- * or 128 + signal). */
-bool child_wait(Child *child, int *ret_status, GError **error);
+ * or 128 + signal). BS_ERROR_CANCELLED, with ret_status as it was: it still runs. */
+bool child_wait(Child *child, const Cancel *cancel, int *ret_status, GError **error);
 /* What standard error held so far (its end), as text; borrowed until the next call. */
 const char *child_stderr(Child *child);
 

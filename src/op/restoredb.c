@@ -243,7 +243,7 @@ static bool restore_globals(Run *run, GError **error)
         return true;
     if (!load_file(run, "globals.sql", GLOBALS_MAX, &sql, error) ||
         !pg_restore_globals(run->request->url, sql->data, sql->len, run->watch->note,
-                            run->watch->user, &failed, error)) {
+                            run->watch->user, run->cancel, &failed, error)) {
         g_prefix_error(error, "restore roles and tablespaces: ");
         return false;
     }

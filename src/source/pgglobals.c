@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/pgglobals.h"
 #include "base/child.h"
-#include "base/fs.h"
+#include "base/error.h"
 #include "pg/conn.h"
 #include "pg/passfile.h"
 #include "pg/tools.h"
@@ -25,7 +25,7 @@ static unsigned note_errors(const char *output, void (*tell)(const char *text, v
 
 bool pg_restore_globals(const char *url, const void *sql, size_t len,
                         void (*tell)(const char *text, void *user), void *user,
-                        unsigned *ret_failed, GError **error)
+                        const Cancel *cancel, unsigned *ret_failed, GError **error)
 {
     g_autoptr(PgUrl) parsed = pg_url_parse(url, error);
     g_autoptr(PgConn) conn = parsed ? pg_connect_server(parsed, error) : NULL;
@@ -34,6 +34,7 @@ bool pg_restore_globals(const char *url, const void *sql, size_t len,
     g_autoptr(PgAccess) access = tool ? pg_access_new(server, error) : NULL;
     g_autofree char *dbname = NULL;
     g_autoptr(Child) child = NULL;
+    bool deaf;
 
     if (!access)
         return false;
@@ -44,11 +45,13 @@ bool pg_restore_globals(const char *url, const void *sql, size_t len,
     };
 
     child = child_spawn(argv, pg_access_environ(access), CHILD_STDIN_PIPE, error);
-    if (!child || !fs_write_all(child_stdin(child), sql, len, "psql", error))
+    if (!child || !child_write(child, cancel, sql, len, &deaf, error) ||
+        !child_wait(child, cancel, NULL, error))
         return false;
-    child_close_stdin(child);
-    if (!child_wait(child, NULL, error))
+    if (deaf) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED, "psql did not read all of it");
         return false;
+    }
     *ret_failed = note_errors(child_stderr(child), tell, user);
     return true;
 }

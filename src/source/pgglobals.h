@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Roles and tablespaces, which belong to the whole server, on their way back. */
 #pragma once
+#include "base/cancel.h"
 #include <glib.h>
 #include <stdbool.h>
 
@@ -10,4 +11,4 @@
  */
 bool pg_restore_globals(const char *url, const void *sql, size_t len,
                         void (*note)(const char *text, void *user), void *user,
-                        unsigned *ret_failed, GError **error);
+                        const Cancel *cancel, unsigned *ret_failed, GError **error);

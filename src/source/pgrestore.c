@@ -174,36 +174,16 @@ static bool start(RestoreSink *sink, GError **error)
 
 /* ---- the stream ---- */
 
-/* ret_gone: the reader has closed its end. */
-static bool write_pipe(int fd, const uint8_t *data, size_t len, bool *ret_gone, GError **error)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            *ret_gone = errno == EPIPE;
-            if (!*ret_gone)
-                bs_error_errno(error, errno, "write to pg_restore");
-            return *ret_gone;
-        }
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool hand_over(RestoreSink *sink, const void *data, size_t len, GError **error)
 {
     if (sink->spool)
         return fs_write_all(sink->spool_fd, data, len, sink->spool, error);
     if (sink->deaf)
         return true;
-    if (!write_pipe(child_stdin(sink->child), data, len, &sink->deaf, error))
+    if (!child_write(sink->child, sink->cancel, data, len, &sink->deaf, error))
         return false;
     // with a choice it may just have all it wants; otherwise it says why it left
-    return !sink->deaf || sink->chosen || child_wait(sink->child, NULL, error);
+    return !sink->deaf || sink->chosen || child_wait(sink->child, sink->cancel, NULL, error);
 }
 
 /* All but the last byte. */
@@ -321,7 +301,7 @@ static bool run_to_end(RestoreSink *sink, GError **error)
     if (sink->spool && !spawn_restore(sink, error))
         return false;
     child_close_stdin(sink->child);
-    return child_wait(sink->child, NULL, error);
+    return child_wait(sink->child, sink->cancel, NULL, error);
 }
 
 static bool restore_finish(Sink *base, GError **error)

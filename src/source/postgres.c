@@ -147,7 +147,8 @@ static bool push_child(Backup *backup, const char *const *argv, const PgAccess *
     if (!begin_entry(backup, name, S_IFREG | 0600, &handle, error))
         return false;
     if (!push_all(backup, child_stdout(child), handle, watcher, hash, &size, error) ||
-        !child_wait(child, NULL, error) || !watcher->finish(watcher->user, error)) {
+        !child_wait(child, backup->run->cancel, NULL, error) ||
+        !watcher->finish(watcher->user, error)) {
         sink_abandon(backup->sink, handle);
         return false;
     }

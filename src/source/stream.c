@@ -68,7 +68,7 @@ static bool stream_file(StreamSource *stream, Sink *sink, const char *path, cons
                      error);
     // the producer's success decides, not that its output ended
     if (ok && child)
-        ok = child_wait(child, NULL, error);
+        ok = child_wait(child, run->cancel, NULL, error);
     if (!ok) {
         sink_abandon(sink, handle);
         return false;

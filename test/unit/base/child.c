@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,17 +78,19 @@ static void input_flows_until_closed(void)
 {
     static const char *const cat[] = { "cat", NULL };
     g_autoptr(GError) error = NULL;
+    bool deaf = true;
     g_autoptr(Child) child = child_spawn(cat, NULL, CHILD_STDIN_PIPE | CHILD_STDOUT_PIPE, &error);
     char buf[16];
     size_t len;
 
     g_assert_no_error(error);
-    g_assert_true(fs_write_all(child_stdin(child), "hello", 5, "cat", &error));
+    g_assert_true(child_write(child, NULL, "hello", 5, &deaf, &error));
+    g_assert_false(deaf);
     child_close_stdin(child);
     g_assert_cmpint(child_stdin(child), ==, -1);
     g_assert_true(fs_read_full(child_stdout(child), buf, sizeof buf, &len, "cat", &error));
     g_assert_cmpmem(buf, len, "hello", 5);
-    g_assert_true(child_wait(child, NULL, &error));
+    g_assert_true(child_wait(child, NULL, NULL, &error));
 }
 
 static void waiting_ends_the_input(void)
@@ -95,7 +98,73 @@ static void waiting_ends_the_input(void)
     static const char *const cat[] = { "cat", NULL };
     g_autoptr(Child) child = child_spawn(cat, NULL, CHILD_STDIN_PIPE, NULL);
 
-    g_assert_true(child_wait(child, NULL, NULL));
+    g_assert_true(child_wait(child, NULL, NULL, NULL));
+}
+
+static void much_input_arrives_whole(void)
+{
+    g_autofree char *megabytes = g_strnfill(3 << 20, 'x');
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Child) child =
+        child_spawn(SHELL("sleep 0.2; wc -c"), NULL, CHILD_STDIN_PIPE | CHILD_STDOUT_PIPE, NULL);
+    bool deaf = true;
+    char buf[16];
+    size_t len;
+
+    g_assert_true(child_write(child, NULL, megabytes, 3 << 20, &deaf, &error));
+    g_assert_false(deaf);
+    child_close_stdin(child);
+    g_assert_true(fs_read_full(child_stdout(child), buf, sizeof buf, &len, "wc", NULL));
+    g_assert_cmpmem(buf, len, "3145728\n", 8);
+    g_assert_true(child_wait(child, NULL, NULL, &error));
+}
+
+static void who_takes_no_more_is_deaf(void)
+{
+    g_autofree char *megabyte = g_strnfill(1 << 20, 'x');
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Child) child =
+        child_spawn(SHELL("exec <&-; sleep 0.1"), NULL, CHILD_STDIN_PIPE, NULL);
+    bool deaf = false;
+
+    g_assert_true(child_write(child, NULL, megabyte, 1 << 20, &deaf, &error));
+    g_assert_true(deaf);
+    g_assert_true(child_wait(child, NULL, NULL, &error));
+    g_assert_true(child_write(child, NULL, "x", 1, &deaf, &error));
+    g_assert_true(deaf); // closed by us
+}
+
+static void *cancel_soon(void *cancel)
+{
+    g_usleep(200 * 1000);
+    cancel_set(cancel);
+    return NULL;
+}
+
+static void cancel_ends_the_waiting_not_the_child(void)
+{
+    g_autofree char *megabyte = g_strnfill(1 << 20, 'x');
+
+    for (int writes = 0; writes < 2; writes++) {
+        gint64 start_us = g_get_monotonic_time();
+        g_autoptr(Cancel) cancel = cancel_new();
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Child) child = child_spawn(SHELL("exec sleep 60"), NULL, CHILD_STDIN_PIPE, NULL);
+        int status = -1;
+        pthread_t thread;
+        bool deaf;
+
+        g_assert_cmpint(pthread_create(&thread, NULL, cancel_soon, cancel), ==, 0);
+        if (writes)
+            g_assert_false(child_write(child, cancel, megabyte, 1 << 20, &deaf, &error));
+        else
+            g_assert_false(child_wait(child, cancel, &status, &error));
+        g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+        g_assert_cmpint(status, ==, -1);
+        g_assert_cmpint(pthread_join(thread, NULL), ==, 0);
+        child_free(g_steal_pointer(&child));
+        g_assert_cmpint(g_get_monotonic_time() - start_us, <, 30 * G_USEC_PER_SEC);
+    }
 }
 
 static void without_a_pipe_there_is_dev_null(void)
@@ -156,7 +225,7 @@ static void the_end_is_told_as_it_was(void)
             g_autoptr(GError) error = NULL;
             int status = -1;
 
-            g_assert_cmpint(child_wait(child, &status, &error), ==, cases[i].status == 0);
+            g_assert_cmpint(child_wait(child, NULL, &status, &error), ==, cases[i].status == 0);
             g_assert_cmpint(status, ==, cases[i].status);
             g_assert_cmpstr(error ? error->message : NULL, ==, cases[i].message);
         }
@@ -172,7 +241,7 @@ static void of_much_standard_error_the_end_is_kept(void)
     g_autoptr(Child) child = child_spawn(SHELL(script), NULL, 0, NULL);
     const char *text = NULL;
 
-    g_assert_false(child_wait(child, NULL, &error));
+    g_assert_false(child_wait(child, NULL, NULL, &error));
     text = child_stderr(child);
     g_assert_true(g_str_has_suffix(text, ".\nlast"));
     g_assert_cmpuint(strlen(text), <=, 8192);
@@ -189,7 +258,7 @@ static void a_grandchild_on_the_pipe_holds_up_nothing(void)
                                          CHILD_STDOUT_PIPE, NULL);
     pid_t grandchild = read_pid(child);
 
-    g_assert_false(child_wait(child, NULL, &error));
+    g_assert_false(child_wait(child, NULL, NULL, &error));
     g_assert_cmpstr(error->message, ==, "sh: exit status 2: gone");
     g_assert_cmpint(g_get_monotonic_time() - start_us, <, 30 * G_USEC_PER_SEC);
     g_assert_cmpint(kill(grandchild, SIGKILL), ==, 0);
@@ -202,7 +271,7 @@ static void only_three_descriptors_are_passed_on(void)
     g_autoptr(Child) child = child_spawn(SHELL(script), NULL, 0, NULL);
 
     g_assert_cmpint(leak, >=, 200);
-    g_assert_true(child_wait(child, NULL, NULL));
+    g_assert_true(child_wait(child, NULL, NULL, NULL));
     (void)close(leak);
 }
 
@@ -296,10 +365,14 @@ static void our_own_closed_stdio_does_not_mix_the_pipes_up(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
     g_test_add_func("/child/output", output_is_whole);
     g_test_add_func("/child/bound", output_has_a_bound);
     g_test_add_func("/child/argv", arguments_and_environment_arrive_untouched);
     g_test_add_func("/child/input", input_flows_until_closed);
+    g_test_add_func("/child/much-input", much_input_arrives_whole);
+    g_test_add_func("/child/deaf", who_takes_no_more_is_deaf);
+    g_test_add_func("/child/cancel", cancel_ends_the_waiting_not_the_child);
     g_test_add_func("/child/wait-ends-input", waiting_ends_the_input);
     g_test_add_func("/child/null", without_a_pipe_there_is_dev_null);
     g_test_add_func("/child/missing", a_missing_program_is_named);

@@ -44,7 +44,7 @@ static void place_tear_down(Place *place, gconstpointer data)
     g_autoptr(Child) child = child_spawn(remove, NULL, 0, NULL);
 
     (void)data;
-    g_assert_true(child_wait(child, NULL, NULL));
+    g_assert_true(child_wait(child, NULL, NULL, NULL));
     g_free(place->path);
     g_free(place->dir);
 }

@@ -464,7 +464,7 @@ static void globals_come_back_and_errors_are_told(void)
     globals = pg_server_shell(server, "pg_dumpall --globals-only");
     g_free(sql("postgres", "DROP ROLE gone"));
     pg_restore_globals(server->url, g_bytes_get_data(globals, NULL), g_bytes_get_size(globals),
-                       hear, notes, &failed, &error);
+                       hear, notes, NULL, &failed, &error);
     g_assert_no_error(error);
     assert_sql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'gone'", "1");
     g_assert_cmpuint(failed, ==, 2);
