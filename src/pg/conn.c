@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg/conn.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "pg/login.h"
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define ASK_MS      100  /* that cancel is asked again after */
+#define PATIENCE_MS 2000 /* for a server that was told to end a query */
+
 struct PgConn {
     PGconn *conn;
-    PGcancel *cancel;
+    const Cancel *cancel;
 };
 
 static void ignore_notice(void *user, const char *message)
@@ -27,30 +32,30 @@ static bool neutralise(PgConn *conn, GError **error)
            pg_exec(conn, "SET idle_in_transaction_session_timeout = 0", error);
 }
 
-PgConn *pg_connect(const PgUrl *url, const char *database, GError **error)
+PgConn *pg_connect(const PgUrl *url, const char *database, const Cancel *cancel, GError **error)
 {
     g_autoptr(PgConn) conn = NULL;
-    PGconn *login = pg_login(url, database, error);
+    PGconn *login = pg_login(url, database, cancel, error);
 
     if (!login)
         return NULL;
     conn = g_new0(PgConn, 1);
     conn->conn = login;
-    conn->cancel = PQgetCancel(login);
+    conn->cancel = cancel;
     (void)PQsetNoticeProcessor(login, ignore_notice, NULL);
     return neutralise(conn, error) ? g_steal_pointer(&conn) : NULL;
 }
 
-PgConn *pg_connect_server(const PgUrl *url, GError **error)
+PgConn *pg_connect_server(const PgUrl *url, const Cancel *cancel, GError **error)
 {
     g_autoptr(GError) failure = NULL;
     PgConn *conn;
 
     if (pg_url_database(url))
-        return pg_connect(url, NULL, error);
-    conn = pg_connect(url, "postgres", &failure);
+        return pg_connect(url, NULL, cancel, error);
+    conn = pg_connect(url, "postgres", cancel, &failure);
     if (!conn && g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
-        return pg_connect(url, "template1", error);
+        return pg_connect(url, "template1", cancel, error);
     if (!conn)
         g_propagate_error(error, g_steal_pointer(&failure));
     return conn;
@@ -60,8 +65,6 @@ void pg_conn_free(PgConn *conn)
 {
     if (!conn)
         return;
-    if (conn->cancel)
-        PQfreeCancel(conn->cancel);
     PQfinish(conn->conn);
     g_free(conn);
 }
@@ -79,14 +82,6 @@ const char *pg_conn_version_text(const PgConn *conn)
 const char *pg_conn_database(const PgConn *conn)
 {
     return PQdb(conn->conn);
-}
-
-void pg_conn_cancel(PgConn *conn)
-{
-    char why[256];
-
-    // what comes of it shows in the query that runs
-    (void)PQcancel(conn->cancel, why, sizeof why);
 }
 
 static int code_of_query(const PgConn *conn, const char *sqlstate)
@@ -126,25 +121,96 @@ static bool check_result(PgConn *conn, const PGresult *result, GError **error)
     return false;
 }
 
+/* ---- waiting ---- */
+
+static void end_query(PgConn *conn)
+{
+    PGcancel *cancel = PQgetCancel(conn->conn);
+    char why[256];
+
+    // what comes of it shows in the query that runs
+    (void)PQcancel(cancel, why, sizeof why);
+    PQfreeCancel(cancel);
+}
+
+/* True when the next result is there, or the connection is lost, which the result tells. Cancelled,
+ * it asks the server to end the query and goes on waiting for that, but not for long. */
+static bool await_result(PgConn *conn)
+{
+    int64_t until_ms = 0;
+
+    while (PQisBusy(conn->conn)) {
+        struct pollfd answer = { .fd = PQsocket(conn->conn), .events = POLLIN };
+
+        if (!until_ms && cancel_is_set(conn->cancel)) {
+            end_query(conn);
+            until_ms = clock_monotonic_ms() + PATIENCE_MS;
+        }
+        if (until_ms && clock_monotonic_ms() > until_ms)
+            return false;
+        (void)poll(&answer, 1, ASK_MS);
+        if (!PQconsumeInput(conn->conn))
+            return true;
+    }
+    return true;
+}
+
+/* The last of the results, as PQexec() gives it. NULL: there is none. */
+static PGresult *last_result(PgConn *conn)
+{
+    PGresult *last = NULL;
+
+    while (await_result(conn)) {
+        PGresult *next = PQgetResult(conn->conn);
+
+        if (!next)
+            return last;
+        PQclear(last);
+        last = next;
+        // nobody feeds a COPY, which would be the next result, too
+        if (PQresultStatus(last) == PGRES_COPY_IN || PQresultStatus(last) == PGRES_COPY_OUT)
+            return last;
+    }
+    PQclear(last);
+    return NULL;
+}
+
+/* sent: the query went out, as libpq says. */
+static PGresult *run_query(PgConn *conn, int sent, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    PGresult *result = sent ? last_result(conn) : NULL;
+
+    if (check_result(conn, result, &failure))
+        return result;
+    PQclear(result);
+    // "canceling statement due to user request", but the user is ours
+    if (cancel_check(conn->cancel, error))
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return NULL;
+}
+
 PgRows *pg_query(PgConn *conn, const char *sql, const char *const *params, GError **error)
 {
     int n = params ? (int)g_strv_length((char **)params) : 0;
-    PGresult *result = PQexecParams(conn->conn, sql, n, NULL, params, NULL, NULL, 0);
 
-    if (!check_result(conn, result, error)) {
-        PQclear(result);
+    if (!cancel_check(conn->cancel, error))
         return NULL;
-    }
-    return (PgRows *)result;
+    return (PgRows *)run_query(
+        conn, PQsendQueryParams(conn->conn, sql, n, NULL, params, NULL, NULL, 0), error);
 }
 
 bool pg_exec(PgConn *conn, const char *sql, GError **error)
 {
-    PGresult *result = PQexec(conn->conn, sql);
-    bool ok = check_result(conn, result, error);
+    PGresult *result;
 
+    if (!cancel_check(conn->cancel, error))
+        return false;
+    result = run_query(conn, PQsendQuery(conn->conn, sql), error);
+    if (!result)
+        return false;
     PQclear(result);
-    return ok;
+    return true;
 }
 
 bool pg_query_number(PgConn *conn, const char *sql, const char *const *params, int64_t *ret_number,

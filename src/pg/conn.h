@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection to a PostgreSQL server for short queries. The session is neutral: no timeouts of the
+ * A connection to a PostgreSQL server for queries. The session is neutral: no timeouts of the
  * role, an empty search_path (names are written with their schema), text in UTF-8. One thread at a
- * time; only pg_conn_cancel() may come from another one.
+ * time.
  */
 #pragma once
+#include "base/cancel.h"
 #include "pg/url.h"
 #include <stdint.h>
 
@@ -15,22 +16,20 @@ typedef struct PgConn PgConn;
  * BS_ERROR_UNREACHABLE: nobody answers (refused, timeout, no such name, server starting or
  * stopping); BS_ERROR_AUTH: the login is refused or a password is missing; BS_ERROR_NOT_FOUND: no
  * such database; BS_ERROR_DENIED: this role or anybody may not enter this database;
- * BS_ERROR_TRANSIENT: no connection is free.
+ * BS_ERROR_TRANSIENT: no connection is free. BS_ERROR_CANCELLED.
+ * cancel is borrowed for the connection's life: once it is set, the running query is ended in the
+ * server, too, and it and every later one fail with BS_ERROR_CANCELLED.
  */
-PgConn *pg_connect(const PgUrl *url, const char *database, GError **error);
+PgConn *pg_connect(const PgUrl *url, const char *database, const Cancel *cancel, GError **error);
 /* For work that concerns the whole server: the URL's database, else "postgres", else "template1".
  */
-PgConn *pg_connect_server(const PgUrl *url, GError **error);
+PgConn *pg_connect_server(const PgUrl *url, const Cancel *cancel, GError **error);
 void pg_conn_free(PgConn *conn);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgConn, pg_conn_free)
 
 int pg_conn_version(const PgConn *conn);              /* 150020 for 15.20, 90624 for 9.6.24 */
 const char *pg_conn_version_text(const PgConn *conn); /* "15.20 (Debian 15.20-0+deb12u1)" */
 const char *pg_conn_database(const PgConn *conn);
-
-/* Asks the server to end the running query, which then fails with BS_ERROR_CANCELLED. Any thread.
- */
-void pg_conn_cancel(PgConn *conn);
 
 typedef struct PgRows PgRows;
 

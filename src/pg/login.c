@@ -3,10 +3,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CONNECT_TIMEOUT_S 10
+#define ASK_MS            100 /* that cancel is asked again after */
 
 typedef struct {
     GPtrArray *keywords, *values;
@@ -98,7 +101,7 @@ static bool find_sqlstate(const char *message, char ret_sqlstate[6])
  * asked to be verbose, and that can be asked only of a connection being made step by step. So this
  * tries once more, to learn the reason.
  */
-static int login_failure(const Params *params, int timeout_s)
+static int login_failure(const Params *params, int timeout_s, const Cancel *cancel)
 {
     PGconn *conn = PQconnectStartParams((const char *const *)params->keywords->pdata,
                                         (const char *const *)params->values->pdata, 0);
@@ -114,10 +117,10 @@ static int login_failure(const Params *params, int timeout_s)
                                    .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT };
             int64_t left = until - clock_monotonic_ms();
 
-            if (left <= 0)
+            if (left <= 0 || cancel_is_set(cancel))
                 break;
-            (void)poll(&wait, 1, (int)left);
-            state = PQconnectPoll(conn);
+            if (poll(&wait, 1, (int)MIN(left, ASK_MS)) > 0)
+                state = PQconnectPoll(conn);
         }
     }
     if (conn && PQconnectionNeedsPassword(conn))
@@ -129,29 +132,122 @@ static int login_failure(const Params *params, int timeout_s)
 }
 
 static void set_login_error(const PgUrl *url, const Params *params, const PGconn *conn,
-                            int64_t started_ms, GError **error)
+                            int64_t started_ms, const Cancel *cancel, GError **error)
 {
     int timeout_s = connect_timeout_s(url);
     g_autofree char *where = pg_url_redacted(url);
     g_autofree char *text = pg_one_line(PQerrorMessage(conn));
     bool timed_out = timeout_s > 0 && clock_monotonic_ms() - started_ms >= timeout_s * 1000;
-    int code = timed_out ? BS_ERROR_UNREACHABLE : login_failure(params, timeout_s);
+    int code = timed_out ? BS_ERROR_UNREACHABLE : login_failure(params, timeout_s, cancel);
 
     g_set_error(error, BS_ERROR, code, "connect to %s: %s", where, text);
 }
 
-PGconn *pg_login(const PgUrl *url, const char *database, GError **error)
+/* ---- a login that may be given up ---- */
+
+/* libpq waits as long as the server lets it, and only by itself does it heed a timeout for each of
+ * several hosts. So a thread waits for libpq; cancelled, it is left to itself. */
+typedef struct {
+    GStrv keywords, values;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    PGconn *conn;
+    bool done, abandoned;
+} Attempt;
+
+static Attempt *attempt_new(const Params *params)
+{
+    Attempt *attempt = g_new0(Attempt, 1);
+
+    attempt->keywords = g_strdupv((GStrv)params->keywords->pdata);
+    attempt->values = g_strdupv((GStrv)params->values->pdata);
+    pthread_mutex_init(&attempt->mutex, NULL);
+    pthread_cond_init(&attempt->changed, NULL);
+    return attempt;
+}
+
+static void attempt_free(Attempt *attempt)
+{
+    PQfinish(attempt->conn);
+    pthread_cond_destroy(&attempt->changed);
+    pthread_mutex_destroy(&attempt->mutex);
+    g_strfreev(attempt->keywords);
+    g_strfreev(attempt->values);
+    g_free(attempt);
+}
+
+static void *attempt_main(void *arg)
+{
+    Attempt *attempt = arg;
+    PGconn *conn = PQconnectdbParams((const char *const *)attempt->keywords,
+                                     (const char *const *)attempt->values, 0);
+    bool abandoned;
+
+    pthread_mutex_lock(&attempt->mutex);
+    attempt->conn = conn;
+    attempt->done = true;
+    abandoned = attempt->abandoned;
+    pthread_cond_signal(&attempt->changed);
+    pthread_mutex_unlock(&attempt->mutex);
+    if (abandoned)
+        attempt_free(attempt);
+    return NULL;
+}
+
+/* False: it was given up. */
+static bool attempt_wait(Attempt *attempt, const Cancel *cancel)
+{
+    bool done;
+
+    pthread_mutex_lock(&attempt->mutex);
+    while (!attempt->done && !cancel_is_set(cancel)) {
+        struct timespec until;
+
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += ASK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        (void)pthread_cond_timedwait(&attempt->changed, &attempt->mutex, &until);
+    }
+    done = attempt->done;
+    attempt->abandoned = !done;
+    pthread_mutex_unlock(&attempt->mutex);
+    return done;
+}
+
+static bool log_in(const Params *params, const Cancel *cancel, PGconn **ret_conn, GError **error)
+{
+    Attempt *attempt = attempt_new(params);
+    pthread_t thread;
+    int failure = pthread_create(&thread, NULL, attempt_main, attempt);
+
+    if (failure != 0) {
+        attempt_free(attempt);
+        bs_error_errno(error, failure, "pthread_create");
+        return false;
+    }
+    if (!attempt_wait(attempt, cancel)) {
+        (void)pthread_detach(thread);
+        return cancel_check(cancel, error);
+    }
+    (void)pthread_join(thread, NULL);
+    *ret_conn = g_steal_pointer(&attempt->conn);
+    attempt_free(attempt);
+    return true;
+}
+
+PGconn *pg_login(const PgUrl *url, const char *database, const Cancel *cancel, GError **error)
 {
     g_auto(Params) params = { 0 };
     int64_t started_ms = clock_monotonic_ms();
-    PGconn *conn;
+    PGconn *conn = NULL;
 
     params_init(&params, url, database);
-    conn = PQconnectdbParams((const char *const *)params.keywords->pdata,
-                             (const char *const *)params.values->pdata, 0);
+    if (!log_in(&params, cancel, &conn, error))
+        return NULL;
     if (PQstatus(conn) == CONNECTION_OK)
         return conn;
-    set_login_error(url, &params, conn, started_ms, error);
+    set_login_error(url, &params, conn, started_ms, cancel, error);
     PQfinish(conn);
     return NULL;
 }

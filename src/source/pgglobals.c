@@ -28,7 +28,7 @@ bool pg_restore_globals(const char *url, const void *sql, size_t len,
                         const Cancel *cancel, unsigned *ret_failed, GError **error)
 {
     g_autoptr(PgUrl) parsed = pg_url_parse(url, error);
-    g_autoptr(PgConn) conn = parsed ? pg_connect_server(parsed, error) : NULL;
+    g_autoptr(PgConn) conn = parsed ? pg_connect_server(parsed, cancel, error) : NULL;
     g_autoptr(PgUrl) server = conn ? pg_url_with_database(parsed, pg_conn_database(conn)) : NULL;
     g_autoptr(PgTool) tool = conn ? pg_tool_find("psql", pg_conn_version(conn), error) : NULL;
     g_autoptr(PgAccess) access = tool ? pg_access_new(server, error) : NULL;

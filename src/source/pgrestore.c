@@ -316,11 +316,9 @@ static bool restore_finish(Sink *base, GError **error)
         return false;
     // it is restored; what is found from here on is for the user to judge
     pg_target_keep(sink->target);
-    if (!pg_target_compare(sink->target, sink->chosen, error) ||
-        !pg_target_apply_settings(sink->target, error))
-        return false;
-    pg_target_analyze(sink->target, sink->chosen);
-    return true;
+    return pg_target_compare(sink->target, sink->chosen, error) &&
+           pg_target_apply_settings(sink->target, error) &&
+           pg_target_analyze(sink->target, sink->chosen, error);
 }
 
 static void remove_file(char *path)
@@ -380,6 +378,7 @@ Sink *pg_restore_sink_new(const PgRestoreRequest *request, GError **error)
         .recorded = request->recorded,
         .note = request->note,
         .user = request->user,
+        .cancel = request->cancel,
     };
     sink->no_acl = request->no_acl;
     sink->jobs = request->jobs;

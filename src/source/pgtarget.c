@@ -171,13 +171,13 @@ static bool create_database(PgTarget *target, PgConn *conn, GError **error)
 }
 
 /* A connection to the same server, but another database. */
-static PgConn *connect_beside(const PgTarget *target, GError **error)
+static PgConn *connect_beside(const PgTarget *target, const Cancel *cancel, GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    PgConn *conn = pg_connect(target->url, "postgres", &failure);
+    PgConn *conn = pg_connect(target->url, "postgres", cancel, &failure);
 
     if (!conn && g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
-        return pg_connect(target->url, "template1", error);
+        return pg_connect(target->url, "template1", cancel, error);
     if (!conn)
         g_propagate_error(error, g_steal_pointer(&failure));
     return conn;
@@ -193,7 +193,7 @@ static bool make_database(PgTarget *target, GError **error)
                     "there is no database %s; make it first, or restore with --create", name);
         return false;
     }
-    conn = connect_beside(target, error);
+    conn = connect_beside(target, target->options->cancel, error);
     return conn && check_version(target, conn, error) && create_database(target, conn, error);
 }
 
@@ -206,12 +206,12 @@ PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOpt
     target->url = url;
     target->dump = dump;
     target->options = options;
-    target->conn = pg_connect(url, NULL, &failure);
+    target->conn = pg_connect(url, NULL, options->cancel, &failure);
     if (!target->conn && g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
         g_clear_error(&failure);
         if (!make_database(target, error))
             return NULL;
-        target->conn = pg_connect(url, NULL, &failure);
+        target->conn = pg_connect(url, NULL, options->cancel, &failure);
     }
     if (!target->conn) {
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -223,10 +223,10 @@ PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOpt
     return g_steal_pointer(&target);
 }
 
-/* Nothing but what was made here is ever dropped. */
+/* Nothing but what was made here is ever dropped; that happens after a cancel, too. */
 static void drop_database(const PgTarget *target)
 {
-    g_autoptr(PgConn) conn = connect_beside(target, NULL);
+    g_autoptr(PgConn) conn = connect_beside(target, NULL, NULL);
     g_autofree char *name = pg_quote_name(NULL, pg_url_database(target->url));
     g_autofree char *sql = g_strdup_printf("DROP DATABASE %s", name);
 
@@ -426,11 +426,10 @@ static bool compare_table(PgTarget *target, const PgDumpEntry *entry, GPtrArray 
     return true;
 }
 
-bool pg_target_compare(PgTarget *target, GHashTable *chosen, GError **error)
+static bool compare_tables(PgTarget *target, GHashTable *chosen, GPtrArray *differences,
+                           GError **error)
 {
     const GPtrArray *entries = pgdump_entries(target->dump);
-    g_autoptr(GPtrArray) differences = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *some = NULL;
 
     if (!speak_as_dumped(target, error))
         return false;
@@ -442,6 +441,18 @@ bool pg_target_compare(PgTarget *target, GHashTable *chosen, GError **error)
             continue;
         if (!compare_table(target, entry, differences, error))
             return false;
+    }
+    return true;
+}
+
+bool pg_target_compare(PgTarget *target, GHashTable *chosen, GError **error)
+{
+    g_autoptr(GPtrArray) differences = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *some = NULL;
+
+    if (!compare_tables(target, chosen, differences, error)) {
+        g_prefix_error(error, "restored, but its rows were not compared: ");
+        return false;
     }
     if (differences->len == 0)
         return true;
@@ -471,23 +482,28 @@ bool pg_target_apply_settings(PgTarget *target, GError **error)
     return true;
 }
 
-static void analyze(PgTarget *target, const char *sql)
+static bool analyze(PgTarget *target, const char *sql, GError **error)
 {
     g_autoptr(GError) failure = NULL;
 
-    if (!pg_exec(target->conn, sql, &failure))
-        note(target, "restored, but %s failed: %s", sql, failure->message);
+    if (pg_exec(target->conn, sql, &failure))
+        return true;
+    if (cancel_is_set(target->options->cancel)) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&failure),
+                                   "restored and compared, but %s was not done: ", sql);
+        return false;
+    }
+    note(target, "restored, but %s failed: %s", sql, failure->message);
+    return true;
 }
 
-void pg_target_analyze(PgTarget *target, GHashTable *chosen)
+bool pg_target_analyze(PgTarget *target, GHashTable *chosen, GError **error)
 {
     GHashTableIter iter;
     gpointer key;
 
-    if (!chosen) {
-        analyze(target, "ANALYZE");
-        return;
-    }
+    if (!chosen)
+        return analyze(target, "ANALYZE", error);
     g_hash_table_iter_init(&iter, chosen);
     while (g_hash_table_iter_next(&iter, &key, NULL)) {
         const PgDumpEntry *entry = key;
@@ -497,6 +513,8 @@ void pg_target_analyze(PgTarget *target, GHashTable *chosen)
             continue;
         name = pg_quote_name(entry->schema, entry->tag);
         sql = g_strconcat("ANALYZE ", name, NULL);
-        analyze(target, sql);
+        if (!analyze(target, sql, error))
+            return false;
     }
+    return true;
 }

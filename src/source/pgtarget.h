@@ -17,6 +17,7 @@ typedef struct {
     const json_t *recorded; /* the database in the manifest, or NULL */
     PgNote note;            /* what went otherwise than one may expect; may be NULL */
     void *user;
+    const Cancel *cancel; /* may be NULL */
 } PgTargetOptions;
 
 /*
@@ -38,11 +39,12 @@ bool pg_target_check_room(PgTarget *target, const GHashTable *chosen, GError **e
 /* Names of its schemas: a set to be unref'd. */
 GHashTable *pg_target_schemas(PgTarget *target, GError **error);
 
-/* BS_ERROR_MISMATCH: a table has another number of rows than the dump. */
+/* BS_ERROR_MISMATCH: a table has another number of rows than the dump. BS_ERROR_CANCELLED says that
+ * it is restored all the same. */
 bool pg_target_compare(PgTarget *target, GHashTable *chosen, GError **error);
 /* Settings of the database as a whole (ALTER DATABASE ... SET), when it was made here. */
 bool pg_target_apply_settings(PgTarget *target, GError **error);
 /* Statistics for the planner, which a dump does not hold (before PostgreSQL 18). A failure is told
- * by note. */
-void pg_target_analyze(PgTarget *target, GHashTable *chosen);
+ * by note; only BS_ERROR_CANCELLED is one of ours. */
+bool pg_target_analyze(PgTarget *target, GHashTable *chosen, GError **error);
 void pg_target_keep(PgTarget *target);

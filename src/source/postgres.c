@@ -202,9 +202,9 @@ static GPtrArray *dump_command(const PostgresSource *source, const PgTool *tool,
 }
 
 /* Facts are asked for before pg_dump starts, and the connection is given back: there may be few. */
-static json_t *ask_database(const PgUrl *url, GError **error)
+static json_t *ask_database(const PgUrl *url, const Cancel *cancel, GError **error)
 {
-    g_autoptr(PgConn) conn = pg_connect(url, NULL, error);
+    g_autoptr(PgConn) conn = pg_connect(url, NULL, cancel, error);
 
     return conn ? pg_facts_database(conn, error) : NULL;
 }
@@ -238,7 +238,7 @@ static bool dump_database(Backup *backup, const char *database, GError **error)
 {
     g_autoptr(PgUrl) url = pg_url_with_database(backup->source->url, database);
     g_autofree char *file = dump_file_name(database);
-    json_t *facts = ask_database(url, error);
+    json_t *facts = ask_database(url, backup->run->cancel, error);
 
     if (!facts || !dump_with(backup, url, file, facts, error)) {
         json_decref(facts);
@@ -428,15 +428,16 @@ static json_t *describe_source(const PostgresSource *source)
 static bool ask_server(Backup *backup, GStrv *ret_databases, bool *ret_passwords, GError **error)
 {
     const PostgresSource *source = backup->source;
+    const Cancel *cancel = backup->run->cancel;
     g_autoptr(PgUrl) url =
         source->databases ? pg_url_with_database(source->url, source->databases[0]) : NULL;
-    g_autoptr(PgConn) conn = pg_connect_server(url ? url : source->url, error);
+    g_autoptr(PgConn) conn = pg_connect_server(url ? url : source->url, cancel, error);
     g_autoptr(PgRows) rows = NULL;
 
     // with a list, the first database may be the one that cannot be entered
     if (!conn && url && source->databases[1] && !pg_url_database(source->url)) {
         g_clear_error(error);
-        conn = pg_connect_server(source->url, error);
+        conn = pg_connect_server(source->url, cancel, error);
     }
     if (!conn)
         return false;
@@ -503,7 +504,7 @@ static bool postgres_backup(Source *source, Sink *sink, const SourceRun *run, GE
 static void postgres_estimate(Source *base, const SourceRun *run)
 {
     PostgresSource *source = (PostgresSource *)base;
-    g_autoptr(PgConn) conn = pg_connect_server(source->url, NULL);
+    g_autoptr(PgConn) conn = pg_connect_server(source->url, run->cancel, NULL);
     g_autoptr(PgRows) rows =
         conn ? pg_query(conn,
                         "SELECT datname, CASE WHEN has_database_privilege(oid, 'CONNECT')"

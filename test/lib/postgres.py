@@ -55,6 +55,14 @@ class Postgres:
             raise RuntimeError(done.stderr.decode())
         return done.stdout.decode().rstrip('\n')
 
+    def session(self, database, text):
+        """One that stays until it is killed; the text, which gives a row, is done."""
+        process = subprocess.Popen(['psql', '-XqAt', '-d', place(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env())
+        process.stdin.write(text.encode() + b'\n')
+        process.stdin.flush()
+        process.stdout.readline()
+        return process
+
     def create(self, database, text=''):
         self.sql('postgres', 'create database %s;' % quoted(database))
         if text:

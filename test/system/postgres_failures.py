@@ -69,10 +69,7 @@ class Held:
     """An exclusive lock on a table, so that pg_dump stops there."""
 
     def __init__(self, server, database, table):
-        self.process = subprocess.Popen(['psql', '-XqAt', '-d', database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=server.env())
-        self.process.stdin.write(b'begin; lock table %s in access exclusive mode; select 1;\n' % table.encode())
-        self.process.stdin.flush()
-        self.process.stdout.readline()
+        self.process = server.session(database, 'begin; lock table %s in access exclusive mode; select 1;' % table)
 
     def __enter__(self):
         return self
@@ -220,6 +217,81 @@ def restores(server, case, good):
     fact('dump' in done.errors.lower() or 'postgres' in done.errors.lower(), 'a snapshot of files cannot go to a database, it says', done.errors)
 
 
+class Interrupted:
+    """Restores and backups that wait for something, met by SIGINT."""
+
+    def __init__(self, server, case, good):
+        self.server, self.case, self.good = server, case, good
+
+    def ours(self, what='true'):
+        return self.server.sql('postgres', "select count(*) from pg_stat_activity where application_name in ('backstay', 'pg_restore')"
+                               ' and ' + what)
+
+    def waits(self, what="wait_event_type = 'Lock'"):
+        return lambda *_: self.ours(what) == '1'
+
+    def ends(self, label, argv, ready, *words):
+        process = subprocess.Popen([BACKSTAY, '-r', self.case.repo.path, *argv], env=self.case.repo.env(), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE)
+        fact(wait_until(lambda: ready(process), 30), label + ': it waits')
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        err = ended(process, 30, label).decode()
+        fact(time.monotonic() - sent < 5, label + ': SIGINT ends it in less than five seconds', time.monotonic() - sent)
+        equal(process.returncode, INTERRUPTED, label + ': exit status')
+        for word in words:
+            fact(word in err, '%s: it says "%s"' % (label, word), err)
+        fact(wait_until(lambda: self.ours() == '0', 5), label + ': nothing of it goes on in the server')
+
+    def restore(self, label, database, ready, words, *more):
+        self.ends(label, ['restore', self.good, '--to', self.server.url(database), *more], ready, *words)
+
+    def counting(self):
+        """pg_restore waits in the middle; while we are stopped it ends, and somebody locks what it made."""
+        self.server.create('counted', """create schema aside; create function aside.wait() returns event_trigger language plpgsql as $f$ begin
+            perform pg_advisory_xact_lock(7); end $f$;
+            create event trigger wait on ddl_command_end when tag in ('CREATE TABLE') execute function aside.wait();""")
+        gate = self.server.session('counted', 'select pg_advisory_lock(7);')
+        table = []
+
+        def ready(process):
+            if not wait_until(self.waits(), 30):
+                return False
+            time.sleep(1)  # now pg_restore has got everything
+            process.send_signal(signal.SIGSTOP)
+            gate.kill()
+            there = wait_until(lambda: self.server.sql('counted', "select to_regclass('own')"), 30)
+            table.append(Held(self.server, 'counted', 'own'))
+            process.send_signal(signal.SIGCONT)
+            return there and wait_until(self.waits(), 30)
+        self.restore('rows are counted', 'counted', ready, ('restored', 'not compared'), '--force')
+        table[0].__exit__()
+        gate.communicate()
+
+    def run(self):
+        server = self.server
+        self.counting()
+        server.create('analyzed', """create schema aside; create function aside.slow(int) returns int immutable language plpgsql as $f$ begin
+            if current_setting('application_name') = 'backstay' then perform pg_sleep(60); end if; return $1; end $f$;
+            create table aside.t as select 1 i; create index on aside.t (aside.slow(i));""")
+        self.restore('statistics are gathered', 'analyzed', self.waits("query like 'ANALYZE%'"), ('restored', 'ANALYZE'), '--force')
+        for label, jobs in (('pg_restore waits', '1'), ('pg_restore waits with two jobs', '2')):
+            with Held(server, 'private', 'public.own'):
+                self.restore(label, 'private', self.waits(), ('interrupted',), '--clean', '--jobs', jobs)
+            equal(server.sql('private', 'select count(*) from own'), '1000', label + ': the database is as it was')
+        large = self.case.repo.backup(server.url('shop'))['snapshot_id']
+        with Held(server, 'shop', 'zz_last'):
+            self.ends('pg_restore takes no more', ['restore', large, '--to', server.url('shop'), '--clean'], self.waits())
+        for command in ('backup', 'restore'):
+            with socket.socket() as deaf:
+                deaf.bind(('127.0.0.1', 0))
+                deaf.listen(8)
+                url, taken = 'postgresql://app@127.0.0.1:%d/shop' % deaf.getsockname()[1], []
+                self.ends(command + ', and the server is silent', ['backup', url] if command == 'backup' else ['restore', self.good, '--to', url],
+                          lambda _: taken.append(deaf.accept()) or True)
+        self.case.nothing_left('interrupted', {s['id'] for s in self.case.repo.snapshots()})
+
+
 def main():
     with Postgres() as server:
         server.sample('shop', 0.1)
@@ -239,6 +311,7 @@ def main():
         server_stops(case)
         good = repo.backup(server.url('private'))['snapshot_id']
         restores(server, case, good)
+        Interrupted(server, case, good).run()
         repo.sound('after all of this')
     finish()
 

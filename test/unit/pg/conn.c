@@ -4,8 +4,11 @@
 #include "base/error.h"
 #include "lib/pg_server.h"
 #include "pg/passfile.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +20,7 @@ static void query_gives_rows(void)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(PgUrl) url = pg_url_parse(server->url, NULL);
-    g_autoptr(PgConn) conn = pg_connect_server(url, &error);
+    g_autoptr(PgConn) conn = pg_connect_server(url, NULL, &error);
     const char *params[] = { "a'b", "2", NULL };
     g_autoptr(PgRows) rows = NULL;
     int64_t number;
@@ -44,7 +47,7 @@ static void settings_of_the_role_do_not_matter(void)
     g_autoptr(GError) error = NULL;
     g_autofree char *text = pg_server_tcp_url(server, LOGIN, "postgres");
     g_autoptr(PgUrl) url = pg_url_parse(text, NULL);
-    g_autoptr(PgConn) conn = pg_connect(url, NULL, &error);
+    g_autoptr(PgConn) conn = pg_connect(url, NULL, NULL, &error);
     g_autoptr(PgRows) rows = NULL;
 
     g_assert_no_error(error);
@@ -81,7 +84,7 @@ static void failures_have_their_code(void)
         g_autoptr(PgUrl) url = pg_url_parse(text, NULL);
 
         g_test_message("%s", cases[i].label);
-        g_assert_null(pg_connect(url, NULL, &error));
+        g_assert_null(pg_connect(url, NULL, NULL, &error));
         g_assert_error(error, BS_ERROR, cases[i].code);
         g_assert_null(strstr(error->message, "s3"));
         g_assert_null(strstr(error->message, "wrong"));
@@ -100,32 +103,91 @@ static void nobody_answers(void)
         g_autoptr(GError) error = NULL;
         g_autoptr(PgUrl) url = pg_url_parse(cases[i], NULL);
 
-        g_assert_null(pg_connect(url, NULL, &error));
+        g_assert_null(pg_connect(url, NULL, NULL, &error));
         g_assert_error(error, BS_ERROR, BS_ERROR_UNREACHABLE);
     }
 }
 
-static void *cancel_soon(void *conn)
+static void *cancel_soon(void *cancel)
 {
-    for (int i = 0; i < 20; i++) {
-        g_usleep(100 * 1000);
-        pg_conn_cancel(conn);
-    }
+    g_usleep(300 * 1000);
+    cancel_set(cancel);
     return NULL;
 }
 
 static void running_query_is_cancelled(void)
 {
     g_autoptr(GError) error = NULL;
+    g_autoptr(Cancel) cancel = cancel_new();
     g_autoptr(PgUrl) url = pg_url_parse(server->url, NULL);
-    g_autoptr(PgConn) conn = pg_connect_server(url, &error);
+    g_autoptr(PgConn) conn = pg_connect_server(url, cancel, &error);
+    g_autoptr(PgConn) other = pg_connect_server(url, NULL, NULL);
+    int64_t running = -1;
     pthread_t thread;
 
     g_assert_no_error(error);
-    g_assert_cmpint(pthread_create(&thread, NULL, cancel_soon, conn), ==, 0);
-    g_assert_false(pg_exec(conn, "SELECT pg_sleep(60)", &error));
+    g_assert_cmpint(pthread_create(&thread, NULL, cancel_soon, cancel), ==, 0);
+    g_assert_false(pg_exec(conn, "SELECT 1; SELECT pg_sleep(60)", &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+    g_assert_cmpstr(error->message, ==, "interrupted");
     g_assert_cmpint(pthread_join(thread, NULL), ==, 0);
+    g_clear_error(&error);
+    g_assert_null(pg_query(conn, "SELECT 1", NULL, &error)); // and none is begun
+    g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+    g_assert_true(pg_query_number(other,
+                                  "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' "
+                                  "AND query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()",
+                                  NULL, &running, NULL));
+    g_assert_cmpint(running, ==, 0); // the server has ended it, too
+}
+
+/* Takes connections and never says a word. */
+static int listen_deaf(guint16 *ret_port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t len = sizeof address;
+
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, len), ==, 0);
+    g_assert_cmpint(listen(fd, 4), ==, 0);
+    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &len), ==, 0);
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void waiting_for_a_login_is_cancelled(void)
+{
+    gint64 start_us = g_get_monotonic_time();
+    guint16 port;
+    int deaf = listen_deaf(&port);
+    g_autoptr(Cancel) cancel = cancel_new();
+    g_autofree char *text =
+        g_strdup_printf("postgresql://u@127.0.0.1:%u/x?connect_timeout=20", port);
+    g_autoptr(PgUrl) url = pg_url_parse(text, NULL);
+    g_autoptr(GError) error = NULL;
+    pthread_t thread;
+
+    g_assert_cmpint(pthread_create(&thread, NULL, cancel_soon, cancel), ==, 0);
+    g_assert_null(pg_connect(url, NULL, cancel, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
+    g_assert_cmpint(g_get_monotonic_time() - start_us, <, 10 * G_USEC_PER_SEC);
+    g_assert_cmpint(pthread_join(thread, NULL), ==, 0);
+    (void)close(deaf); // and what was given up ends by itself
+}
+
+static void copy_is_refused(void)
+{
+    static const char *const cases[] = { "COPY pg_class TO STDOUT", "CREATE TEMP TABLE t (i int);"
+                                                                    "COPY t FROM STDIN" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(PgUrl) url = pg_url_parse(server->url, NULL);
+        g_autoptr(PgConn) conn = pg_connect_server(url, NULL, NULL);
+
+        g_assert_false(pg_exec(conn, cases[i], &error));
+        g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
+    }
 }
 
 static void child_logs_in_by_a_file_that_goes_away(void)
@@ -178,6 +240,8 @@ int main(int argc, char **argv)
     g_test_add_func("/conn/failures have their code", failures_have_their_code);
     g_test_add_func("/conn/nobody answers", nobody_answers);
     g_test_add_func("/conn/running query is cancelled", running_query_is_cancelled);
+    g_test_add_func("/conn/waiting for a login is cancelled", waiting_for_a_login_is_cancelled);
+    g_test_add_func("/conn/copy is refused", copy_is_refused);
     g_test_add_func("/conn/child logs in by a file that goes away",
                     child_logs_in_by_a_file_that_goes_away);
     status = g_test_run();
