@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 typedef struct {
@@ -30,6 +31,29 @@ void parallel_run(unsigned n, void (*work)(void *user), void *user)
     work(user);
     while (others > 0)
         pthread_join(threads[--others], NULL);
+}
+
+typedef struct {
+    size_t count;
+    _Atomic size_t next;
+    void (*each)(size_t i, void *user);
+    void *user;
+} Items;
+
+static void work_on_items(void *user)
+{
+    Items *items = user;
+    size_t i;
+
+    while ((i = atomic_fetch_add(&items->next, 1)) < items->count)
+        items->each(i, items->user);
+}
+
+void parallel_each(unsigned threads, size_t count, void (*each)(size_t i, void *user), void *user)
+{
+    Items items = { .count = count, .each = each, .user = user };
+
+    parallel_run((unsigned)MIN(threads, count), work_on_items, &items);
 }
 
 unsigned parallel_cores(void)

@@ -7,8 +7,6 @@
 #include "repo/repo.h"
 #include <pthread.h>
 
-#define THREADS_MAX 8u
-
 /* ---- index objects, fetched and parsed by several threads ---- */
 
 typedef struct {
@@ -124,13 +122,6 @@ static void load_objects(void *user)
     }
 }
 
-static unsigned n_threads(const Loading *loading)
-{
-    unsigned wanted = MAX(repo_store(loading->repo)->connections, parallel_cores());
-
-    return (unsigned)MIN(MIN(wanted, THREADS_MAX), loading->n);
-}
-
 static GError *with_way_out(GError *error)
 {
     g_autoptr(GError) bare = error;
@@ -162,7 +153,7 @@ static bool load_into(Repo *repo, const Cancel *cancel, const Id *objects, size_
 
     g_array_set_clear_func(problems, problem_clear);
     pthread_mutex_init(&loading.mutex, NULL);
-    parallel_run(n_threads(&loading), load_objects, &loading);
+    parallel_run((unsigned)MIN(repo_readers(repo), n), load_objects, &loading);
     pthread_mutex_destroy(&loading.mutex);
     if (loading.failure) {
         g_propagate_error(error, with_way_out(loading.failure));

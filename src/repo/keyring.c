@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "codec/hash.h"
 #include "repo/file.h"
 
@@ -72,12 +73,34 @@ static void add(Keyring *ring, const Id *id, GBytes *bytes, const char *hint)
     g_array_append_val(ring->candidates, candidate);
 }
 
-static void load(Keyring *ring, Store *store, const Id *id, const char *hint)
-{
-    g_autoptr(GBytes) bytes = NULL;
-    g_autoptr(GError) problem = NULL;
+/* What the store gave for one of them. */
+typedef struct {
+    GBytes *bytes;
+    GError *problem;
+} Answer;
 
-    if (store_get_whole(store, file_key(FILE_KEY, id).text, KEYFILE_MAX, &bytes, &problem))
+typedef struct {
+    Store *store;
+    const GArray *files; /* of FileInfo */
+    Answer *answers;
+} Loading;
+
+static void load_one(size_t i, void *user)
+{
+    Loading *loading = user;
+    const Id *id = &g_array_index(loading->files, FileInfo, i).id;
+    Answer *answer = &loading->answers[i];
+
+    (void)store_get_whole(loading->store, file_key(FILE_KEY, id).text, KEYFILE_MAX, &answer->bytes,
+                          &answer->problem); // take() looks at it
+}
+
+static void take(Keyring *ring, const Id *id, Answer *answer, const char *hint)
+{
+    g_autoptr(GBytes) bytes = answer->bytes;
+    g_autoptr(GError) problem = answer->problem;
+
+    if (bytes)
         add(ring, id, bytes, hint);
     else if (g_error_matches(problem, BS_ERROR, BS_ERROR_CORRUPT))
         pass_over(ring, id, problem->message);
@@ -95,11 +118,14 @@ static gint compare_candidates(gconstpointer a, gconstpointer b)
 static bool load_all(Keyring *ring, Store *store, const char *hint, GError **error)
 {
     g_autoptr(GArray) files = NULL;
+    g_autofree Answer *answers = NULL;
 
     if (!file_list(store, FILE_KEY, &files, NULL, error))
         return false;
+    answers = g_new0(Answer, files->len);
+    parallel_each(store->connections, files->len, load_one, &(Loading){ store, files, answers });
     for (guint i = 0; i < files->len; i++)
-        load(ring, store, &g_array_index(files, FileInfo, i).id, hint);
+        take(ring, &g_array_index(files, FileInfo, i).id, &answers[i], hint);
     g_array_sort(ring->candidates, compare_candidates);
     return true;
 }

@@ -5,8 +5,6 @@
 #include "base/parallel.h"
 #include <stdatomic.h>
 
-#define THREADS_MAX 8u
-
 typedef struct {
     Repo *repo;
     GPtrArray *asks;
@@ -100,7 +98,6 @@ static void ask_some(void *user)
 void pack_ask_all(Repo *repo, GPtrArray *asks, bool open_blobs, const Cancel *cancel)
 {
     Asking asking = { .repo = repo, .asks = asks, .open_blobs = open_blobs, .cancel = cancel };
-    unsigned threads = MIN(MAX(repo_store(repo)->connections, parallel_cores()), THREADS_MAX);
 
-    parallel_run(MIN(threads, asks->len), ask_some, &asking);
+    parallel_run(MIN(repo_readers(repo), asks->len), ask_some, &asking);
 }

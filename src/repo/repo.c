@@ -2,6 +2,7 @@
 #include "repo/repo.h"
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "codec/compress.h"
 #include "codec/hash.h"
 #include "repo/arrival.h"
@@ -14,6 +15,8 @@
 
 #define PACK_TARGET    (16u * 1024 * 1024)
 #define REMOVE_AT_ONCE 1000u /* what S3 takes in one request */
+
+#define READERS_MAX 8u
 
 #define ENCODING_ZSTD 0x02 /* the first byte of compressed plain objects in version 2 */
 #define TEXT_LEVEL    3    /* of zstd, as restic */
@@ -128,21 +131,65 @@ static void derive_gear(Repo *repo)
     secret_wipe(bytes, sizeof bytes);
 }
 
+typedef struct {
+    Repo *repo;
+    const Secret *password;
+    GBytes *sealed; /* config */
+    GError *no_config, *no_key;
+} Opening;
+
+static void open_key(Opening *opening)
+{
+    Repo *repo = opening->repo;
+    SealKey master;
+
+    if (!keyring_open(repo->store, opening->password, repo->options.key_hint, &master,
+                      &repo->key_id, &opening->no_key))
+        return;
+    repo->master = secret_new(&master, sizeof master);
+    secret_wipe(&master, sizeof master);
+}
+
+static void open_part(size_t i, void *user)
+{
+    Opening *opening = user;
+
+    if (i == 0)
+        open_key(opening);
+    else
+        (void)load_config(opening->repo->store, &opening->sealed, &opening->no_config);
+}
+
+/* The key and config, at the same time. Without config there is no repository, whatever the keys
+ * say. */
+static bool open_parts(Repo *repo, const Secret *password, GError **error)
+{
+    Opening opening = { .repo = repo, .password = password };
+    g_autoptr(GBytes) sealed = NULL;
+    g_autoptr(GError) failure = NULL;
+
+    parallel_each(2, 2, open_part, &opening);
+    sealed = opening.sealed;
+    failure = opening.no_key;
+    if (opening.no_config) {
+        g_propagate_error(error, opening.no_config);
+        return false;
+    }
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    return open_config(repo, sealed, error);
+}
+
 bool repo_open(Store *store, const Secret *password, const RepoOptions *options, Repo **ret_repo,
                GError **error)
 {
     g_autoptr(Repo) repo = g_new0(Repo, 1);
-    g_autoptr(GBytes) sealed = NULL;
-    SealKey master;
 
     repo->store = store;
     repo->options = copy_options(options);
-    if (!load_config(store, &sealed, error) ||
-        !keyring_open(store, password, options->key_hint, &master, &repo->key_id, error))
-        return false;
-    repo->master = secret_new(&master, sizeof master);
-    secret_wipe(&master, sizeof master);
-    if (!open_config(repo, sealed, error))
+    if (!open_parts(repo, password, error))
         return false;
     derive_gear(repo);
     stores_open(&repo->stores, store, &repo->options, repo->id);
@@ -187,6 +234,11 @@ bool repo_drop_damaged_copy(Repo *repo, const Id *pack)
 {
     return repo->stores.cache &&
            cache_drop_damaged(repo->stores.cache, file_key(FILE_PACK, pack).text);
+}
+
+unsigned repo_readers(const Repo *repo)
+{
+    return MIN(MAX(repo->store->connections, parallel_cores()), READERS_MAX);
 }
 
 const RepoOptions *repo_options(const Repo *repo)

@@ -65,6 +65,9 @@ void repo_distrust_copies(Repo *repo);
 /* What was read of this pack of trees is damaged. True: that was a copy, which is gone now, and
  * reading again gives what the store has. */
 bool repo_drop_damaged_copy(Repo *repo, const Id *pack);
+/* How many threads at once should ask for what needs little memory: objects of one kind, headers of
+ * packs. */
+unsigned repo_readers(const Repo *repo);
 const RepoOptions *repo_options(const Repo *repo);
 const SealKey *repo_master_key(const Repo *repo);
 const Id *repo_key_id(const Repo *repo); /* the key file that opened it */

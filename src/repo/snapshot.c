@@ -305,36 +305,3 @@ bool snapshot_save(Repo *repo, Snapshot *snapshot, GError **error)
 
     return repo_save(repo, FILE_SNAPSHOT, text, len, &snapshot->id, error);
 }
-
-static gint compare_age(gconstpointer a, gconstpointer b)
-{
-    const Snapshot *const *left = a, *const *right = b;
-    int order = timestamp_compare((*left)->time, (*right)->time);
-
-    return order != 0 ? order : id_compare(&(*left)->id, &(*right)->id);
-}
-
-bool snapshot_list(Repo *repo, SnapshotBad bad, void *user, GPtrArray **ret_snapshots,
-                   GError **error)
-{
-    g_autoptr(GArray) files = NULL;
-    g_autoptr(GPtrArray) snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free);
-
-    if (!repo_list(repo, FILE_SNAPSHOT, &files, NULL, error))
-        return false;
-    for (guint i = 0; i < files->len; i++) {
-        const Id *id = &g_array_index(files, FileInfo, i).id;
-        g_autoptr(GError) problem = NULL;
-        Snapshot *snapshot = NULL;
-
-        if (snapshot_load(repo, id, &snapshot, &problem)) {
-            g_ptr_array_add(snapshots, snapshot);
-        } else if (!bad || !bad(id, problem, user)) {
-            g_propagate_error(error, g_steal_pointer(&problem));
-            return false;
-        }
-    }
-    g_ptr_array_sort(snapshots, compare_age);
-    *ret_snapshots = g_steal_pointer(&snapshots);
-    return true;
-}

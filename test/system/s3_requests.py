@@ -4,14 +4,13 @@
 """How many requests each command makes of a small repository in a bucket: every one costs a round trip. A number here may
 fall; one that rises needs a reason."""
 import os
-import random
 import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from s3 import S3Repo, S3Server
 from s3proxy import Proxy
-from scenario import fact, finish, path
+from scenario import equal, fact, finish, path
 
 ORDER = ('PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'DeleteObject', 'DeleteObjects', 'ListMultipartUploads')
 
@@ -19,6 +18,11 @@ ORDER = ('PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'DeleteObject'
 def kind(request):
     """What it is about: config, keys, locks, snapshots, index, data; / is all of it."""
     return request.place.removeprefix('/p/').partition('/')[0] or '/'
+
+
+def at_once(requests):
+    """How many of them were under way together."""
+    return max((sum(r.began <= other.began < r.ended for r in requests) for other in requests), default=0)
 
 
 class Watch:
@@ -41,13 +45,33 @@ class Watch:
         return requests
 
 
+def add_file(directory):
+    with open('%s/file%d' % (directory, len(os.listdir(directory))), 'wb') as f:
+        f.write(os.urandom(10_000))
+
+
 def make_tree(tree):
-    noise = random.Random(1)
-    for directory in ('', 'a', 'b', 'b/c', 'd'):
-        os.makedirs(os.path.join(tree, directory), exist_ok=True)
-        for i in range(3):
-            with open(os.path.join(tree, directory, 'file%d' % i), 'wb') as f:
-                f.write(noise.randbytes(10_000))
+    for name in ('a', 'b', 'b/c', 'd'):
+        os.makedirs(os.path.join(tree, name))
+        add_file(os.path.join(tree, name))
+
+
+def together(watch, tree):
+    """What does not depend on each other is asked for at the same time."""
+    for _ in range(2):
+        add_file(tree)
+        watch.repo.backstay('backup', tree, code=0)
+    forget_cache()
+    watch.proxy.clear()
+    watch.proxy.latency = 0.3
+    watch.repo.backstay('ls', 'latest', code=0)
+    watch.proxy.latency = 0
+    requests = watch.proxy.requests
+    first = [r for r in requests if r.place in ('/p/config', '/p/keys/')]
+    equal(at_once(first), 2, 'config while keys are listed')
+    for name in ('snapshots', 'index'):
+        gets = [r for r in requests if r.op == 'GetObject' and kind(r) == name]
+        fact(at_once(gets) == len(gets) > 2, 'all of %s/' % name, gets)
 
 
 def forget_cache():
@@ -67,14 +91,16 @@ def main():
         opened = {'config': 'G', 'keys': 'GL', 'locks': 'PLLD'}
         done = watch.asks('a first backup', {**opened, 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
         fact(len({r.connection for r in done}) <= 2, 'on two connections')
-        watch.asks('one of what did not change', {**opened, 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PH'}, 'backup', tree)
+        add_file(tree)
+        watch.asks('the next one', {**opened, 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
         watch.asks('snapshots', {**opened, 'snapshots': 'L'}, 'snapshots')
         watch.asks('ls', {**opened, 'snapshots': 'L', 'index': 'L'}, 'ls', 'latest')
-        watch.asks('restore', {**opened, 'snapshots': 'L', 'index': 'L', 'data': 'G'},
+        watch.asks('restore', {**opened, 'snapshots': 'L', 'index': 'L', 'data': 'GG'},
                    'restore', 'latest', '--no-sync', '--target', path('one'))
         forget_cache()
-        watch.asks('restore on another machine', {**opened, 'snapshots': 'GGL', 'index': 'GGL', 'data': 'GGG'},
+        watch.asks('restore on another machine', {**opened, 'snapshots': 'GGL', 'index': 'GGL', 'data': 'GGGG'},
                    'restore', 'latest', '--no-sync', '--target', path('two'))
+        together(watch, tree)
     finish()
 
 

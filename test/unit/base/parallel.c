@@ -51,6 +51,31 @@ static void all_threads_work_at_once_and_end(void)
     }
 }
 
+static void count_item(size_t i, void *user)
+{
+    Work *items = user;
+
+    items->taken[i]++;
+    atomic_fetch_add(&items->done, 1);
+}
+
+static void each_item_is_worked_on_once(void)
+{
+    static const struct {
+        unsigned threads, n;
+    } cases[] = { { 0, 3 }, { 1, 3 }, { 8, 0 }, { 8, 3 }, { 8, ITEMS } };
+
+    for (size_t c = 0; c < G_N_ELEMENTS(cases); c++) {
+        Work items = { .done = 0 };
+
+        g_test_message("%u items, %u threads", cases[c].n, cases[c].threads);
+        parallel_each(cases[c].threads, cases[c].n, count_item, &items);
+        g_assert_cmpuint(items.done, ==, cases[c].n);
+        for (unsigned i = 0; i < cases[c].n; i++)
+            g_assert_cmpuint(items.taken[i], ==, 1);
+    }
+}
+
 static void there_is_a_processor(void)
 {
     g_assert_cmpuint(parallel_cores(), >=, 1);
@@ -60,6 +85,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/parallel/run", all_threads_work_at_once_and_end);
+    g_test_add_func("/parallel/each", each_item_is_worked_on_once);
     g_test_add_func("/parallel/cores", there_is_a_processor);
     return g_test_run();
 }
