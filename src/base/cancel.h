@@ -26,6 +26,11 @@ bool cancel_check(const Cancel *cancel, GError **error);
  * cancel (-1 with BS_ERROR_CANCELLED). -1 with error set on failure. */
 ssize_t cancel_read(const Cancel *cancel, int fd, void *buf, size_t len, GError **error);
 
+/* write(2) of a part to a pipe or terminal whose reader may never come: waits for room or cancel.
+ * Returns how many bytes went out; -1 with errno set, ECANCELED for cancel. For the main thread:
+ * with too little room write() itself waits, and only a signal wakes it. */
+ssize_t cancel_write(const Cancel *cancel, int fd, const void *buf, size_t len);
+
 /* Sleeps by the clock (base/clock.h). False with BS_ERROR_CANCELLED, at once when it is set before
  * and within a tenth of a second when it is set meanwhile. */
 bool cancel_sleep(const Cancel *cancel, int64_t ms, GError **error);

@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <locale.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct {
     Sink base;
     ArchiveKind kind;
     int fd;
+    const Cancel *cancel;
     char *name;
     struct archive *archive; /* opened with the first entry */
     locale_t utf8;           /* 0 where the system has none */
@@ -26,11 +26,8 @@ typedef struct {
 static la_ssize_t put(struct archive *archive, void *data, const void *bytes, size_t len)
 {
     ArchiveSink *sink = data;
-    ssize_t n;
+    ssize_t n = cancel_write(sink->cancel, sink->fd, bytes, len);
 
-    do
-        n = write(sink->fd, bytes, len);
-    while (n < 0 && errno == EINTR);
     if (n < 0)
         archive_set_error(archive, errno, "%s", g_strerror(errno));
     return n;
@@ -41,6 +38,8 @@ static bool fail(ArchiveSink *sink, GError **error)
     bool gone = archive_errno(sink->archive) == EPIPE;
     const char *why = archive_error_string(sink->archive);
 
+    if (archive_errno(sink->archive) == ECANCELED)
+        return cancel_check(sink->cancel, error);
     g_set_error(error, BS_ERROR,
                 gone                                     ? BS_ERROR_CANCELLED
                 : archive_errno(sink->archive) == ENOSPC ? BS_ERROR_NO_SPACE
@@ -247,13 +246,14 @@ static const SinkOps archive_ops = {
     .free = archive_sink_free,
 };
 
-Sink *archive_sink_new(ArchiveKind kind, int fd, const char *name)
+Sink *archive_sink_new(ArchiveKind kind, int fd, const char *name, const Cancel *cancel)
 {
     ArchiveSink *sink = g_new0(ArchiveSink, 1);
 
     sink->base.ops = &archive_ops;
     sink->kind = kind;
     sink->fd = fd;
+    sink->cancel = cancel;
     sink->name = g_strdup(name);
     sink->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     return &sink->base;

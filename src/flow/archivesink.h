@@ -4,9 +4,10 @@
  * are sockets, and in a zip devices and pipes. A file with several links is written each time. No
  * caps; holes are zeros. */
 #pragma once
+#include "base/cancel.h"
 #include "flow/sink.h"
 
 typedef enum { ARCHIVE_KIND_TAR, ARCHIVE_KIND_ZIP } ArchiveKind;
 
-/* fd is borrowed; name is for messages. */
-Sink *archive_sink_new(ArchiveKind kind, int fd, const char *name);
+/* fd and cancel (may be NULL) are borrowed; name is for messages. */
+Sink *archive_sink_new(ArchiveKind kind, int fd, const char *name, const Cancel *cancel);

@@ -2,11 +2,11 @@
 #include "flow/pipesink.h"
 #include "base/error.h"
 #include <errno.h>
-#include <unistd.h>
 
 typedef struct {
     Sink base;
     int fd;
+    const Cancel *cancel;
     char *name;
     uint64_t written; /* bytes of the open entry that went out */
 } PipeSink;
@@ -28,10 +28,10 @@ static bool pipe_begin(Sink *sink, const Entry *entry, void **ret_handle, GError
 static bool put(PipeSink *sink, const char *data, size_t len, GError **error)
 {
     while (len > 0) {
-        ssize_t n = write(sink->fd, data, len);
+        ssize_t n = cancel_write(sink->cancel, sink->fd, data, len);
 
-        if (n < 0 && errno == EINTR)
-            continue;
+        if (n < 0 && errno == ECANCELED)
+            return cancel_check(sink->cancel, error);
         if (n < 0 && errno == EPIPE) {
             g_set_error(error, BS_ERROR, BS_ERROR_CANCELLED, "%s: broken pipe", sink->name);
             return false;
@@ -102,12 +102,13 @@ static const SinkOps pipe_ops = {
     .free = pipe_free,
 };
 
-Sink *pipe_sink_new(int fd, const char *name)
+Sink *pipe_sink_new(int fd, const char *name, const Cancel *cancel)
 {
     PipeSink *sink = g_new0(PipeSink, 1);
 
     sink->base.ops = &pipe_ops;
     sink->fd = fd;
+    sink->cancel = cancel;
     sink->name = g_strdup(name);
     return &sink->base;
 }

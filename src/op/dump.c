@@ -17,7 +17,7 @@ static bool dump_file(Repo *repo, const Node *node, const char *prefix, int fd, 
                       const Cancel *cancel, GError **error)
 {
     static const ReaderOptions options = { 0 };
-    g_autoptr(Sink) sink = pipe_sink_new(fd, name);
+    g_autoptr(Sink) sink = pipe_sink_new(fd, name, cancel);
 
     return reader_run_node(repo, node, prefix, sink, &options, cancel, error) &&
            sink_finish(sink, error);
@@ -36,7 +36,7 @@ static bool dump_directory(Repo *repo, const Id *tree, const char *path, Archive
                     *path ? path : "/");
         return false;
     }
-    sink = archive_sink_new(format, fd, name);
+    sink = archive_sink_new(format, fd, name, cancel);
     return reader_run(repo, tree, path, sink, &options, cancel, error) && sink_finish(sink, error);
 }
 

@@ -4,6 +4,7 @@
 """SIGINT and SIGTERM end a backup in less than five seconds with status 130; nothing is locked, nothing is lost, and the
 next run uses what was uploaded. SIGHUP does no harm."""
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -59,6 +60,23 @@ def interrupt_restore(repo, source):
     fact(not (found := trees.compare(target + source, source)), 'and can be finished by the same command', '\n'.join(found))
 
 
+def interrupt_dump(repo, source):
+    for what, more in (('/text0', []), ('', ['--archive', 'tar']), ('', ['--archive', 'zip'])):
+        reader, writer = os.pipe()
+        process = subprocess.Popen([BACKSTAY, '-r', repo.path, 'dump', *more, 'latest', source + what], env=repo.env(), stdout=writer,
+                                   stderr=subprocess.PIPE)
+        wait_until(lambda: select.select([reader], [], [], 0)[0], 30)
+        time.sleep(0.5)  # until the pipe is full
+        sent = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        err = ended(process, 30, 'a dump that nobody reads')
+        name = 'a dump%s that nobody reads' % (' as ' + more[1] if more else '')
+        fact(time.monotonic() - sent < 5 and process.returncode == INTERRUPTED, name + ' ends in less than five seconds', process.returncode)
+        fact(b'interrupted' in err, name + ' says why', err)
+        os.close(reader)
+        os.close(writer)
+
+
 def hangup(repo, source):
     # `restic unlock` sends SIGHUP to the process that a lock names
     trees.write(source + '/more', os.urandom(30_000_000))
@@ -79,6 +97,7 @@ def main():
     for sig in (signal.SIGINT, signal.SIGTERM):
         repo = interrupt_backup(sig, source, SIZE // 3)
     interrupt_restore(repo, source)
+    interrupt_dump(repo, source)
     hangup(repo, source)
     finish()
 

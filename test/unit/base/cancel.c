@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cancel.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -124,6 +126,28 @@ static void a_silent_pipe_does_not_keep_us(void)
     close(ends[0]);
 }
 
+static void a_full_pipe_does_not_keep_us(void)
+{
+    g_autoptr(Cancel) cancel = cancel_new();
+    g_autofree char *megabyte = g_strnfill(1 << 20, 'x');
+    pthread_t setter;
+    int ends[2];
+
+    g_assert_cmpint(pipe(ends), ==, 0);
+    (void)alarm(20);
+    g_assert_cmpint(cancel_write(cancel, ends[1], megabyte, 1000), ==, 1000);
+    while (fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0 && write(ends[1], megabyte, 1 << 20) > 0)
+        ;
+    g_assert_cmpint(fcntl(ends[1], F_SETFL, 0), ==, 0);
+    g_assert_cmpint(pthread_create(&setter, NULL, set_soon, cancel), ==, 0);
+    g_assert_cmpint(cancel_write(cancel, ends[1], megabyte, 1 << 20), ==, -1);
+    g_assert_cmpint(errno, ==, ECANCELED);
+    (void)alarm(0);
+    pthread_join(setter, NULL);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void a_sleep_ends_when_it_is_set(void)
 {
     g_autoptr(Cancel) cancel = cancel_new();
@@ -187,6 +211,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cancel/signals", signals_do_what_the_header_says);
     g_test_add_func("/cancel/freed", a_signal_after_free_is_harmless);
     g_test_add_func("/cancel/read", a_silent_pipe_does_not_keep_us);
+    g_test_add_func("/cancel/write", a_full_pipe_does_not_keep_us);
     g_test_add_func("/cancel/signal-during-read", a_signal_during_the_wait_ends_it);
     g_test_add_func("/cancel/children", a_child_can_be_waited_for_whoever_started_us);
     g_test_add_func("/cancel/sleep", a_sleep_ends_when_it_is_set);

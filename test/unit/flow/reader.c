@@ -347,7 +347,7 @@ static void a_pipe_gets_a_file_in_sequence(void)
             dir = tempdir_new();
             path = g_build_filename(dir, "out", NULL);
             fd = open(path, O_RDWR | O_CREAT, 0600);
-            sink = pipe_sink_new(fd, "out");
+            sink = pipe_sink_new(fd, "out", NULL);
             g_assert_true(walk_find(repo, &tree, vector_text(entry, "path"), &node, NULL, &error));
             reader_run_node(repo, node, "", sink, &options, NULL, &error);
             g_assert_no_error(error);
