@@ -293,7 +293,7 @@ static void set_curl_error(const Exchange *exchange, CURLcode result, GError **e
                     text);
     else if (result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_CACERT_BADFILE)
         g_set_error(error, BS_ERROR, BS_ERROR_DENIED, "a certificate of our own: %s", text);
-    else if (result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL)
+    else if (result == CURLE_URL_MALFORMAT)
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "%s", text);
     else if (is_refusal(result, text))
         g_set_error(error, BS_ERROR, BS_ERROR_DENIED, "TLS is refused: %s", text);

@@ -395,6 +395,24 @@ static void a_dead_connection_is_replaced(void)
 
 /* ---- failures ---- */
 
+static void what_is_no_http_is_transient(void)
+{
+    static const char *const answers[] = {
+        "\x15\x03\x01\x02\x02 go away\r\n\r\n",
+        "220 mail.example.org ESMTP\r\n",
+        "HTTP/9.9 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+        HttpServer *server = http_server_new(say, (void *)answers[i], NULL);
+        g_autoptr(HttpClient) client = client_standard();
+
+        assert_fails(client, http_server_url(server), BS_ERROR_TRANSIENT, "127.0.0.1:");
+        http_server_free(server);
+    }
+}
+
 typedef enum { CUT_IN_ANSWER, CUT_IN_CHUNK, CUT_IN_HEADERS, CUT_AT_ONCE, CUT_BY_RESET, CUTS } Cut;
 
 static bool cut_off(HttpConn *conn, const HttpServed *request, void *user)
@@ -814,6 +832,7 @@ int main(int argc, char **argv)
     g_test_add_func("/http/hosts do not take each other's connections",
                     hosts_do_not_take_each_others_connections);
     g_test_add_func("/http/a dead connection is replaced", a_dead_connection_is_replaced);
+    g_test_add_func("/http/what is no HTTP is transient", what_is_no_http_is_transient);
     g_test_add_func("/http/cut answers are transient", cut_answers_are_transient);
     g_test_add_func("/http/early refusals are heard", early_refusals_are_heard);
     g_test_add_func("/http/silence is transient", silence_is_transient);
