@@ -11,6 +11,9 @@
  * right ETag and then keeps nothing cannot be seen here, one request a put being what it may cost:
  * acks_may_lie asks those who build on objects to look for them first, many at a time.
  *
+ * What is read whole is compared likewise, and asked for once more when it does not fit: a byte
+ * that changed on the way is not damage.
+ *
  * if_absent is If-None-Match. Where the server does not know it, and until it has refused one for
  * this reason, we look first: one GET of a byte more. On a server that lacks or ignores it two who
  * put the same key at the same moment may both be told that it was absent, and the later one stays.

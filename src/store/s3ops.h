@@ -10,6 +10,10 @@
 bool s3_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
             GError **error);
 
+/* The hash that a key ends in: most objects are named by the SHA-256 of their content. NULL: no
+ * such name. Part of key. */
+const char *s3_hash_in_name(const char *key);
+
 /* "Content-MD5" of data as it goes into the header, and the MD5 in hex as an ETag has it. */
 typedef struct {
     uint8_t md5[MD5_LEN];

@@ -141,7 +141,7 @@ size_t s3_new_object_headers(const S3Store *s3, const char *key, HttpHeader *hea
  * instead of a new one saves its time (0.7 s a GiB), and memory that has failed since then is
  * found: the server refuses such bytes.
  */
-static const char *hash_in_name(const char *key)
+const char *s3_hash_in_name(const char *key)
 {
     const char *slash = strrchr(key, '/');
     const char *name = slash ? slash + 1 : key;
@@ -154,7 +154,7 @@ static const char *hash_in_name(const char *key)
 static void blame(const char *key, const void *data, size_t len, const S3Refusal *refusal,
                   GError *failure)
 {
-    const char *name = hash_in_name(key);
+    const char *name = s3_hash_in_name(key);
     Id id;
 
     if (!name || !s3_refusal_has_code(refusal, "XAmzContentSHA256Mismatch"))
@@ -183,7 +183,7 @@ static bool put_object(S3Store *s3, const char *key, const void *data, size_t le
                     .headers = headers,
                     .body = data,
                     .body_len = len,
-                    .sha256 = hash_in_name(key),
+                    .sha256 = s3_hash_in_name(key),
                     .once = condition,
                     .ret_refusal = ret_refusal };
 

@@ -497,6 +497,66 @@ static void a_range_is_what_was_asked_for(void)
     }
 }
 
+/* What does not fit its name or its ETag is read again, once. */
+static void changed_bytes_are_read_again(void)
+{
+#define NAMED "data/98/982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
+    static const struct {
+        const char *label, *key;
+        Answer answers[2];
+        size_t n;
+        const char *want;
+    } cases[] = {
+        { "fits its name", NAMED, { { "200 OK", "", "text" } }, 1, "text" },
+        { "changed on the way",
+          NAMED,
+          { { "200 OK", "", "texT" }, { "200 OK", "", "text" } },
+          2,
+          "text" },
+        { "changed in the store",
+          NAMED,
+          { { "200 OK", "", "texT" }, { "200 OK", "", "texT" } },
+          2,
+          "texT" },
+        { "fits its ETag",
+          "config",
+          { { "200 OK", "ETag: \"" MD5_TEXT "\"\r\n", "text" } },
+          1,
+          "text" },
+        { "cut on the way",
+          "config",
+          { { "200 OK", "ETag: \"" MD5_TEXT "\"\r\n", "tex" },
+            { "200 OK", "ETag: \"" MD5_TEXT "\"\r\n", "text" } },
+          2,
+          "text" },
+        { "changed in the store",
+          "config",
+          { { "200 OK", "ETag: \"" MD5_TEXT "\"\r\n", "tex" },
+            { "200 OK", "ETag: \"" MD5_TEXT "\"\r\n", "tex" } },
+          2,
+          "tex" },
+        { "the ETag of a stream",
+          "wal/a",
+          { { "200 OK", "ETag: \"" MD5_TEXT "-2\"\r\n", "x" } },
+          1,
+          "x" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GBytes) data = NULL;
+        g_autoptr(GError) error = NULL;
+        Script script;
+
+        g_test_message("%s: %s", cases[i].key, cases[i].label);
+        script_begin(&script, cases[i].answers, cases[i].n, NULL);
+        store_get_whole(script.store, cases[i].key, 100, &data, &error);
+        g_assert_no_error(error);
+        g_assert_cmpmem(g_bytes_get_data(data, NULL), g_bytes_get_size(data), cases[i].want,
+                        strlen(cases[i].want));
+        script_end(&script);
+    }
+}
+
 static void heads_that_say_nothing_are_asked_about(void)
 {
     static const Answer answers[] = {
@@ -542,6 +602,7 @@ int main(int argc, char **argv)
     TEST("a server that heeds conditions is trusted", a_server_that_heeds_conditions_is_trusted);
     TEST("a server without conditions is asked first", a_server_without_conditions_is_asked_first);
     TEST("a range is what was asked for", a_range_is_what_was_asked_for);
+    TEST("changed bytes are read again", changed_bytes_are_read_again);
     TEST("heads that say nothing are asked about", heads_that_say_nothing_are_asked_about);
     return g_test_run();
 }
