@@ -117,6 +117,12 @@ static void deliver(AnyOrder *any, const Request *request, const Plain *plain,
     file_release(any, file);
 }
 
+/* Needs more than the buffers have. */
+static bool is_large(const BlobPlace *place)
+{
+    return blob_plain_len(place->length, place->plain_len) > BLOB_ROOM;
+}
+
 static bool same_place(const Request *a, const Request *b)
 {
     return a->place.offset == b->place.offset && id_equal(&a->id, &b->id) &&
@@ -182,12 +188,12 @@ static void work_on(AnyOrder *any, BlobOpener *opener, const Range *range, uint8
     const BlobPlace *first = &requests[0].place, *last = &requests[range->n - 1].place;
     size_t len = (size_t)((uint64_t)last->offset + last->length - first->offset);
     g_autofree uint8_t *large = NULL;
-    bool alone = len > RANGE_MAX || first->plain_len > RANGE_MAX;
+    bool alone = len > reading->range_max || is_large(first);
     bool ok;
 
     if (alone)
         pthread_mutex_lock(&reading->large);
-    if (len > RANGE_MAX)
+    if (len > reading->range_max)
         sealed = large = g_try_malloc(len);
     ok = !reading_over(reading) && read_range(reading, &first->pack, first->offset, sealed, len);
     deliver_range(any, opener, range, ok ? sealed : NULL, first->offset, out);
@@ -251,23 +257,25 @@ static gint compare_places(gconstpointer a, gconstpointer b)
 }
 
 /* Whether the next request can be read together with the range that begins with the first. */
-static bool joins(const Request *first, const Request *last, const Request *next)
+static bool joins(const Reading *reading, const Request *first, const Request *last,
+                  const Request *next)
 {
     uint64_t end = (uint64_t)last->place.offset + last->place.length;
     uint64_t next_end = (uint64_t)next->place.offset + next->place.length;
 
-    return next->turn == first->turn && next->place.offset <= end + RANGE_GAP && next_end >= end &&
-           next_end - first->place.offset <= RANGE_MAX && next->place.plain_len <= RANGE_MAX &&
-           first->place.plain_len <= RANGE_MAX;
+    return next->turn == first->turn && next->place.offset <= end + reading->gap_max &&
+           next_end >= end && next_end - first->place.offset <= reading->range_max &&
+           !is_large(&next->place) && !is_large(&first->place);
 }
 
-static void cut_ranges(Window *window)
+static void cut_ranges(const Reading *reading, Window *window)
 {
     const Request *requests = (const Request *)(gpointer)window->requests->data;
     Range range = { .window = window };
 
     for (guint i = 0; i < window->requests->len; i++) {
-        if (range.n > 0 && !joins(&requests[range.first], &requests[i - 1], &requests[i])) {
+        if (range.n > 0 &&
+            !joins(reading, &requests[range.first], &requests[i - 1], &requests[i])) {
             g_array_append_val(window->ranges, range);
             range.first = i;
             range.n = 0;
@@ -287,7 +295,7 @@ static void hand_over(AnyOrder *any)
         return;
     any->window = window_new();
     g_array_sort(window->requests, compare_places);
-    cut_ranges(window);
+    cut_ranges(any->reading, window);
     pthread_mutex_lock(&any->mutex);
     while (any->n_windows >= WINDOWS_MAX)
         pthread_cond_wait(&any->window_done, &any->mutex);

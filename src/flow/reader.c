@@ -8,6 +8,13 @@
 
 /* Each has two buffers of 8 MiB: 96 MiB in all. */
 #define WORKERS_MAX 6u
+#define GAP_MAX     (64u * 1024)
+
+/* In a far store a request costs as much as a MiB, and a whole pack is one (repository format,
+ * "S3"). Of a worker's two buffers one is larger: 200 MiB in all. */
+#define FAR_WORKERS_MAX 8u
+#define FAR_RANGE_MAX   (17u * 1024 * 1024)
+#define FAR_GAP_MAX     (1024u * 1024)
 
 /* A directory that the walk is in. */
 typedef struct {
@@ -95,7 +102,7 @@ bool reading_open(Reading *reading, BlobOpener *opener, const Id *id, const Blob
     g_autofree uint8_t *large = NULL;
     Plain plain = { .data = out, .len = len };
 
-    if (sealed && len > RANGE_MAX) {
+    if (sealed && len > BLOB_ROOM) {
         plain.data = out = large = g_try_malloc(len);
         if (!large) {
             g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "no memory for a blob of %zu bytes", len);
@@ -276,7 +283,7 @@ static unsigned choose_workers(const ReaderOptions *options, const Store *store)
     // a worker computes or waits for the store, whichever takes longer
     if (n == 0)
         n = MAX((unsigned)MAX(cores, 1), store->connections);
-    return CLAMP(n, 1, WORKERS_MAX);
+    return CLAMP(n, 1, store->far ? FAR_WORKERS_MAX : WORKERS_MAX);
 }
 
 static void init(Reader *reader, Repo *repo, Sink *sink, const ReaderOptions *options,
@@ -284,14 +291,17 @@ static void init(Reader *reader, Repo *repo, Sink *sink, const ReaderOptions *op
 {
     static const unsigned both = SINK_MANY_OPEN | SINK_ANY_ORDER;
     Reading *reading = &reader->reading;
+    bool far = repo_store(repo)->far;
     unsigned workers = choose_workers(options, repo_store(repo));
 
     reading->repo = repo;
     reading->sink = sink;
     reading->options = options;
     reading->cancel = cancel;
-    reading->sealed = buffers_new(workers, RANGE_MAX);
-    reading->plain = buffers_new(workers, RANGE_MAX);
+    reading->range_max = far ? FAR_RANGE_MAX : BLOB_ROOM;
+    reading->gap_max = far ? FAR_GAP_MAX : GAP_MAX;
+    reading->sealed = buffers_new(workers, reading->range_max);
+    reading->plain = buffers_new(workers, BLOB_ROOM);
     pthread_mutex_init(&reading->large, NULL);
     pthread_mutex_init(&reading->mutex, NULL);
     atomic_init(&reading->failed, false);

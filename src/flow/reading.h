@@ -11,10 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Joining blobs of one pack saves a request for each; what lies between is read in vain. */
-#define RANGE_GAP (64u * 1024)
 /* A blob of the largest chunk, sealed and not compressible, fits. */
-#define RANGE_MAX (8u * 1024 * 1024 + 64u * 1024)
+#define BLOB_ROOM (8u * 1024 * 1024 + 64u * 1024)
 /* Larger blobs are refused: other writers stay at or below 64 MiB. */
 #define BLOB_MAX (256u * 1024 * 1024)
 
@@ -24,7 +22,10 @@ typedef struct {
     const ReaderOptions *options;
     const Cancel *cancel;
     Buffers *sealed, *plain; /* one of each for every worker, or slot */
-    pthread_mutex_t large;   /* at most one blob beyond the buffers at a time */
+    /* Joining blobs of one pack saves a request for each; what lies between is read in vain. Bytes
+     * of a range, the size of the sealed buffers, and of a gap. */
+    size_t range_max, gap_max;
+    pthread_mutex_t large; /* at most one blob beyond the buffers at a time */
 
     pthread_mutex_t mutex; /* problem() and failure */
     GError *failure;

@@ -53,10 +53,10 @@ struct InOrder {
 static bool read_slot(Reading *reading, BlobOpener *opener, Slot *slot, uint8_t *sealed)
 {
     const BlobPlace *place = &slot->place;
-    g_autofree uint8_t *large = place->length > RANGE_MAX ? g_try_malloc(place->length) : NULL;
+    g_autofree uint8_t *large = place->length > BLOB_ROOM ? g_try_malloc(place->length) : NULL;
     bool ok;
 
-    if (place->length > RANGE_MAX)
+    if (place->length > BLOB_ROOM)
         sealed = large;
     ok = sealed && store_get(repo_store(reading->repo), file_key(FILE_PACK, &place->pack).text,
                              place->offset, sealed, place->length, NULL);
