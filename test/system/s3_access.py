@@ -128,7 +128,8 @@ def limits(repo, source, size):
     began = time.monotonic()
     repo.backstay('restore', 'latest', '--target', path('slow'), '--limit-download', str(rate // 1024), code=0)
     took = time.monotonic() - began
-    fact(took > 2.5, 'nor does a download', '%.1f s' % took)
+    # a request waits for those before it, so the last one, which may be a whole pack, is not waited for
+    fact(took > 1.5, 'nor does a download', '%.1f s' % took)
     fact(not (found := trees.compare(path('slow') + source, source)), 'and it is whole', '\n'.join(found))
 
 
