@@ -5,108 +5,11 @@
  */
 #include "cmd/commands.h"
 #include "cmd/help.h"
+#include "cmd/roff.h"
 #include <stdio.h>
 #include <string.h>
 
-#define MANUAL_DATE  "November 21, 2026"
-#define LINE_MAX_LEN 76
-
-/* ---- text to mdoc ---- */
-
-/* One word of text; what would be markup is escaped. */
-static void print_word(const char *word, size_t len, bool first)
-{
-    if (first && (*word == '.' || *word == '\''))
-        printf("\\&");
-    for (size_t i = 0; i < len; i++) {
-        if (word[i] == '\\')
-            printf("\\e");
-        else if (word[i] == '-' && len > 1)
-            printf("\\-");
-        else
-            putchar(word[i]);
-    }
-}
-
-static bool ends_sentence(const char *word, size_t len)
-{
-    return word[len - 1] == '.' || word[len - 1] == ':' ||
-           (len > 1 && word[len - 1] == ')' && word[len - 2] == '.');
-}
-
-/* Fills lines, and begins a new one with every sentence: that is how roff knows where they end. */
-static void print_paragraph(const char *text, size_t len)
-{
-    size_t column = 0;
-    bool ended = false;
-
-    while (len > 0) {
-        size_t word = strcspn(text, " \n");
-
-        word = MIN(word, len);
-        if (word > 0) {
-            if (column > 0 && (ended || column + word > LINE_MAX_LEN)) {
-                putchar('\n');
-                column = 0;
-            }
-            if (column > 0)
-                putchar(' ');
-            print_word(text, word, column == 0);
-            column += word + 1;
-            ended = ends_sentence(text, word);
-        }
-        word = MIN(word + 1, len);
-        text += word;
-        len -= word;
-    }
-    if (column > 0)
-        putchar('\n');
-}
-
-static void print_literal(const char *text, size_t len)
-{
-    print_word(text, len, true);
-    putchar('\n');
-}
-
-/* Paragraphs are parted by empty lines; lines that begin with a blank are shown as they are. */
-static void print_text(const char *text)
-{
-    bool literal = false;
-
-    while (*text) {
-        size_t line = strcspn(text, "\n"), len = line;
-
-        if (*text == ' ') {
-            if (!literal)
-                printf(".Bd -literal\n");
-            literal = true;
-            print_literal(text, line);
-        } else if (line == 0) {
-            printf(".Pp\n");
-        } else {
-            if (literal)
-                printf(".Ed\n.Pp\n");
-            literal = false;
-            // a paragraph: all lines up to an empty or an indented one
-            while (text[len] == '\n' && !strchr("\n ", text[len + 1]) && text[len + 1])
-                len += 1 + strcspn(text + len + 1, "\n");
-            print_paragraph(text, len);
-        }
-        text += MAX(len, line);
-        text += *text == '\n';
-    }
-    if (literal)
-        printf(".Ed\n");
-}
-
-/* "small first letter" as a sentence. */
-static void print_sentence(const char *text)
-{
-    g_autofree char *sentence = g_strdup_printf("%c%s.", g_ascii_toupper(text[0]), text + 1);
-
-    print_paragraph(sentence, strlen(sentence));
-}
+#define MANUAL_DATE "November 21, 2026"
 
 /* ---- from the table ---- */
 
@@ -119,7 +22,7 @@ static void print_option(const GOptionEntry *option)
     if (option->arg_description)
         printf(" Ar %s", option->arg_description);
     printf("\n");
-    print_sentence(option->description);
+    roff_sentence(option->description);
 }
 
 static void print_rows(const GOptionEntry *options)
@@ -137,9 +40,9 @@ static void print_command(const Command *command)
     if (*command->operands)
         printf(".Ar %s\n", command->operands);
     printf(".Pp\n");
-    print_sentence(command->summary);
+    roff_sentence(command->summary);
     if (command->description)
-        print_text(command->description);
+        roff_text(command->description);
     if (command->options) {
         printf(".Bl -tag -width Ds\n");
         print_rows(command->options);
@@ -293,7 +196,7 @@ static void print_terms(const Term *terms, const char *width, const char *macro)
     printf(".Bl -tag -width %s\n", width);
     for (; terms->tag; terms++) {
         printf(".It %s %s\n", macro, terms->tag);
-        print_paragraph(terms->text, strlen(terms->text));
+        roff_paragraph(terms->text, strlen(terms->text));
     }
     printf(".El\n");
 }
@@ -304,7 +207,7 @@ static void print_page(void)
            ".\\\" printed by `backstay manual` from the command table\n"
            ".Dd " MANUAL_DATE "\n.Dt BACKSTAY 1\n.Os Backstay " BS_VERSION "\n%s.Sh DESCRIPTION\n",
            head);
-    print_text(description);
+    roff_text(description);
     printf(".Sh COMMANDS\n");
     for (const Command *const *command = commands; *command; command++)
         if (!(*command)->hidden)
