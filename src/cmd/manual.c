@@ -86,53 +86,106 @@ typedef struct {
     const char *tag, *text;
 } Term;
 
-static const Term environment[] = {
-    { "BACKSTAY_REPOSITORY , RESTIC_REPOSITORY", "The repository when no -r is given. For every "
-                                                 "variable of this list the name that begins with "
-                                                 "BACKSTAY_ comes first." },
-    { "BACKSTAY_REPOSITORY_FILE", "File that holds the location of the repository." },
+/* Every name that is read, by us or by a library: test/system/environment.py compares. */
+static const Term env_settings[] = {
+    { "BACKSTAY_REPOSITORY", "The repository when no -r is given." },
+    { "BACKSTAY_REPOSITORY_FILE", "File that holds its location." },
     { "BACKSTAY_PASSWORD_FILE", "File that holds the password." },
     { "BACKSTAY_PASSWORD_COMMAND", "Command that prints the password." },
     { "BACKSTAY_PASSWORD", "The password itself; a file is better." },
-    { "BACKSTAY_FROM_REPOSITORY , BACKSTAY_FROM_PASSWORD_FILE",
-      "The same for the other repository of init and copy; all of the above exist with FROM_." },
-    { "BACKSTAY_HOST", "Host name that backup saves." },
-    { "BACKSTAY_COMPRESSION , BACKSTAY_PACK_SIZE , BACKSTAY_KEY_HINT , BACKSTAY_RETRY_LOCK",
+    { "BACKSTAY_NEW_PASSWORD_FILE , BACKSTAY_NEW_PASSWORD_COMMAND , BACKSTAY_NEW_PASSWORD",
+      "The same for the password that key add and key passwd set." },
+    { "BACKSTAY_FROM_REPOSITORY , BACKSTAY_FROM_REPOSITORY_FILE",
+      "The other repository of copy; init --copy-chunker-params takes the former." },
+    { "BACKSTAY_FROM_PASSWORD_FILE , BACKSTAY_FROM_PASSWORD_COMMAND , BACKSTAY_FROM_PASSWORD",
+      "Its password." },
+    { "BACKSTAY_HOST", "Host name that backup saves, and that forget and others select." },
+    { "BACKSTAY_KEY_HINT , BACKSTAY_COMPRESSION , BACKSTAY_PACK_SIZE , BACKSTAY_RETRY_LOCK",
       "Defaults of the options of the same name." },
     { "BACKSTAY_CACHE_DIR", "Directory of the caches." },
     { "BACKSTAY_CACHE_SIZE", "Bytes of each far repository kept in it." },
+    { "BACKSTAY_STATE_DIR", "Directory of what backstay remembers of locks it has seen." },
     { "BACKSTAY_CACERT , BACKSTAY_TLS_CLIENT_CERT , BACKSTAY_LIMIT_UPLOAD , "
       "BACKSTAY_LIMIT_DOWNLOAD , BACKSTAY_RETRY_DEADLINE",
-      "Defaults of the options of the same name. AWS_CA_BUNDLE and SSL_CERT_FILE are obeyed, "
-      "too." },
+      "Defaults of the options of the same name." },
+    { "BACKSTAY_AWS_ASSUME_ROLE_ARN", "A role to assume with the keys of a bucket." },
+    { "BACKSTAY_AWS_ASSUME_ROLE_SESSION_NAME , BACKSTAY_AWS_ASSUME_ROLE_EXTERNAL_ID , "
+      "BACKSTAY_AWS_ASSUME_ROLE_POLICY , BACKSTAY_AWS_ASSUME_ROLE_REGION , "
+      "BACKSTAY_AWS_ASSUME_ROLE_STS_ENDPOINT",
+      "What is said when asking for it, and where." },
+    { NULL, NULL },
+};
+
+static const Term env_keys[] = {
+    { "BACKSTAY_S3_ACCESS_KEY , BACKSTAY_S3_SECRET_KEY , BACKSTAY_S3_SESSION_TOKEN", "Keys." },
+    { "BACKUP_S3_ACCESS_KEY , BACKUP_S3_SECRET_KEY", "Keys, when those are not set." },
     { "AWS_ACCESS_KEY_ID , AWS_SECRET_ACCESS_KEY , AWS_SESSION_TOKEN",
-      "Keys for a bucket. Each may be given as NAME_FILE or NAME_COMMAND instead. "
-      "BACKSTAY_S3_ACCESS_KEY and BACKSTAY_S3_SECRET_KEY come before them, then "
-      "BACKUP_S3_ACCESS_KEY and BACKUP_S3_SECRET_KEY; with BACKSTAY_FROM_S3_ they are for the "
-      "other repository of copy." },
-    { "AWS_PROFILE , AWS_SHARED_CREDENTIALS_FILE , AWS_CONFIG_FILE",
+      "Keys, when neither are set." },
+    { "BACKSTAY_FROM_S3_ACCESS_KEY , BACKSTAY_FROM_S3_SECRET_KEY , "
+      "BACKSTAY_FROM_S3_SESSION_TOKEN",
+      "Keys of the other repository of copy and init; without them it has the same." },
+    { NULL, NULL },
+};
+
+static const Term env_buckets[] = {
+    { "BACKSTAY_S3_PROFILE , AWS_PROFILE , BACKSTAY_FROM_S3_PROFILE",
       "A profile of the files of Amazon's command line, when no keys are given." },
-    { "AWS_WEB_IDENTITY_TOKEN_FILE , AWS_ROLE_ARN , AWS_ROLE_SESSION_NAME",
-      "Keys in exchange for a token." },
-    { "RESTIC_AWS_ASSUME_ROLE_ARN",
-      "A role to assume with the keys; also with _SESSION_NAME, _EXTERNAL_ID, _POLICY, _REGION and "
-      "_STS_ENDPOINT." },
-    { "AWS_REGION , AWS_DEFAULT_REGION", "Region of the bucket." },
-    { "AWS_ENDPOINT_URL_S3 , AWS_ENDPOINT_URL , AWS_ENDPOINTS",
+    { "AWS_SHARED_CREDENTIALS_FILE , AWS_CONFIG_FILE", "Where these files are." },
+    { "AWS_WEB_IDENTITY_TOKEN_FILE , AWS_ROLE_ARN , AWS_ROLE_SESSION_NAME , AWS_ENDPOINT_URL_STS",
+      "Keys in exchange for a token, and who gives them." },
+    { "BACKSTAY_S3_REGION , AWS_REGION , AWS_DEFAULT_REGION , BACKSTAY_FROM_S3_REGION",
+      "Region of the bucket." },
+    { "BACKSTAY_S3_ENDPOINT , BACKUP_S3_ENDPOINT , AWS_ENDPOINT_URL_S3 , AWS_ENDPOINT_URL , "
+      "AWS_ENDPOINTS , BACKSTAY_FROM_S3_ENDPOINT",
       "Endpoint for a repository that names only a bucket: s3:bucket/prefix." },
-    { "BACKUP_S3_ENDPOINT , BACKUP_S3_BUCKET", "The repository when nothing else names one." },
-    { "BACKSTAY_S3_REGION , BACKSTAY_S3_STORAGE_CLASS , ...",
-      "Defaults of the options of a bucket: of -o s3.region, -o s3.storage-class and so on." },
-    { "HTTPS_PROXY , http_proxy , NO_PROXY", "Proxies, as libcurl takes them: all in small "
-                                             "letters, too, and HTTP_PROXY not in large ones." },
-    { "BACKSTAY_STATE_DIR", "Directory of what backstay remembers of locks it has seen." },
-    { "PGHOST , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE",
-      "As everywhere with PostgreSQL, for what the URL leaves open. The client programs never get "
-      "a password in their arguments or their environment." },
+    { "BACKUP_S3_BUCKET", "With BACKUP_S3_ENDPOINT the repository when nothing else names one." },
+    { "BACKSTAY_S3_BUCKET_LOOKUP , BACKSTAY_S3_STORAGE_CLASS , BACKSTAY_S3_CONNECTIONS , "
+      "BACKSTAY_S3_ENCRYPTION , BACKSTAY_S3_ENCRYPTION_KEY , BACKSTAY_S3_REQUESTS_PER_SECOND , "
+      "BACKSTAY_S3_RETRY_DEADLINE",
+      "Defaults of the options of a bucket: of -o s3.bucket-lookup and so on." },
+    { "BACKSTAY_S3_LAYOUT , BACKSTAY_S3_LIST_OBJECTS_V1 , BACKSTAY_S3_UNSAFE_ANONYMOUS_AUTH , "
+      "BACKSTAY_S3_ENABLE_RESTORE , BACKSTAY_S3_RETRIES",
+      "Options that restic has and backstay has not: refused, unless they say what is done "
+      "anyway." },
+    { "AWS_CA_BUNDLE , SSL_CERT_FILE", "Defaults of --cacert, after BACKSTAY_CACERT." },
+    { "HTTPS_PROXY , https_proxy , http_proxy , ALL_PROXY , all_proxy , NO_PROXY , no_proxy",
+      "Proxies, as libcurl takes them." },
+    { NULL, NULL },
+};
+
+static const Term env_postgres[] = {
+    { "PGHOST , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE , PGCONNECT_TIMEOUT",
+      "As everywhere with PostgreSQL, and its other variables, too: for what the URL leaves open. "
+      "The client programs never get a password in their arguments or their environment." },
     { "BACKSTAY_PG_BIN",
       "Directories to look for pg_dump and pg_restore in first, with colons between." },
-    { "TMPDIR", "Where restore --jobs keeps a dump for a while." },
+    { "PATH", "Where they are looked for then." },
     { NULL, NULL },
+};
+
+static const Term env_system[] = {
+    { "TMPDIR", "Where restore --jobs keeps a dump for a while." },
+    { "XDG_RUNTIME_DIR", "Where a password lies in a file while a client program runs." },
+    { "XDG_CACHE_HOME , XDG_STATE_HOME , HOME", "Where the directories below FILES are." },
+    { "TZ", "Time zone of what is shown, and of the days that forget counts." },
+    { NULL, NULL },
+};
+
+static const struct {
+    const char *title, *text;
+    const Term *terms;
+} environment[] = {
+    { "Repository and options",
+      "Each of these may begin with RESTIC_ instead; the name that begins with BACKSTAY_ comes "
+      "first.",
+      env_settings },
+    { "Keys of a bucket",
+      "Each of these may be given as NAME_FILE or NAME_COMMAND instead. The first family that "
+      "names a key or a profile gives all of them.",
+      env_keys },
+    { "Buckets", NULL, env_buckets },
+    { "PostgreSQL", NULL, env_postgres },
+    { "System", NULL, env_system },
 };
 
 static const Term statuses[] = {
@@ -201,6 +254,18 @@ static void print_terms(const Term *terms, const char *width, const char *macro)
     printf(".El\n");
 }
 
+static void print_environment(void)
+{
+    printf(".Sh ENVIRONMENT\n");
+    roff_text("A variable that is empty counts as not set. An option comes before its variable.");
+    for (size_t i = 0; i < G_N_ELEMENTS(environment); i++) {
+        printf(".Ss %s\n", environment[i].title);
+        if (environment[i].text)
+            roff_text(environment[i].text);
+        print_terms(environment[i].terms, "Ds", "Ev");
+    }
+}
+
 static void print_page(void)
 {
     printf(".\\\" SPDX-License-Identifier: Apache-2.0\n"
@@ -217,8 +282,8 @@ static void print_page(void)
     print_rows(global_options);
     print_rows(gathered_options);
     print_rows(help_option);
-    printf(".El\n.Sh ENVIRONMENT\n");
-    print_terms(environment, "Ds", "Ev");
+    printf(".El\n");
+    print_environment();
     printf(".Sh FILES\n");
     print_terms(files, "Ds", "Pa");
     printf(".Sh EXIT STATUS\n");
