@@ -60,11 +60,19 @@ static void a_pack_has_room_for_the_largest_blob(void)
     g_assert_cmpuint(packer_plan(1, 2, 4 * MIB).pack_capacity, >, CHUNK_MAX);
 }
 
+/* Packs that end below the target are more packs than a store needs. */
+static void a_pack_may_exceed_its_target_by_a_blob(void)
+{
+    g_assert_cmpuint(packer_plan(2, 8, 0).pack_capacity, ==, 17 * MIB);
+    g_assert_cmpuint(packer_plan(2, 8, 128 * MIB).pack_capacity, ==, 136 * MIB);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/packerplan/plans", stores_and_machines_have_their_plans);
     g_test_add_func("/packerplan/bound", memory_stays_below_its_bound);
     g_test_add_func("/packerplan/largest", a_pack_has_room_for_the_largest_blob);
+    g_test_add_func("/packerplan/target", a_pack_may_exceed_its_target_by_a_blob);
     return g_test_run();
 }
