@@ -71,9 +71,31 @@ static bool get_nothing(Store *store, const char *key, uint64_t offset, GError *
            (offset <= size || set_error(key, BS_ERROR_CORRUPT, "it is shorter than that", error));
 }
 
+/*
+ * Whoever may list only below a prefix is not told that an object is absent, but refused (Amazon S3
+ * API Reference, GetObject, "Permissions"): a listing of that one key tells. Takes failure.
+ */
+static bool denied_or_absent(S3Store *s3, const char *key, const S3Refusal *refusal,
+                             GError *failure, GError **error)
+{
+    g_autoptr(GError) absent = NULL;
+    uint64_t size;
+
+    if (!s3_refusal_has_code(refusal, "AccessDenied") || s3_stat_by_list(s3, key, &size, &absent) ||
+        !g_error_matches(absent, BS_ERROR, BS_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, failure);
+        return false;
+    }
+    g_error_free(failure);
+    return set_error(key, BS_ERROR_NOT_FOUND, "no such object", error);
+}
+
 bool s3_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len, GError **error)
 {
+    S3Store *s3 = (S3Store *)store;
     g_auto(HttpReply) reply = { 0 };
+    g_auto(S3Refusal) refusal = { 0 };
+    GError *failure = NULL;
     g_autofree char *range = NULL;
     HttpHeader header;
     S3Call call = { .verb = "get",
@@ -82,7 +104,8 @@ bool s3_get(Store *store, const char *key, uint64_t offset, void *buf, size_t le
                     .headers = &header,
                     .n_headers = 1,
                     .into = buf,
-                    .into_len = len };
+                    .into_len = len,
+                    .ret_refusal = &refusal };
 
     if (len == 0)
         return get_nothing(store, key, offset, error);
@@ -90,8 +113,9 @@ bool s3_get(Store *store, const char *key, uint64_t offset, void *buf, size_t le
         return set_error(key, BS_ERROR_CORRUPT, "it is shorter than that", error);
     range = g_strdup_printf("bytes=%" PRIu64 "-%" PRIu64, offset, offset + len - 1);
     header = (HttpHeader){ "Range", range };
-    return s3_call((S3Store *)store, &call, &reply, error) &&
-           check_range(key, offset, len, &reply, error);
+    if (!s3_call(s3, &call, &reply, &failure))
+        return denied_or_absent(s3, key, &refusal, failure, error);
+    return check_range(key, offset, len, &reply, error);
 }
 
 /* ---- all of it ---- */
@@ -107,12 +131,21 @@ static bool get_once(S3Store *s3, const char *key, const char *query, size_t bou
                      HttpReply *ret_reply, GError **error)
 {
     g_auto(HttpReply) reply = { 0 };
-    S3Call call = {
-        .verb = "get", .method = "GET", .key = key, .query = query, .bound = MAX(bound, 1)
-    };
+    g_auto(S3Refusal) refusal = { 0 };
+    GError *failure = NULL;
+    S3Call call = { .verb = "get",
+                    .method = "GET",
+                    .key = key,
+                    .query = query,
+                    .bound = MAX(bound, 1),
+                    .ret_refusal = &refusal };
 
-    if (!s3_call(s3, &call, &reply, error))
+    if (!s3_call(s3, &call, &reply, &failure) && !query)
+        return denied_or_absent(s3, key, &refusal, failure, error);
+    if (failure) {
+        g_propagate_error(error, failure); // of an older version a listing says nothing
         return false;
+    }
     if (reply.status != 200 || !has_an_end(&reply))
         return set_error(key, BS_ERROR_TRANSIENT, "the server did not send all of it", error);
     if (reply.body->len > bound)

@@ -46,6 +46,8 @@ bool s3_get_all(S3Store *s3, const char *key, const char *query, size_t bound, G
 /* ---- s3stat.c ---- */
 
 bool s3_stat(Store *store, const char *key, uint64_t *ret_size, GError **error);
+/* For whoever may list, but not read. */
+bool s3_stat_by_list(S3Store *s3, const char *key, uint64_t *ret_size, GError **error);
 /* The headers of an object, or of what query (NULL: nothing) says more exactly. */
 bool s3_head(S3Store *s3, const char *key, const char *query, HttpReply *ret_reply, GError **error);
 

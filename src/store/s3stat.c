@@ -73,7 +73,7 @@ static bool stat_by_headers(S3Store *s3, const char *key, uint64_t *ret_size, GE
 /* ---- by listing ---- */
 
 /* The key itself is the first of all that begin with it. */
-static bool stat_by_list(S3Store *s3, const char *key, uint64_t *ret_size, GError **error)
+bool s3_stat_by_list(S3Store *s3, const char *key, uint64_t *ret_size, GError **error)
 {
     g_autofree char *full = s3_full_key(s3, key);
     g_autoptr(GString) query = g_string_new("list-type=2&max-keys=1&encoding-type=url");
@@ -107,7 +107,7 @@ bool s3_stat(Store *store, const char *key, uint64_t *ret_size, GError **error)
             return false;
         }
     }
-    if (stat_by_list(s3, key, ret_size, &failure)) {
+    if (s3_stat_by_list(s3, key, ret_size, &failure)) {
         atomic_store(&s3->stats_by_list, true);
         return true;
     }

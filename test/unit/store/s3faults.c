@@ -86,7 +86,11 @@ static void refusals_say_what_can_be_done(void)
         g_autoptr(GBytes) data = NULL;
         g_autoptr(GError) error = NULL;
 
-        script_begin(&script, &cases[i].answer, 1, NULL);
+        // who is denied asks whether it is there at all
+        const Answer answers[] = { cases[i].answer, cases[i].answer };
+        bool twice = strstr(cases[i].answer.body ? cases[i].answer.body : "", "AccessDenied<");
+
+        script_begin(&script, answers, twice ? 2 : 1, NULL);
         assert_failed(store_get_whole(script.store, "data/a", 100000, &data, &error), &error,
                       cases[i].code, cases[i].part);
         g_assert_cmpint(bs_error_wait_ms(error), ==, cases[i].wait_ms);
@@ -426,6 +430,7 @@ static void a_server_without_conditions_is_asked_first(void)
             { "206 OK", "Content-Range: bytes 0-0/4\r\n", "t" },
             { "416 No", "", ERROR("InvalidRange") }, // an empty object is one
             { "403 No", "", ERROR("AccessDenied") },
+            { "403 No", "", ERROR("AccessDenied") },
         };
         g_autoptr(GError) exists = NULL, empty = NULL, denied = NULL;
         Script script;
@@ -557,6 +562,39 @@ static void changed_bytes_are_read_again(void)
     }
 }
 
+#define LISTED(contents)                                                                           \
+    {                                                                                              \
+        "200 OK", "",                                                                              \
+            "<ListBucketResult><IsTruncated>false</IsTruncated>" contents "</ListBucketResult>"    \
+    }
+#define OBJECT(key)                                                                                \
+    "<Contents><Key>pre/" key "</Key><Size>4</Size><LastModified>2024-01-01T00:00:00Z"             \
+    "</LastModified></Contents>"
+
+/* To whoever may not list all of a bucket a server says "denied" of what is absent. */
+static void what_is_absent_is_not_denied(void)
+{
+    static const Answer answers[] = {
+        { "403 No", "", ERROR("AccessDenied") }, LISTED(""),
+        { "403 No", "", ERROR("AccessDenied") }, LISTED(OBJECT("locks/ab")),
+        { "403 No", "", ERROR("AccessDenied") }, LISTED(OBJECT("locks/a")),
+    };
+    g_autoptr(GError) absent = NULL, too = NULL, denied = NULL;
+    GBytes *data;
+    Script script;
+    char buf[1];
+
+    script_begin(&script, answers, G_N_ELEMENTS(answers), NULL);
+    assert_failed(store_get_whole(script.store, "locks/a", 10, &data, &absent), &absent,
+                  BS_ERROR_NOT_FOUND, "no such object");
+    assert_failed(store_get(script.store, "locks/a", 0, buf, 1, &too), &too, BS_ERROR_NOT_FOUND,
+                  "no such object");
+    assert_failed(store_get(script.store, "locks/a", 0, buf, 1, &denied), &denied, BS_ERROR_DENIED,
+                  "AccessDenied");
+    assert_asked(&script, 1, "prefix=pre%2Flocks%2Fa");
+    script_end(&script);
+}
+
 static void heads_that_say_nothing_are_asked_about(void)
 {
     static const Answer answers[] = {
@@ -597,6 +635,7 @@ int main(int argc, char **argv)
     TEST("a redirect to the same host is followed", a_redirect_to_the_same_host_is_followed);
     TEST("keys are renewed once", keys_are_renewed_once);
     TEST("a put is proved", a_put_is_proved);
+    TEST("what is absent is not denied", what_is_absent_is_not_denied);
     TEST("opaque ETags are learned", opaque_etags_are_learned);
     TEST("objects are made as told", objects_are_made_as_told);
     TEST("a server that heeds conditions is trusted", a_server_that_heeds_conditions_is_trusted);

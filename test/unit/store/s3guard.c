@@ -421,6 +421,47 @@ static void a_missing_right_is_no_lock(Bucket *bucket, G_GNUC_UNUSED gconstpoint
     g_hash_table_unref(kept.untils);
 }
 
+/* A server does not tell whoever may list only below a prefix that an object is absent; it says
+ * "denied". */
+static void a_writer_is_told_what_is_absent(Bucket *bucket, G_GNUC_UNUSED gconstpointer kind)
+{
+    S3User *writer = s3_server_user(server, "writer");
+    S3TestPlace place = { .endpoint = server->endpoint,
+                          .bucket = bucket->name,
+                          .prefix = "in/a place",
+                          .access_key = writer->access_key,
+                          .secret_key = writer->secret_key };
+    g_autofree char *command = g_strdup_printf(
+        "s3 send PUT %s '?policy' <<'END'\n"
+        "{\"Version\": \"2012-10-17\", \"Statement\": [\n"
+        "{\"Effect\": \"Allow\", \"Principal\": {\"AWS\": [\"arn:aws:iam:::user/writer\"]},"
+        " \"Action\": [\"s3:ListBucket\"], \"Resource\": [\"arn:aws:s3:::%s\"],"
+        " \"Condition\": {\"StringLike\": {\"s3:prefix\": [\"in/a place/*\"]}}},\n"
+        "{\"Effect\": \"Allow\", \"Principal\": {\"AWS\": [\"arn:aws:iam:::user/writer\"]},"
+        " \"Action\": [\"s3:GetObject\", \"s3:PutObject\"],"
+        " \"Resource\": [\"arn:aws:s3:::%s/in/a place/locks/*\"]}]}\n"
+        "END",
+        bucket->name, bucket->name, bucket->name);
+    g_autoptr(GError) absent = NULL, denied = NULL;
+    S3TestStore test;
+    GBytes *data;
+    uint64_t size;
+
+    put(bucket->store, "data/a", "text");
+    g_bytes_unref(s3_server_shell(server, command));
+    s3_test_store_open(&place, &test);
+    g_assert_true(store_put(test.store, "locks/b", "x", 1, true, NULL));
+    g_assert_false(store_get_whole(test.store, "locks/a", 10, &data, &absent));
+    g_assert_error(absent, BS_ERROR, BS_ERROR_NOT_FOUND);
+    g_assert_false(store_get_whole(test.store, "data/a", 10, &data, &denied));
+    g_assert_error(denied, BS_ERROR, BS_ERROR_DENIED);
+    // and may see how large it is, although not read it
+    g_assert_true(store_stat(test.store, "data/a", &size, NULL));
+    g_assert_cmpuint(size, ==, 4);
+    s3_test_store_close(&test);
+    s3_user_free(writer);
+}
+
 int main(int argc, char **argv)
 {
     int result;
@@ -442,6 +483,7 @@ int main(int argc, char **argv)
     TEST("without lock nothing is protected", "", without_lock_nothing_is_protected);
     TEST("what is put is locked", "locked", what_is_put_is_locked);
     TEST("a missing right is no lock", "versioned", a_missing_right_is_no_lock);
+    TEST("a writer is told what is absent", "", a_writer_is_told_what_is_absent);
     result = g_test_run();
     s3_server_stop(server);
     return result;
