@@ -140,7 +140,8 @@ static const Term env_buckets[] = {
       "Endpoint for a repository that names only a bucket: s3:bucket/prefix." },
     { "BACKUP_S3_BUCKET", "With BACKUP_S3_ENDPOINT the repository when nothing else names one." },
     { "BACKSTAY_S3_BUCKET_LOOKUP , BACKSTAY_S3_STORAGE_CLASS , BACKSTAY_S3_CONNECTIONS , "
-      "BACKSTAY_S3_ENCRYPTION , BACKSTAY_S3_ENCRYPTION_KEY , BACKSTAY_S3_REQUESTS_PER_SECOND , "
+      "BACKSTAY_S3_ENCRYPTION , BACKSTAY_S3_ENCRYPTION_KEY , BACKSTAY_S3_OBJECT_LOCK , "
+      "BACKSTAY_S3_OBJECT_LOCK_DAYS , BACKSTAY_S3_REQUESTS_PER_SECOND , "
       "BACKSTAY_S3_RETRY_DEADLINE",
       "Defaults of the options of a bucket: of -o s3.bucket-lookup and so on." },
     { "BACKSTAY_S3_LAYOUT , BACKSTAY_S3_LIST_OBJECTS_V1 , BACKSTAY_S3_UNSAFE_ANONYMOUS_AUTH , "

@@ -7,6 +7,7 @@
 
 #define CONNECTIONS_MAX 64 /* a thread each */
 #define REQUESTS_MAX    100000
+#define LOCK_DAYS_MAX   36500 /* Amazon's */
 
 /* ---- -o s3.KEY=VALUE ---- */
 
@@ -84,6 +85,24 @@ static bool take_encryption_key(S3Settings *settings, const char *value, GError 
     return take_word(&settings->encryption_key, value, "-_:/.", error);
 }
 
+static bool take_object_lock(S3Settings *settings, const char *value, GError **error)
+{
+    if (strcmp(value, "governance") == 0)
+        settings->object_lock = S3_RETAIN_GOVERNANCE;
+    else if (strcmp(value, "compliance") == 0)
+        settings->object_lock = S3_RETAIN_COMPLIANCE;
+    else if (strcmp(value, "none") == 0)
+        settings->object_lock = S3_RETAIN_OFF;
+    else
+        return refuse(error, "must be governance, compliance or none");
+    return true;
+}
+
+static bool take_object_lock_days(S3Settings *settings, const char *value, GError **error)
+{
+    return take_number(&settings->object_lock_days, value, LOCK_DAYS_MAX, error);
+}
+
 static bool take_connections(S3Settings *settings, const char *value, GError **error)
 {
     return take_number(&settings->connections, value, CONNECTIONS_MAX, error);
@@ -145,6 +164,8 @@ static const struct {
     { "region", take_region },
     { "bucket-lookup", take_lookup },
     { "storage-class", take_storage_class },
+    { "object-lock", take_object_lock },
+    { "object-lock-days", take_object_lock_days },
     { "connections", take_connections },
     { "encryption", take_encryption },
     { "encryption-key", take_encryption_key },
@@ -211,6 +232,17 @@ void s3_settings_clear(S3Settings *settings)
     *settings = (S3Settings){ 0 };
 }
 
+/* Half of it would lock nothing while somebody believes that it does. */
+static bool settle_lock(S3Settings *settings, GError **error)
+{
+    if (settings->object_lock == S3_RETAIN_OFF) {
+        settings->object_lock = S3_RETAIN_NONE;
+        settings->object_lock_days = 0;
+    }
+    return (settings->object_lock == S3_RETAIN_NONE) == (settings->object_lock_days == 0) ||
+           refuse(error, "s3.object-lock=MODE and s3.object-lock-days=N go together");
+}
+
 bool s3_settings_parse(char *const *options, S3Settings *ret_settings, GError **error)
 {
     g_auto(S3Settings) settings = { 0 };
@@ -223,6 +255,8 @@ bool s3_settings_parse(char *const *options, S3Settings *ret_settings, GError **
     if (settings.encryption_key &&
         (!settings.encryption || !g_str_has_prefix(settings.encryption, "aws:kms")))
         return refuse(error, "s3.encryption-key goes with s3.encryption=aws:kms");
+    if (!settle_lock(&settings, error))
+        return false;
     *ret_settings = settings;
     settings = (S3Settings){ 0 };
     return true;

@@ -10,11 +10,15 @@
 #include <stdint.h>
 
 typedef enum { S3_LOOKUP_AUTO, S3_LOOKUP_PATH, S3_LOOKUP_DNS } S3Lookup;
+/* OFF: "none" was said, which is NONE once all is parsed. */
+typedef enum { S3_RETAIN_NONE, S3_RETAIN_GOVERNANCE, S3_RETAIN_COMPLIANCE, S3_RETAIN_OFF } S3Retain;
 
 /* NULL and 0: nothing was said. */
 typedef struct {
     char *region, *storage_class, *encryption, *encryption_key;
     S3Lookup lookup;
+    S3Retain object_lock;
+    unsigned object_lock_days; /* set when object_lock is */
     unsigned connections, requests_per_second;
     int64_t retry_deadline_ms; /* -1: one try */
 } S3Settings;

@@ -123,6 +123,11 @@ static Store *bucket_new(const Settings *settings, const S3Access *access, const
         [S3_LOOKUP_PATH] = S3_STYLE_PATH,
         [S3_LOOKUP_DNS] = S3_STYLE_VIRTUAL,
     };
+    static const S3Lock locks[] = {
+        [S3_RETAIN_NONE] = S3_LOCK_NONE,
+        [S3_RETAIN_GOVERNANCE] = S3_LOCK_GOVERNANCE,
+        [S3_RETAIN_COMPLIANCE] = S3_LOCK_COMPLIANCE,
+    };
     const char *region = region_of(settings, access);
     S3Options options = {
         .place = place,
@@ -134,6 +139,8 @@ static Store *bucket_new(const Settings *settings, const S3Access *access, const
         .storage_class = settings->s3.storage_class,
         .encryption = settings->s3.encryption,
         .encryption_key = settings->s3.encryption_key,
+        .lock = locks[settings->s3.object_lock],
+        .lock_days = settings->s3.object_lock_days,
         .retry = remote->policy,
         .cancel = cancel,
     };

@@ -195,6 +195,9 @@ static bool put_object(S3Store *s3, const char *key, const void *data, size_t le
     if (s3_call(s3, &call, &reply, &failure))
         return check_arrival(s3, key, data, len, &reply, &digest, error);
     blame(key, data, len, ret_refusal, failure);
+    // Ceph says no more than that
+    if (s3->lock != S3_LOCK_NONE && s3_refusal_has_code(ret_refusal, "InvalidRequest"))
+        g_prefix_error(&failure, "with an object lock, which the bucket may not have: ");
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
 }

@@ -30,6 +30,8 @@ static void restics_and_our_options_are_understood(void)
                                      "s3.encryption-key=arn:aws:kms:eu-central-1:1:key/ab-cd",
                                      "s3.requests-per-second=50",
                                      "s3.retry-deadline=2m",
+                                     "s3.object-lock=compliance",
+                                     "s3.object-lock-days=30",
                                      "s3.layout=default",
                                      "s3.list-objects-v1=false",
                                      "s3.unsafe-anonymous-auth=false",
@@ -50,6 +52,8 @@ static void restics_and_our_options_are_understood(void)
     g_assert_cmpstr(settings.encryption_key, ==, "arn:aws:kms:eu-central-1:1:key/ab-cd");
     g_assert_cmpuint(settings.requests_per_second, ==, 50);
     g_assert_cmpint(settings.retry_deadline_ms, ==, 120000);
+    g_assert_cmpint(settings.object_lock, ==, S3_RETAIN_COMPLIANCE);
+    g_assert_cmpuint(settings.object_lock_days, ==, 30);
 }
 
 static void nothing_said_is_nothing_set(void)
@@ -77,7 +81,8 @@ static void wrong_options_are_refused_by_name(void)
         "s3.storage-class=GLACIER",
         "s3.storage-class=DEEP_ARCHIVE",
         "s3.encryption=rot13",
-        "s3.encryption-key=abc",
+        "s3.object-lock=on",
+        "s3.object-lock-days=0",
         "s3.requests-per-second=0",
         "s3.retry-deadline=soon",
         "s3.layout=s3legacy",
@@ -100,8 +105,35 @@ static void wrong_options_are_refused_by_name(void)
         g_assert_false(s3_settings_parse(options, &settings, &error));
         g_assert_error(error, BS_ERROR, BS_ERROR_USAGE);
         g_assert_null(settings.region);
-        g_assert_nonnull(strstr(error->message, i == 12 ? "s3.encryption=aws:kms" : cases[i]));
+        g_assert_nonnull(strstr(error->message, cases[i]));
     }
+}
+
+static void what_goes_together_is_asked_for(void)
+{
+    static const struct {
+        const char *option, *said;
+    } cases[] = {
+        { "s3.encryption-key=abc", "s3.encryption=aws:kms" },
+        { "s3.object-lock=governance", "s3.object-lock-days=N" },
+        { "s3.object-lock-days=30", "s3.object-lock=MODE" },
+    };
+    static char *const none[] = { "s3.object-lock-days=30", "s3.object-lock=none", NULL };
+    g_auto(S3Settings) off = { 0 };
+
+    environment(NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *const options[] = { (char *)cases[i].option, NULL };
+        g_auto(S3Settings) settings = { 0 };
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(s3_settings_parse(options, &settings, &error));
+        g_assert_error(error, BS_ERROR, BS_ERROR_USAGE);
+        g_assert_nonnull(strstr(error->message, cases[i].said));
+    }
+    g_assert_true(s3_settings_parse(none, &off, NULL));
+    g_assert_cmpint(off.object_lock, ==, S3_RETAIN_NONE);
+    g_assert_cmpuint(off.object_lock_days, ==, 0);
 }
 
 static void options_have_variables_and_come_before_them(void)
@@ -416,6 +448,7 @@ int main(int argc, char **argv)
     g_test_add_func("/s3/options", restics_and_our_options_are_understood);
     g_test_add_func("/s3/nothing", nothing_said_is_nothing_set);
     g_test_add_func("/s3/wrong-options", wrong_options_are_refused_by_name);
+    g_test_add_func("/s3/together", what_goes_together_is_asked_for);
     g_test_add_func("/s3/variables", options_have_variables_and_come_before_them);
     g_test_add_func("/s3/families", the_first_family_gives_all_keys);
     g_test_add_func("/s3/files", secrets_may_lie_in_files);
