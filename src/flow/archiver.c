@@ -527,8 +527,9 @@ Archiver *archiver_new(Repo *repo, Snapshot *snapshot, const ArchiverOptions *op
     g_assert(pthread_key_create(&archiver->feeder_key, NULL) == 0);
     archiver->feeders = g_ptr_array_new();
     archiver->packer = packer_new(repo, &packing, cancel);
-    archiver->build = tree_build_new(repo, archiver->packer,
-                                     archiver->has_parent ? &archiver->parent_tree : NULL);
+    archiver->build =
+        tree_build_new(repo, archiver->packer, archiver->has_parent ? &archiver->parent_tree : NULL,
+                       options->parent_unreadable, options->unreadable_user);
     return archiver;
 }
 

@@ -26,6 +26,10 @@ typedef struct {
     /* Fails when the lock was lost; asked before the snapshot is written. May be NULL. */
     bool (*before_snapshot)(void *user, GError **error);
     void *before_user;
+    /* A directory of the parent snapshot cannot be read, so what lies in it is read as if it were
+     * new. Any thread. May be NULL. */
+    void (*parent_unreadable)(const Id *tree, const GError *problem, void *user);
+    void *unreadable_user;
 } ArchiverOptions;
 
 typedef struct Archiver Archiver;

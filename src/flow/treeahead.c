@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/treeahead.h"
 
-#include "base/log.h"
 #include "repo/pack.h"
 #include <pthread.h>
 
@@ -21,6 +20,8 @@ typedef struct {
 
 struct TreeAhead {
     Repo *repo;
+    TreeUnreadable unreadable;
+    void *user;
     BlobOpener *opener; /* of the taking thread */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -31,7 +32,7 @@ struct TreeAhead {
     pthread_t threads[THREADS];
 };
 
-static Tree *load(Repo *repo, BlobOpener *opener, const Id *id)
+static Tree *load(const TreeAhead *ahead, BlobOpener *opener, const Id *id)
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(GBytes) text = NULL;
@@ -39,13 +40,12 @@ static Tree *load(Repo *repo, BlobOpener *opener, const Id *id)
     const char *data;
     gsize len;
 
-    if (blob_load(repo, opener, BLOB_TREE, id, &text, &problem)) {
+    if (blob_load(ahead->repo, opener, BLOB_TREE, id, &text, &problem)) {
         data = g_bytes_get_data(text, &len);
         (void)tree_decode(data, len, &tree, &problem); // told below
     }
-    if (!tree)
-        log_debug("a tree of the parent snapshot cannot be read", "tree", id_short(id).text,
-                  "error", problem->message, NULL);
+    if (!tree && ahead->unreadable)
+        ahead->unreadable(id, problem, ahead->user);
     return tree;
 }
 
@@ -81,7 +81,7 @@ static void *ahead_main(void *arg)
     Ahead *entry;
 
     while ((entry = next_wanted(ahead))) {
-        Tree *tree = load(ahead->repo, opener, &entry->id);
+        Tree *tree = load(ahead, opener, &entry->id);
 
         pthread_mutex_lock(&ahead->mutex);
         entry->tree = tree;
@@ -144,17 +144,19 @@ Tree *tree_ahead_take(TreeAhead *ahead, const Id *id)
     Tree *tree = NULL;
 
     if (!take_known(ahead, id, &tree))
-        tree = load(ahead->repo, ahead->opener, id);
+        tree = load(ahead, ahead->opener, id);
     if (tree)
         hint(ahead, tree);
     return tree;
 }
 
-TreeAhead *tree_ahead_new(Repo *repo)
+TreeAhead *tree_ahead_new(Repo *repo, TreeUnreadable unreadable, void *user)
 {
     TreeAhead *ahead = g_new0(TreeAhead, 1);
 
     ahead->repo = repo;
+    ahead->unreadable = unreadable;
+    ahead->user = user;
     ahead->opener = blob_opener_new(repo);
     pthread_mutex_init(&ahead->mutex, NULL);
     pthread_cond_init(&ahead->changed, NULL);

@@ -10,7 +10,11 @@
 
 typedef struct TreeAhead TreeAhead;
 
-TreeAhead *tree_ahead_new(Repo *repo);
+/* A tree that cannot be read. From any thread. */
+typedef void (*TreeUnreadable)(const Id *tree, const GError *problem, void *user);
+
+/* unreadable: may be NULL. */
+TreeAhead *tree_ahead_new(Repo *repo, TreeUnreadable unreadable, void *user);
 void tree_ahead_free(TreeAhead *ahead);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TreeAhead, tree_ahead_free)
 

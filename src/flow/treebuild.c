@@ -55,14 +55,15 @@ static void slot_free(TreeSlot *slot)
     g_free(slot);
 }
 
-TreeBuild *tree_build_new(Repo *repo, Packer *packer, const Id *parent)
+TreeBuild *tree_build_new(Repo *repo, Packer *packer, const Id *parent, TreeUnreadable unreadable,
+                          void *user)
 {
     TreeBuild *build = g_new0(TreeBuild, 1);
 
     build->packer = packer;
     build->root = build->current = slot_new(build, NULL, NULL);
     if (parent) {
-        build->ahead = tree_ahead_new(repo);
+        build->ahead = tree_ahead_new(repo, unreadable, user);
         build->root->old_tree = tree_ahead_take(build->ahead, parent);
         build->root->old_id = *parent;
     }

@@ -8,13 +8,15 @@
  */
 #pragma once
 #include "codec/tree.h"
+#include "flow/treeahead.h"
 #include "repo/packer.h"
 
 typedef struct TreeBuild TreeBuild;
 typedef struct TreeSlot TreeSlot; /* an entry's place in its directory; gone once done or dropped */
 
-/* parent: tree of the parent snapshot, or NULL. */
-TreeBuild *tree_build_new(Repo *repo, Packer *packer, const Id *parent);
+/* parent: tree of the parent snapshot, or NULL. unreadable: of the trees below it; may be NULL. */
+TreeBuild *tree_build_new(Repo *repo, Packer *packer, const Id *parent, TreeUnreadable unreadable,
+                          void *user);
 void tree_build_free(TreeBuild *build);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TreeBuild, tree_build_free)
 

@@ -15,6 +15,7 @@ typedef struct {
     const BackupWatch *watch;
     const OpenRepo *open;
     atomic_uint problems;
+    atomic_bool parent_told;
 } Run;
 
 void backup_result_clear(BackupResult *result)
@@ -148,6 +149,24 @@ static void count_problem(const char *item, const GError *problem, void *user)
         run->watch->problem(item, problem, run->watch->user);
 }
 
+/* No failure: it only takes longer. Once, for there may be as many as directories. */
+static void tell_parent(const Id *tree, const GError *problem, void *user)
+{
+    Run *run = user;
+
+    if (atomic_exchange(&run->parent_told, true)) {
+        log_debug("a tree of the parent snapshot cannot be read", "tree", id_short(tree).text,
+                  "error", problem->message, NULL);
+    } else if (g_error_matches(problem, BS_ERROR, BS_ERROR_DENIED)) {
+        log_warn("the parent snapshot is not in the cache, and these keys may not read it from the "
+                 "store; files are read as if they were new",
+                 NULL);
+    } else {
+        log_warn("the parent snapshot cannot be read; files are read as if they were new", "tree",
+                 id_short(tree).text, "error", problem->message, NULL);
+    }
+}
+
 static bool still_locked(void *user, GError **error)
 {
     const Run *run = user;
@@ -215,6 +234,8 @@ bool op_backup(OpenRepo *open, Source *source, const BackupRequest *request,
         .user = watch->user,
         .before_snapshot = still_locked,
         .before_user = &run,
+        .parent_unreadable = tell_parent,
+        .unreadable_user = &run,
     };
     bool saved;
 
