@@ -113,7 +113,8 @@ static void tell_store_json(const Store *store, const StoreStats *stats)
         json_object_set_new(places, store_place_name(place), json_usage(&stats->places[place]));
     json_object_set_new(object, "location", json_bytes(store->location));
     json_object_set_new(object, "places", places);
-    json_object_set_new(object, "unfinished", json_usage(&stats->unfinished));
+    json_object_set_new(object, "unfinished",
+                        stats->unfinished_unseen ? json_null() : json_usage(&stats->unfinished));
     output_json(object);
 }
 
@@ -144,6 +145,8 @@ static void tell_store_text(const Store *store, const StoreStats *stats)
     table_print(table, stdout);
     if (stats->unfinished.objects > 0)
         printf("unfinished: what interrupted uploads have left; `backstay prune` removes it\n");
+    if (stats->unfinished_unseen)
+        printf("whether interrupted uploads have left anything these keys may not see\n");
 }
 
 static bool store_run(const Context *context, const StatsOptions *options, char **operands,

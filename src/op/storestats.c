@@ -51,12 +51,25 @@ static bool count_unfinished(const StoreObject *object, void *user, G_GNUC_UNUSE
     return true;
 }
 
+static bool list_unfinished(Store *store, StoreStats *stats, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (store_list_unfinished(store, "", count_unfinished, stats, &failure))
+        return true;
+    stats->unfinished_unseen = g_error_matches(failure, BS_ERROR, BS_ERROR_DENIED);
+    if (stats->unfinished_unseen)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 bool op_store_stats(Store *store, StoreStats *ret_stats, GError **error)
 {
     StoreStats stats = { 0 };
 
     if (!store_list(store, "", count_object, &stats, error) ||
-        !store_list_unfinished(store, "", count_unfinished, &stats, error))
+        !list_unfinished(store, &stats, error))
         return false;
     if (stats.places[STORE_CONFIG].objects == 0 && stats.places[STORE_KEYS].objects == 0) {
         g_set_error(error, BS_ERROR, BS_ERROR_NO_REPO,

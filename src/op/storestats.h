@@ -25,7 +25,8 @@ const char *store_place_name(StorePlace place); /* "config", "keys", ... */
 
 typedef struct {
     StoreUsage total, places[STORE_PLACES];
-    StoreUsage unfinished; /* not in the total: what interrupted uploads have left */
+    StoreUsage unfinished;  /* not in the total: what interrupted uploads have left */
+    bool unfinished_unseen; /* these keys may not list them */
 } StoreStats;
 
 /* BS_ERROR_NO_REPO when the store holds none: its path may be mistyped or its disk not mounted. */
