@@ -53,8 +53,15 @@ static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cance
         .wait_ms = settings->retry_lock_ms,
         .state_dir = settings->state_dir,
     };
+    g_autoptr(GError) failure = NULL;
 
-    return how == OPEN_UNLOCKED || lock_acquire(open->repo, &options, cancel, &open->lock, error);
+    if (how == OPEN_UNLOCKED || lock_acquire(open->repo, &options, cancel, &open->lock, &failure))
+        return true;
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_DENIED))
+        g_prefix_error(&failure, "cannot lock the repository (commands that only read take "
+                                 "--no-lock): ");
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,
