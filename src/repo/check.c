@@ -39,6 +39,33 @@ void checking_report(Checking *checking, bool error, const char *code, const cha
     pthread_mutex_unlock(&checking->mutex);
 }
 
+bool checking_unread(Checking *checking, const GError *failure)
+{
+    if (!g_error_matches(failure, BS_ERROR, BS_ERROR_DENIED) &&
+        !g_error_matches(failure, BS_ERROR, BS_ERROR_TRANSIENT))
+        return false;
+    pthread_mutex_lock(&checking->mutex);
+    if (!checking->unread)
+        checking->unread = g_error_copy(failure);
+    pthread_mutex_unlock(&checking->mutex);
+    return true;
+}
+
+bool checking_goes_on(Checking *checking, GError **error)
+{
+    bool ends;
+
+    if (!cancel_check(checking->cancel, error))
+        return false;
+    pthread_mutex_lock(&checking->mutex);
+    ends = checking->unread != NULL;
+    if (ends)
+        g_propagate_prefixed_error(error, g_error_copy(checking->unread),
+                                   "the check could not be finished: ");
+    pthread_mutex_unlock(&checking->mutex);
+    return !ends;
+}
+
 const char *checking_blob_code(BlobFault fault)
 {
     static const char *const codes[] = {
@@ -100,7 +127,8 @@ static bool load_named(Checking *checking, FileType type, const Id *id, const ch
     Id actual;
 
     if (!store_get_whole(repo_store(checking->repo), key.text, OBJECT_MAX, &bytes, &problem)) {
-        checking_report(checking, true, code, key.text, "cannot be read: %s", problem->message);
+        if (!checking_unread(checking, problem))
+            checking_report(checking, true, code, key.text, "cannot be read: %s", problem->message);
         return false;
     }
     hash_bytes(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &actual);
@@ -253,8 +281,9 @@ static bool run(Checking *checking, GError **error)
     // snapshots before the index: one finished in between has its index then
     return check_keys(checking, error) && check_locks(checking, error) &&
            check_snapshots(checking, snapshots, error) && check_index(checking, error) &&
-           check_tops(checking, error) && check_packs(checking, error) &&
-           check_trees(checking, snapshots, error) && check_losses(checking, snapshots, error);
+           checking_goes_on(checking, error) && check_tops(checking, error) &&
+           check_packs(checking, error) && check_trees(checking, snapshots, error) &&
+           check_losses(checking, snapshots, error);
 }
 
 bool check_run(Repo *repo, const CheckOptions *options, const CheckWatch *watch,
@@ -267,9 +296,10 @@ bool check_run(Repo *repo, const CheckOptions *options, const CheckWatch *watch,
     pthread_mutex_init(&checking.mutex, NULL);
     checking.bad_blobs = g_hash_table_new_full(blob_hash, blob_equal, g_free, NULL);
     checking.bad_packs = g_hash_table_new_full(id_hash, id_equal_func, g_free, NULL);
-    ok = run(&checking, error) && cancel_check(cancel, error);
+    ok = run(&checking, error) && checking_goes_on(&checking, error);
     g_hash_table_unref(checking.bad_blobs);
     g_hash_table_unref(checking.bad_packs);
+    g_clear_error(&checking.unread);
     pthread_mutex_destroy(&checking.mutex);
     if (ok)
         *ret_result = checking.result;

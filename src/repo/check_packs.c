@@ -151,7 +151,8 @@ static bool read_piece(PackRead *read, uint64_t offset, uint8_t *out, size_t len
 
     if (store_get(repo_store(read->checking->repo), read->key.text, offset, out, len, &problem))
         return true;
-    report(read, true, "pack-read", problem->message);
+    if (!checking_unread(read->checking, problem))
+        report(read, true, "pack-read", problem->message);
     return false;
 }
 
@@ -211,6 +212,8 @@ static void check_header(PackRead *read)
                          : pack_read_header(read->checking->repo, &read->job->id, read->job->size,
                                             &blobs, &problem);
 
+    if (!ok && checking_unread(read->checking, problem))
+        return;
     if (!ok)
         report(read, true, codes[fault], problem->message);
     else if (read->job->blobs && !same_blobs(blobs, read->job->blobs))
@@ -257,7 +260,7 @@ static void check_content(Checking *checking, const PackJob *job, BlobOpener *op
     if (!check_name(&read))
         return;
     check_header(&read);
-    for (guint i = 0; job->blobs && i < job->blobs->len && !cancel_is_set(checking->cancel); i++)
+    for (guint i = 0; job->blobs && i < job->blobs->len && checking_goes_on(checking, NULL); i++)
         check_blob(&read, &g_array_index(job->blobs, PackBlob, i));
     if (checking->watch->bytes_done)
         *checking->watch->bytes_done += job->size;
@@ -270,7 +273,7 @@ static void read_chosen(void *user)
     guint i;
 
     while ((i = atomic_fetch_add(&check->next, 1)) < check->chosen->len &&
-           !cancel_is_set(check->checking->cancel))
+           checking_goes_on(check->checking, NULL))
         check_content(check->checking, g_ptr_array_index(check->chosen, i), opener);
 }
 
@@ -297,5 +300,5 @@ bool check_packs(Checking *checking, GError **error)
     if (checking->options->read_data)
         parallel_run(MIN(parallel_cores(), WORKERS_MAX), read_chosen, &check);
     checking->result.packs_read = chosen->len;
-    return cancel_check(checking->cancel, error);
+    return checking_goes_on(checking, error);
 }

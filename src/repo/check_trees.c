@@ -77,7 +77,8 @@ static void check_tree(TreeCheck *check, const Id *id)
         return;
     }
     if (!blob_load(check->checking->repo, check->opener, BLOB_TREE, id, &text, &problem)) {
-        report_unreadable(check, id, problem);
+        if (!checking_unread(check->checking, problem))
+            report_unreadable(check, id, problem);
         return;
     }
     data = g_bytes_get_data(text, &len);
@@ -104,9 +105,9 @@ bool check_trees(Checking *checking, const GPtrArray *snapshots, GError **error)
         Id id = g_array_index(todo, Id, todo->len - 1);
 
         g_array_set_size(todo, todo->len - 1);
-        if (!cancel_check(checking->cancel, error))
+        if (!checking_goes_on(checking, error))
             return false;
         check_tree(&check, &id);
     }
-    return true;
+    return checking_goes_on(checking, error);
 }

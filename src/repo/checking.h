@@ -15,7 +15,13 @@ typedef struct {
     GHashTable
         *bad_blobs; /* of PackBlob (type and id count): cannot be had from any place known bad */
     GHashTable *bad_packs; /* of Id: missing, or of the wrong size */
+    GError *unread;        /* the check must end: something could not be asked for; NULL */
 } Checking;
+
+/* A store that is away, or that refuses to be read, says nothing about what lies there. True: this
+ * was such a failure, nothing is to be reported, and the check ends. */
+bool checking_unread(Checking *checking, const GError *failure);
+bool checking_goes_on(Checking *checking, GError **error);
 
 void checking_report(Checking *checking, bool error, const char *code, const char *object,
                      const char *format, ...) G_GNUC_PRINTF(5, 6);
