@@ -21,6 +21,7 @@ const Command *const commands[] = {
     &copy_command,       //
     &cat_command,        //
     &unlock_command,     //
+    &policy_command,     //
     &completion_command, //
     &version_command,    //
     &manual_command,     //

@@ -148,6 +148,20 @@ static Store *bucket_new(const Settings *settings, const S3Access *access, const
     return s3_store_new(&options);
 }
 
+bool open_place(const char *location, S3Place *ret_place, GError **error)
+{
+    g_auto(S3Access) access = { 0 };
+
+    if (!g_str_has_prefix(location, "s3:")) {
+        g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
+                    "%s: only a bucket has policies; a directory has owners and permissions",
+                    location);
+        return false;
+    }
+    return s3_access_load("", &access, error) &&
+           s3_place_parse(location, access.endpoint, ret_place, error);
+}
+
 static bool open_bucket(const Settings *settings, const char *location, const char *infix,
                         const Cancel *cancel, OpenStore *open, GError **error)
 {

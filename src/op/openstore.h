@@ -3,7 +3,7 @@
 #pragma once
 #include "base/cancel.h"
 #include "config/settings.h"
-#include "store/store.h"
+#include "store/s3.h"
 
 /* A server's store and what that needs. */
 typedef struct Remote Remote;
@@ -21,6 +21,8 @@ typedef struct {
  */
 bool open_store(const Settings *settings, const char *location, const char *infix, bool create,
                 const Cancel *cancel, OpenStore *ret_open, GError **error);
+/* Which bucket, without asking anything of it. BS_ERROR_UNSUPPORTED: a directory is none. */
+bool open_place(const char *location, S3Place *ret_place, GError **error);
 /* For init: the bucket, when there is none. */
 bool open_store_create(OpenStore *open, GError **error);
 void open_store_done(OpenStore *open);
