@@ -2,11 +2,8 @@
 #include "flow/dirfile.h"
 #include "base/error.h"
 #include "base/fs.h"
-#include "flow/dirmeta.h"
-#include "flow/dirremove.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,97 +12,6 @@
 
 #define WRITEBACK_MIN                                                                              \
     (128u * 1024) /* small files lie side by side: the kernel gathers them better */
-
-/* ---- what all entries share ---- */
-
-TempName target_temp_name(Target *target)
-{
-    TempName name;
-
-    snprintf(name.text, sizeof name.text, ".backstay-%016" G_GINT64_MODIFIER "x-%u", target->salt,
-             atomic_fetch_add(&target->n_temps, 1));
-    return name;
-}
-
-void target_report(const Target *target, const TargetDir *dir, const Node *node, const char *action)
-{
-    g_autofree char *path = NULL;
-
-    if (!target->options.report)
-        return;
-    path = target_dir_path(dir, node->name);
-    target->options.report(path, node, action, target->options.user);
-}
-
-void target_warn(const Target *target, const TargetDir *dir, const char *name,
-                 const GError *problem)
-{
-    g_autofree char *path = NULL;
-
-    if (!target->options.warn)
-        return;
-    path = target_dir_path(dir, name);
-    target->options.warn(path, problem, target->options.user);
-}
-
-typedef struct {
-    const Target *target;
-    const TargetDir *dir;
-    const char *name;
-} WarnPlace;
-
-static void warn_meta(void *user, const GError *problem)
-{
-    const WarnPlace *place = user;
-
-    target_warn(place->target, place->dir, place->name, problem);
-}
-
-void target_restore_meta(const Target *target, const TargetDir *dir, int fd, const Node *node)
-{
-    WarnPlace place = { target, dir, node->name };
-    MetaOptions options = { target->options.no_special, warn_meta, &place };
-
-    meta_restore(fd, node, &options);
-}
-
-/* An empty directory gives way to anything; a full one only to who asked for extra things to be
- * removed. */
-static bool remove_directory(const Target *target, const TargetDir *dir, int dirfd,
-                             const char *name, GError **error)
-{
-    g_autofree char *path = NULL;
-    bool may_delete = target->options.delete_extra;
-
-    if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
-        return true;
-    path = target_dir_path(dir, name);
-    if (may_delete && target->options.may_delete)
-        may_delete = target->options.may_delete(path, target->options.user);
-    if (may_delete)
-        return remove_tree_at(dirfd, name, error);
-    g_set_error_literal(
-        error, BS_ERROR, BS_ERROR_NOT_EMPTY,
-        "a directory that is not empty has its name; remove it or restore with --delete");
-    return false;
-}
-
-bool target_replace(const Target *target, const TargetDir *dir, int dirfd, const char *temp,
-                    const char *name, GError **error)
-{
-    if (renameat(dirfd, temp, dirfd, name) == 0)
-        return true;
-    if (errno == EISDIR) {
-        if (!remove_directory(target, dir, dirfd, name, error))
-            return false;
-        if (renameat(dirfd, temp, dirfd, name) == 0)
-            return true;
-    }
-    bs_error_errno(error, errno, "rename into place");
-    return false;
-}
-
-/* ---- one file ---- */
 
 TargetFile *target_file_new(TargetDir *dir, Node *node)
 {
@@ -268,4 +174,26 @@ void target_file_drop(TargetFile *file)
         target_dir_unpin(file->dir);
     }
     fs_clear_fd(&file->fd);
+}
+
+bool target_file_refresh(const Target *target, TargetFile *file, GError **error)
+{
+    int dirfd = target_dir_pin(file->dir, error);
+    fs_autoclose int fd = -1;
+    struct stat st;
+    bool ok = false;
+
+    if (dirfd < 0)
+        return false;
+    fd = fs_open_beneath(dirfd, file->node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, error);
+    target_dir_unpin(file->dir);
+    if (fd < 0)
+        return false;
+    ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+    if (ok)
+        target_restore_meta(target, file->dir, fd, file->node);
+    else
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED,
+                            "was replaced while it was looked at");
+    return ok;
 }

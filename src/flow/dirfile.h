@@ -5,20 +5,8 @@
  * time.
  */
 #pragma once
-#include "flow/dirsink.h"
-#include "flow/targetdir.h"
+#include "flow/target.h"
 #include <pthread.h>
-
-/* What all entries of one restore share. */
-typedef struct {
-    DirSinkOptions options;
-    uint64_t salt; /* temporary names are neither guessed nor the same twice */
-    atomic_uint n_temps;
-} Target;
-
-typedef struct {
-    char text[48];
-} TempName;
 
 typedef struct {
     TargetDir *dir;
@@ -30,17 +18,6 @@ typedef struct {
     uint64_t end; /* of what was written */
 } TargetFile;
 
-TempName target_temp_name(Target *target);
-/* Gives what is called temp in dir the name that it shall have, in the place of what has it now. */
-bool target_replace(const Target *target, const TargetDir *dir, int dirfd, const char *temp,
-                    const char *name, GError **error);
-void target_report(const Target *target, const TargetDir *dir, const Node *node,
-                   const char *action);
-void target_warn(const Target *target, const TargetDir *dir, const char *name,
-                 const GError *problem);
-/* Owner, mode and so on; what fails is a warning. */
-void target_restore_meta(const Target *target, const TargetDir *dir, int fd, const Node *node);
-
 /* Takes the node over; keeps dir from being ended until it is freed (target_file_free leaves that
  * to its caller). */
 TargetFile *target_file_new(TargetDir *dir, Node *node);
@@ -50,4 +27,7 @@ bool target_file_write(Target *target, TargetFile *file, uint64_t offset, const 
 /* ret_identity: the finished file's, or NULL. */
 bool target_file_finish(Target *target, TargetFile *file, struct stat *ret_identity,
                         GError **error);
+/* Throws away what was written. */
 void target_file_drop(TargetFile *file);
+/* Nothing is written: the content is there, but it may have another owner, mode or label. */
+bool target_file_refresh(const Target *target, TargetFile *file, GError **error);

@@ -4,8 +4,8 @@
 #include "base/fs.h"
 #include "flow/dirfile.h"
 #include "flow/dirlinks.h"
-#include "flow/dirremove.h"
-#include <dirent.h>
+#include "flow/dirspecial.h"
+#include "flow/dirtree.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -29,66 +29,6 @@ typedef struct {
     LinkRole role;
     bool unchanged; /* what lies there is trusted to have this content */
 } Item;
-
-/* ---- what the target has ---- */
-
-/* st_mode 0: nothing. */
-static bool look(TargetDir *dir, const char *name, struct stat *ret_st, GError **error)
-{
-    int dirfd;
-    bool ok = true;
-
-    memset(ret_st, 0, sizeof *ret_st);
-    if (dir->fresh)
-        return true;
-    dirfd = target_dir_pin(dir, error);
-    if (dirfd < 0)
-        return false;
-    if (fstatat(dirfd, name, ret_st, AT_SYMLINK_NOFOLLOW) < 0) {
-        ret_st->st_mode = 0;
-        ok = errno == ENOENT;
-        if (!ok)
-            bs_error_errno(error, errno, "look at what is there");
-    }
-    target_dir_unpin(dir);
-    return ok;
-}
-
-static bool wanted(const DirSink *sink, const Node *node, const struct stat *there)
-{
-    Timestamp mtime = { .sec = there->st_mtim.tv_sec, .nsec = (uint32_t)there->st_mtim.tv_nsec };
-
-    if (!there->st_mode)
-        return true;
-    switch (sink->target.options.overwrite) {
-    case OVERWRITE_NEVER:
-        return false;
-    case OVERWRITE_IF_NEWER:
-        return timestamp_compare(node->mtime, mtime) > 0;
-    default:
-        return true;
-    }
-}
-
-/* A file with a second name is never trusted: the other one may lie outside of the target, and
- * setting owner or mode here would set them there. */
-static bool trusted(const DirSink *sink, const Node *node, const struct stat *there)
-{
-    Timestamp mtime = { .sec = there->st_mtim.tv_sec, .nsec = (uint32_t)there->st_mtim.tv_nsec };
-
-    return sink->target.options.overwrite == OVERWRITE_IF_CHANGED && S_ISREG(there->st_mode) &&
-           there->st_nlink == 1 && (uint64_t)there->st_size == node->size &&
-           timestamp_compare(mtime, node->mtime) == 0;
-}
-
-static bool skip(const DirSink *sink, const Node *node, GError **error)
-{
-    target_report(&sink->target, sink->current, node, "skipped");
-    g_set_error_literal(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "not wanted");
-    return false;
-}
-
-/* ---- nodes and items ---- */
 
 /* What is needed until the end, when the tree may be gone. */
 static Node *metadata_of(const Node *node)
@@ -114,136 +54,6 @@ static Item *item_new(TargetDir *dir)
 
 /* ---- directories ---- */
 
-static bool remove_extra(const DirSink *sink, TargetDir *dir, int dirfd, const char *name,
-                         GError **error)
-{
-    const DirSinkOptions *options = &sink->target.options;
-    g_autofree char *path = target_dir_path(dir, name);
-    Node extra = { .name = (char *)name };
-    struct stat st;
-
-    if (options->may_delete && !options->may_delete(path, options->user))
-        return true;
-    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        extra.mode = st.st_mode;
-    if (!options->dry_run && !remove_tree_at(dirfd, name, error))
-        return false;
-    target_report(&sink->target, dir, &extra, "deleted");
-    return true;
-}
-
-static void list_extras(const TargetDir *dir, int dirfd, GPtrArray *extras)
-{
-    int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
-    struct dirent *entry;
-
-    while (list && (entry = readdir(list))) {
-        const char *name = entry->d_name;
-
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-            !g_hash_table_contains(dir->names, name) &&
-            (dir->parent || strcmp(name, DIR_SINK_MARK) != 0))
-            g_ptr_array_add(extras, g_strdup(name));
-    }
-    if (list)
-        closedir(list);
-    else
-        fs_clear_fd(&copy);
-}
-
-static void remove_extras(const DirSink *sink, TargetDir *dir, int dirfd)
-{
-    g_autoptr(GPtrArray) extras = g_ptr_array_new_with_free_func(g_free);
-
-    if (!dir->names || dir->fresh || dir->incomplete)
-        return;
-    list_extras(dir, dirfd, extras);
-    for (guint i = 0; i < extras->len; i++) {
-        g_autoptr(GError) problem = NULL;
-
-        if (!remove_extra(sink, dir, dirfd, extras->pdata[i], &problem)) {
-            g_prefix_error(&problem, "delete: ");
-            target_warn(&sink->target, dir, extras->pdata[i], problem);
-        }
-    }
-}
-
-/* Nothing in it is worked on any more. */
-static void directory_done(const DirSink *sink, TargetDir *dir)
-{
-    g_autoptr(GError) problem = NULL;
-    int dirfd;
-
-    // a dry run into what does not exist
-    if (dir->fresh && sink->target.options.dry_run)
-        return;
-    dirfd = target_dir_pin(dir, &problem);
-    if (dirfd < 0) {
-        target_warn(&sink->target, dir, NULL, problem);
-        return;
-    }
-    remove_extras(sink, dir, dirfd);
-    if (dir->node && !sink->target.options.dry_run)
-        target_restore_meta(&sink->target, dir->parent, dirfd, dir->node);
-    target_dir_unpin(dir);
-}
-
-static void enter(TargetDir *dir)
-{
-    atomic_fetch_add(&dir->open, 1);
-}
-
-static void leave(const DirSink *sink, TargetDir *dir)
-{
-    while (dir && atomic_fetch_sub(&dir->open, 1) == 1) {
-        TargetDir *parent = dir->parent;
-
-        directory_done(sink, dir);
-        // the directory itself is worked on as long as something in it is
-        if (parent)
-            target_dir_unref(dir);
-        dir = parent;
-    }
-}
-
-static bool make_directory(const DirSink *sink, int dirfd, const char *name,
-                           const struct stat *there, bool *ret_fresh, GError **error)
-{
-    *ret_fresh = !S_ISDIR(there->st_mode);
-    if (!*ret_fresh)
-        return true;
-    // a link is never followed, wherever it leads: what is in the way goes
-    if (there->st_mode && sink->target.options.overwrite == OVERWRITE_NEVER) {
-        g_set_error_literal(error, BS_ERROR, BS_ERROR_EXISTS,
-                            "something else than a directory has its name");
-        return false;
-    }
-    if (there->st_mode && unlinkat(dirfd, name, 0) < 0) {
-        bs_error_errno(error, errno, "remove what has its name");
-        return false;
-    }
-    if (mkdirat(dirfd, name, 0700) < 0) {
-        bs_error_errno(error, errno, "make directory");
-        return false;
-    }
-    return true;
-}
-
-static bool open_directory(const DirSink *sink, TargetDir *parent, const char *name,
-                           const struct stat *there, int *ret_fd, bool *ret_fresh, GError **error)
-{
-    int dirfd = target_dir_pin(parent, error);
-
-    if (dirfd < 0)
-        return false;
-    *ret_fd = -1;
-    if (make_directory(sink, dirfd, name, there, ret_fresh, error))
-        *ret_fd = fs_open_beneath(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
-    target_dir_unpin(parent);
-    return *ret_fd >= 0;
-}
-
 static bool begin_directory(DirSink *sink, const Node *node, const struct stat *there,
                             Item **ret_item, GError **error)
 {
@@ -253,76 +63,28 @@ static bool begin_directory(DirSink *sink, const Node *node, const struct stat *
     int fd = -1;
 
     if (!(options->dry_run && fresh) &&
-        !open_directory(sink, parent, node->name, there, &fd, &fresh, error))
+        !dir_tree_open(&sink->target, parent, node->name, there, &fd, &fresh, error))
         return false;
     dir = target_dir_new(parent, node->name, fd);
     dir->fresh = fresh;
     dir->node = metadata_of(node);
     if (options->delete_extra && !fresh)
         dir->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    enter(parent);
+    dir_tree_enter(parent);
     sink->current = dir;
     target_report(&sink->target, parent, node, fresh ? "restored" : "updated");
     *ret_item = item_new(dir);
     return true;
 }
 
-/* ---- links, devices, pipes: made at once ---- */
-
-static int make_special(int dirfd, const char *name, const Node *node)
-{
-    if (S_ISLNK(node->mode))
-        return symlinkat(node->linktarget ? node->linktarget : "", dirfd, name);
-    return mknodat(dirfd, name, (node->mode & S_IFMT) | 0600, (dev_t)node->device);
-}
-
-/* The thing that was made, and not what someone put in its place in the meantime. */
-static bool hold_special(int dirfd, const char *name, const Node *node, int *ret_fd, GError **error)
-{
-    struct stat st;
-
-    *ret_fd = fs_open_beneath(dirfd, name, O_PATH | O_NOFOLLOW, 0, error);
-    if (*ret_fd < 0)
-        return false;
-    if (fstat(*ret_fd, &st) == 0 && (st.st_mode & S_IFMT) == (node->mode & S_IFMT) &&
-        st.st_nlink == 1)
-        return true;
-    fs_clear_fd(ret_fd);
-    g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED, "was replaced while it was made");
-    return false;
-}
-
-static bool place_special(DirSink *sink, int dirfd, const Node *node, GError **error)
-{
-    Target *target = &sink->target;
-    TempName temp = target_temp_name(target);
-    fs_autoclose int fd = -1;
-
-    if (make_special(dirfd, temp.text, node) < 0) {
-        bs_error_errno(error, errno, "make %s", node_type_name(node));
-        return false;
-    }
-    if (hold_special(dirfd, temp.text, node, &fd, error)) {
-        target_restore_meta(target, sink->current, fd, node);
-        if (target_replace(target, sink->current, dirfd, temp.text, node->name, error))
-            return true;
-    }
-    (void)unlinkat(dirfd, temp.text, 0);
-    return false;
-}
+/* ---- links, devices, pipes ---- */
 
 static bool begin_special(DirSink *sink, const Node *node, const struct stat *there,
                           Item **ret_item, GError **error)
 {
-    if (!sink->target.options.dry_run) {
-        int dirfd = target_dir_pin(sink->current, error);
-        bool ok = dirfd >= 0 && place_special(sink, dirfd, node, error);
-
-        if (dirfd >= 0)
-            target_dir_unpin(sink->current);
-        if (!ok)
-            return false;
-    }
+    if (!sink->target.options.dry_run &&
+        !dir_special_make(&sink->target, sink->current, node, error))
+        return false;
     target_report(&sink->target, sink->current, node, there->st_mode ? "updated" : "restored");
     *ret_item = item_new(NULL);
     return true;
@@ -336,10 +98,10 @@ static void begin_file(DirSink *sink, const Node *node, const struct stat *there
 
     item->file = target_file_new(sink->current, metadata_of(node));
     item->file->existed = there->st_mode != 0;
-    item->unchanged = trusted(sink, node, there);
+    item->unchanged = target_trusts(&sink->target, node, there);
     if (!item->unchanged && !sink->target.options.dry_run)
         item->role = hard_links_join(sink->links, node, &item->link);
-    enter(sink->current);
+    dir_tree_enter(sink->current);
     *ret_item = item;
 }
 
@@ -348,7 +110,7 @@ static void end_of_file(const DirSink *sink, TargetFile *file)
     TargetDir *dir = target_dir_ref(file->dir);
 
     target_file_free(file);
-    leave(sink, dir);
+    dir_tree_leave(&sink->target, dir);
     target_dir_unref(dir);
 }
 
@@ -363,29 +125,6 @@ static void link_done(TargetFile *file, const GError *problem, void *user)
     end_of_file(sink, file);
 }
 
-/* The content is there; it may still have another owner, mode or label. */
-static bool refresh_unchanged(DirSink *sink, TargetFile *file, GError **error)
-{
-    int dirfd = target_dir_pin(file->dir, error);
-    fs_autoclose int fd = -1;
-    struct stat st;
-    bool ok = false;
-
-    if (dirfd < 0)
-        return false;
-    fd = fs_open_beneath(dirfd, file->node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, error);
-    target_dir_unpin(file->dir);
-    if (fd < 0)
-        return false;
-    ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
-    if (ok)
-        target_restore_meta(&sink->target, file->dir, fd, file->node);
-    else
-        g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED,
-                            "was replaced while it was looked at");
-    return ok;
-}
-
 static bool finish_file(DirSink *sink, Item *item, GError **error)
 {
     struct stat identity;
@@ -393,7 +132,7 @@ static bool finish_file(DirSink *sink, Item *item, GError **error)
     if (sink->target.options.dry_run)
         return true;
     if (item->unchanged)
-        return refresh_unchanged(sink, item->file, error);
+        return target_file_refresh(&sink->target, item->file, error);
     if (item->role != LINK_FIRST)
         return target_file_finish(&sink->target, item->file, NULL, error);
     if (!target_file_finish(&sink->target, item->file, &identity, error)) {
@@ -447,6 +186,13 @@ static void first_entry(DirSink *sink, const Entry *entry)
     }
 }
 
+static bool skip(const DirSink *sink, const Node *node, GError **error)
+{
+    target_report(&sink->target, sink->current, node, "skipped");
+    g_set_error_literal(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "not wanted");
+    return false;
+}
+
 static bool dir_begin(Sink *base, const Entry *entry, void **ret_handle, GError **error)
 {
     DirSink *sink = (DirSink *)base;
@@ -464,9 +210,9 @@ static bool dir_begin(Sink *base, const Entry *entry, void **ret_handle, GError 
     if (node->irregular || S_ISSOCK(node->mode) ||
         (sink->target.options.no_special && (S_ISBLK(node->mode) || S_ISCHR(node->mode))))
         return skip(sink, node, error);
-    if (!look(sink->current, node->name, &there, error))
+    if (!target_look(sink->current, node->name, &there, error))
         return false;
-    if (!S_ISDIR(node->mode) && !wanted(sink, node, &there))
+    if (!S_ISDIR(node->mode) && !target_wants(&sink->target, node, &there))
         return skip(sink, node, error);
     if (S_ISDIR(node->mode))
         ok = begin_directory(sink, node, &there, &item, error);
@@ -500,7 +246,7 @@ static void end_directory(DirSink *sink, TargetDir *dir)
 {
     g_assert(dir == sink->current);
     sink->current = dir->parent;
-    leave(sink, dir);
+    dir_tree_leave(&sink->target, dir);
 }
 
 static bool dir_end(Sink *base, void *handle, const Node *node, GError **error)
@@ -543,7 +289,7 @@ static bool dir_finish(Sink *base, GError **error)
     bool ok = true;
 
     g_assert(sink->current == root);
-    leave(sink, root);
+    dir_tree_leave(&sink->target, root);
     if (sink->target.options.dry_run)
         return true;
     if (!sink->target.options.no_sync && syncfs(root->fd) < 0) {
