@@ -27,33 +27,42 @@ static bool remove_extra(const Target *target, TargetDir *dir, int dirfd, const 
     return true;
 }
 
-static void list_extras(const TargetDir *dir, int dirfd, GPtrArray *extras)
+static bool is_extra(const TargetDir *dir, const char *name)
+{
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           !g_hash_table_contains(dir->names, name) &&
+           (dir->parent || strcmp(name, DIR_SINK_MARK) != 0);
+}
+
+static bool list_extras(const TargetDir *dir, int dirfd, GPtrArray *extras, GError **error)
 {
     int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
     struct dirent *entry;
+    bool ok;
 
-    while (list && (entry = readdir(list))) {
-        const char *name = entry->d_name;
-
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-            !g_hash_table_contains(dir->names, name) &&
-            (dir->parent || strcmp(name, DIR_SINK_MARK) != 0))
-            g_ptr_array_add(extras, g_strdup(name));
-    }
+    while (list && (errno = 0, entry = readdir(list)))
+        if (is_extra(dir, entry->d_name))
+            g_ptr_array_add(extras, g_strdup(entry->d_name));
+    ok = list && errno == 0;
+    if (!ok)
+        bs_error_errno(error, errno, "look for what the snapshot does not have");
     if (list)
         closedir(list);
     else
         fs_clear_fd(&copy);
+    return ok;
 }
 
 static void remove_extras(const Target *target, TargetDir *dir, int dirfd)
 {
     g_autoptr(GPtrArray) extras = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) unlisted = NULL;
 
     if (!dir->names || dir->fresh || dir->incomplete)
         return;
-    list_extras(dir, dirfd, extras);
+    if (!list_extras(dir, dirfd, extras, &unlisted))
+        target_warn(target, dir, NULL, unlisted);
     for (guint i = 0; i < extras->len; i++) {
         g_autoptr(GError) problem = NULL;
 

@@ -607,6 +607,24 @@ static void delete_takes_only_what_the_snapshot_does_not_have(void)
     g_assert_cmpuint(tempdir_n_files(outside), ==, 1);
 }
 
+static void what_cannot_be_listed_is_told(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new();
+    struct rlimit before, none;
+
+    tempdir_write(fixture->target, "extra", "e", 1);
+    fixture->options.delete_extra = fixture->options.delete_in_target = true;
+    open_sink(fixture);
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    none = before;
+    none.rlim_cur = 0; // nothing more can be opened
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+    finish(fixture);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    g_assert_cmpuint(fixture->n_warnings, ==, 1);
+    assert_below(fixture, "extra", "e");
+}
+
 static void a_dry_run_writes_nothing(void)
 {
     g_autoptr(Fixture) fixture = fixture_new();
@@ -745,6 +763,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirsink/linked-outside",
                     a_file_with_a_name_elsewhere_is_not_touched_in_place);
     g_test_add_func("/dirsink/in-the-way", what_is_in_the_way_of_a_name_gives_way);
+    g_test_add_func("/dirsink/unlisted", what_cannot_be_listed_is_told);
     g_test_add_func("/dirsink/delete", delete_takes_only_what_the_snapshot_does_not_have);
     g_test_add_func("/dirsink/dry-run", a_dry_run_writes_nothing);
     g_test_add_func("/dirsink/names", names_that_lead_out_are_refused);
