@@ -49,6 +49,8 @@ const GOptionEntry global_options[] = {
       "KiB a second that are fetched at most (default: any)", "KIB" },
     { "retry-deadline", 0, 0, ARG_TEXT, AT(retry_deadline),
       "how long a store that does not answer is tried again (default 15m)", "TIME" },
+    { "stuck-request-timeout", 0, 0, ARG_TEXT, AT(stuck_request_timeout),
+      "how long a request may be silent before it is made again (default 1m)", "TIME" },
     { "no-extra-verify", 0, 0, ARG_FLAG, AT(no_extra_verify),
       "do not open each sealed blob again before it counts", NULL },
     { "json", 0, 0, ARG_FLAG, AT(json), "machine output on stdout, as restic's", NULL },

@@ -11,6 +11,8 @@
 #define PACK_MIB_MIN      4
 #define PACK_MIB_MAX      128
 
+#define STUCK_REQUEST_MIN_MS 1000
+
 void settings_clear(Settings *settings)
 {
     g_free(settings->repo);
@@ -29,6 +31,7 @@ void settings_clear(Settings *settings)
     g_free(settings->limit_upload);
     g_free(settings->limit_download);
     g_free(settings->retry_deadline);
+    g_free(settings->stuck_request_timeout);
     g_strfreev(settings->options);
     s3_settings_clear(&settings->s3);
     *settings = (Settings){ 0 };
@@ -87,6 +90,22 @@ static bool parse_deadline(Settings *settings, GError **error)
 
     return !text || prefixed(value_deadline(text, &settings->retry_deadline_ms, error),
                              "retry-deadline", text, error);
+}
+
+/* Servers need a moment for what they do. */
+static bool parse_stuck_request(Settings *settings, GError **error)
+{
+    const char *text = settings->stuck_request_timeout;
+
+    if (!text)
+        return true;
+    if (!parse_wait("stuck-request-timeout", text, &settings->stuck_request_ms, error))
+        return false;
+    if (settings->stuck_request_ms >= STUCK_REQUEST_MIN_MS)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "--stuck-request-timeout %s: must be a second at least", text);
+    return false;
 }
 
 static bool parse_compression(Settings *settings, GError **error)
@@ -161,9 +180,10 @@ static bool complete_network(Settings *settings, GError **error)
     default_from_env(&settings->limit_upload, "LIMIT_UPLOAD");
     default_from_env(&settings->limit_download, "LIMIT_DOWNLOAD");
     default_from_env(&settings->retry_deadline, "RETRY_DEADLINE");
+    default_from_env(&settings->stuck_request_timeout, "STUCK_REQUEST_TIMEOUT");
     return parse_rate("limit-upload", settings->limit_upload, &settings->limit_up, error) &&
            parse_rate("limit-download", settings->limit_download, &settings->limit_down, error) &&
-           parse_deadline(settings, error) &&
+           parse_deadline(settings, error) && parse_stuck_request(settings, error) &&
            s3_settings_parse(settings->options, &settings->s3, error);
 }
 

@@ -21,6 +21,7 @@ typedef struct {
     char *retry_lock, *compression, *pack_size;
     char *cache_size; /* of copies, as written; NULL: the default */
     char *cacert, *tls_client_cert, *limit_upload, *limit_download, *retry_deadline;
+    char *stuck_request_timeout;
     char **options; /* -o, as written; settings_add_option() */
     /* worked out by settings_complete: */
     int64_t retry_lock_ms;
@@ -35,6 +36,7 @@ typedef struct {
     char *state_dir;               /* of this user: lock state files */
     uint64_t limit_up, limit_down; /* bytes a second; 0: any */
     int64_t retry_deadline_ms;     /* 0: default, -1: one try */
+    int64_t stuck_request_ms;      /* 0: default */
     S3Settings s3;
 } Settings;
 

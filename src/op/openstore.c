@@ -78,6 +78,7 @@ static Remote *remote_new(const Settings *settings, const S3Access *access, cons
         .ca_file = settings->cacert,
         .client_cert = settings->tls_client_cert,
         .connections = settings->s3.connections,
+        .stall_ms = settings->stuck_request_ms,
         .cancel = cancel,
     };
     AwsSources sources = {

@@ -421,12 +421,13 @@ static void settings_of_the_network_are_worked_out(void)
     settings_add_option(&settings, "s3.connections=2");
     environment((const char *const[]){ "BACKSTAY_LIMIT_DOWNLOAD", "7", "RESTIC_CACERT", "/ca",
                                        "AWS_CA_BUNDLE", "/other", "RESTIC_TLS_CLIENT_CERT", "/me",
-                                       NULL });
+                                       "BACKSTAY_STUCK_REQUEST_TIMEOUT", "90s", NULL });
     g_assert_true(settings_complete(&settings, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(settings.limit_up, ==, 102400);
     g_assert_cmpuint(settings.limit_down, ==, 7168);
     g_assert_cmpint(settings.retry_deadline_ms, ==, 60000);
+    g_assert_cmpint(settings.stuck_request_ms, ==, 90000);
     g_assert_cmpstr(settings.cacert, ==, "/ca");
     g_assert_cmpstr(settings.tls_client_cert, ==, "/me");
     g_assert_cmpstr(settings.s3.region, ==, "a");
@@ -435,11 +436,29 @@ static void settings_of_the_network_are_worked_out(void)
     environment((const char *const[]){ "AWS_CA_BUNDLE", "/other", NULL });
     g_assert_true(settings_complete(&settings, NULL));
     g_assert_cmpstr(settings.cacert, ==, "/other");
+    g_assert_cmpint(settings.stuck_request_ms, ==, 0);
     settings_clear(&settings);
-    environment((const char *const[]){ "BACKSTAY_LIMIT_UPLOAD", "fast", NULL });
-    g_assert_false(settings_complete(&settings, &error));
-    g_assert_error(error, BS_ERROR, BS_ERROR_USAGE);
-    settings_clear(&settings);
+}
+
+static void wrong_settings_of_the_network_are_refused(void)
+{
+    static const char *const cases[][2] = {
+        { "BACKSTAY_LIMIT_UPLOAD", "fast" },
+        { "BACKSTAY_STUCK_REQUEST_TIMEOUT", "long" },
+        { "BACKSTAY_STUCK_REQUEST_TIMEOUT", "0" },
+        { "BACKSTAY_STUCK_REQUEST_TIMEOUT", "999ms" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Settings settings = { 0 };
+        g_autoptr(GError) error = NULL;
+
+        g_test_message("%s=%s", cases[i][0], cases[i][1]);
+        environment((const char *const[]){ cases[i][0], cases[i][1], NULL });
+        g_assert_false(settings_complete(&settings, &error));
+        g_assert_error(error, BS_ERROR, BS_ERROR_USAGE);
+        settings_clear(&settings);
+    }
 }
 
 int main(int argc, char **argv)
@@ -458,5 +477,6 @@ int main(int argc, char **argv)
     g_test_add_func("/s3/roles", roles_are_read_under_their_names);
     g_test_add_func("/s3/location", a_bucket_of_the_environment_is_a_repository_at_last);
     g_test_add_func("/s3/network", settings_of_the_network_are_worked_out);
+    g_test_add_func("/s3/network-wrong", wrong_settings_of_the_network_are_refused);
     return g_test_run();
 }
