@@ -29,6 +29,7 @@ import sys
 import threading
 import urllib.parse
 import xml.etree.ElementTree
+from xml.sax.saxutils import escape
 
 from scenario import TOP, Repo, environment, path
 from writer import Keys, sha
@@ -62,6 +63,10 @@ def inner(element, name):
         if child.tag.rpartition('}')[2] == name:
             return child.text or ''
     return None
+
+
+def content_md5(text):
+    return {'content-md5': base64.b64encode(hashlib.md5(text.encode()).digest()).decode()}
 
 
 class S3:
@@ -103,8 +108,8 @@ class S3:
             self.access_key, scope, ';'.join(names), hmac.digest(key, text.encode(), 'sha256').hex())
         return headers
 
-    def send(self, method, bucket, key='', query=None, body=b'', headers=None):
-        """One request; S3Error for an answer that is none of the 200s."""
+    def ask(self, method, bucket, key='', query=None, body=b'', headers=None):
+        """One request, and whatever is answered."""
         target = urllib.parse.quote('/' + bucket + ('/' + key if key else ''), safe='/~')
         query = '&'.join('%s=%s' % (urllib.parse.quote(k, safe=''), urllib.parse.quote(str(v), safe=''))
                          for k, v in sorted((query or {}).items()))
@@ -120,11 +125,15 @@ class S3:
                 connection.close()
                 if attempt == self.attempts:
                     raise
-        result = Answer(answer.status, answer.headers, data)
+        return Answer(answer.status, answer.headers, data)
+
+    def send(self, *request, **more):
+        """The same; S3Error for an answer that is none of the 200s."""
+        answer = self.ask(*request, **more)
         if answer.status // 100 != 2:
-            code = re.search(rb'<Code>(\w+)</Code>', data)
-            raise S3Error(answer.status, code[1].decode() if code else '', data)
-        return result
+            code = re.search(rb'<Code>(\w+)</Code>', answer.body)
+            raise S3Error(answer.status, code[1].decode() if code else '', answer.body)
+        return answer
 
     # ---- buckets ----
 
@@ -137,8 +146,7 @@ class S3:
 
     def configure(self, bucket, what, text):
         """PUT /bucket?what: versioning, policy, lifecycle, object-lock ..."""
-        md5 = base64.b64encode(hashlib.md5(text.encode()).digest()).decode()
-        return self.send('PUT', bucket, query={what: ''}, body=text.encode(), headers={'content-md5': md5})
+        return self.send('PUT', bucket, query={what: ''}, body=text.encode(), headers=content_md5(text))
 
     def pages(self, bucket, query, marker):
         """Answers of a listing until the last; marker: the elements that say where the next one begins, by parameter."""
@@ -149,12 +157,20 @@ class S3:
                 return
             query = {**query, **{parameter: answer.text(element) or '' for parameter, element in marker.items()}}
 
-    def list(self, bucket, prefix=''):
-        """key -> size"""
+    def contents(self, bucket, prefix, name):
+        """key -> that element of its entry"""
         found = {}
         for page in self.pages(bucket, {'list-type': 2, 'prefix': prefix}, {'continuation-token': 'NextContinuationToken'}):
-            found.update({inner(e, 'Key'): int(inner(e, 'Size')) for e in page.elements('Contents')})
+            found.update({inner(e, 'Key'): inner(e, name) for e in page.elements('Contents')})
         return found
+
+    def list(self, bucket, prefix=''):
+        """key -> size"""
+        return {key: int(size) for key, size in self.contents(bucket, prefix, 'Size').items()}
+
+    def etags(self, bucket, prefix=''):
+        """key -> MD5 of what was put there in one request"""
+        return {key: tag.strip('"') for key, tag in self.contents(bucket, prefix, 'ETag').items()}
 
     def versions(self, bucket, prefix=''):
         """(key, version, size; None for a delete marker), per key the newest first."""
@@ -201,6 +217,15 @@ class S3:
 
     def remove(self, bucket, key, version=None):
         return self.send('DELETE', bucket, key, {'versionId': version} if version else None)
+
+    def remove_all(self, bucket, keys):
+        """With one request for every thousand."""
+        for i in range(0, len(keys), 1000):
+            body = '<Delete><Quiet>true</Quiet>%s</Delete>' % ''.join(
+                '<Object><Key>%s</Key></Object>' % escape(k) for k in keys[i:i + 1000])
+            answer = self.send('POST', bucket, query={'delete': ''}, body=body.encode(), headers=content_md5(body))
+            if failed := [inner(e, 'Key') for e in answer.elements('Error')]:
+                raise RuntimeError('not removed: %s' % failed)
 
     def copy_all(self, bucket, to):
         """Every object of one bucket into another one, by the server itself."""
@@ -257,6 +282,11 @@ class S3Repo(Repo):
     def env(self, **more):
         return environment(self.password, **{'AWS_ACCESS_KEY_ID': self.user.access_key,
                                              'AWS_SECRET_ACCESS_KEY': self.user.secret_key, **self.environ, **more})
+
+    def restic(self, *argv, **options):
+        # restic 0.14 takes the authority from nowhere else
+        trust = ['--cacert', self.server.ca] if self.path.startswith('s3:https:') else []
+        return super().restic(*trust, *argv, **options)
 
     def key(self, name):
         return self.prefix + '/' + name if self.prefix else name

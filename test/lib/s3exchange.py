@@ -28,11 +28,12 @@ OPERATIONS = {
 
 class Request:
     """n counts from 1; connection is the client's, counted from 1. sent and received are bytes of the bodies; status is what
-    the client was told, 0 for nothing; fault is the name of what was done to it, or None."""
+    the client was told, 0 for nothing; done: the server was seen to answer; fault: the name of what was done to it, or None."""
 
     def __init__(self, n, connection, head):
         self.n, self.connection, self.head = n, connection, head
         self.sent = self.received = self.status = 0
+        self.done = False
         self.fault, self.began, self.ended = None, time.monotonic(), None
         lines = head.decode('latin-1').split('\r\n')
         self.method, self.target, _ = lines[0].split(' ', 2)
@@ -60,9 +61,9 @@ class Request:
         return found[1] if found else None
 
     def __repr__(self):
-        return '%d (connection %d) %s /%s/%s %s -> %d%s' % (
-            self.n, self.connection, self.op, self.bucket, self.key, self.query or '', self.status,
-            ' ' + self.fault if self.fault else '')
+        return '%d on %d: %s %s%s, %d bytes, -> %d, %d bytes%s' % (
+            self.n, self.connection, self.op, self.bucket, self.place, self.sent, self.status, self.received,
+            ', ' + self.fault if self.fault else '')
 
 
 class Link:
@@ -187,6 +188,7 @@ class Exchange:
         data = b''
         if self.request.method != 'HEAD' and status not in ('204', '304'):
             data = b''.join([piece async for piece in pieces(reader, flat)])
+        self.request.done = True
         return Response(int(status), reason.strip(), headers, decoded(data, flat)).without('transfer-encoding')
 
     def head(self, response, length=None):
@@ -231,6 +233,7 @@ class Exchange:
                 self.writer.write(head)
                 self.request.status = int(head.split(b' ', 2)[1])
                 if self.request.status >= 200:
+                    self.request.done = True
                     break
             lines = head.decode('latin-1').split('\r\n')[1:]
             headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(':') for line in lines if line)}

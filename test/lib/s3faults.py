@@ -103,10 +103,11 @@ async def unanswered(x):
 
 
 @fault(*STORES)
-async def trickle_request(x, rate=1000):
-    """The body is taken at so many bytes a second."""
+async def trickle_request(x, rate=1000, seconds=None):
+    """The body is taken at so many bytes a second, or over that time."""
     x.invite()
     left = int(x.request.headers.get('content-length', 0))
+    rate = int(left / seconds) + 1 if seconds else rate
     body = b''
     while left:
         body += (piece := await x.reader.read(min(left, max(1, rate // 10))))
@@ -118,15 +119,17 @@ async def trickle_request(x, rate=1000):
 
 
 @fault(*ANSWERED)
-async def trickle_response(x, rate=10):
-    """The answer's body comes at so many bytes a second."""
+async def trickle_response(x, rate=10, seconds=None):
+    """The answer's body comes at so many bytes a second, or over that time."""
     response = await x.ask()
+    rate = int(len(response.body) / seconds) + 1 if seconds else rate
+    piece = max(1, rate // 10)
     x.writer.write(x.head(response))
-    for i in range(len(response.body)):
-        x.writer.write(response.body[i:i + 1])
+    for i in range(0, len(response.body), piece):
+        x.writer.write(response.body[i:i + piece])
         await x.writer.drain()
-        x.request.received += 1
-        await asyncio.sleep(1 / rate)
+        x.request.received += len(response.body[i:i + piece])
+        await asyncio.sleep(piece / rate)
 
 
 @fault()
@@ -170,8 +173,8 @@ async def too_long(x):
 async def whole_object(x):
     """A server that does not know ranges: 200 and all of it."""
     await x.body()
-    data = await asyncio.to_thread(x.proxy.server.get, x.request.bucket, x.request.key)
-    await x.tell(Response(200, 'OK', [('Content-Type', 'binary/octet-stream')], data))
+    answer = await asyncio.to_thread(x.proxy.server.ask, 'GET', x.request.bucket, x.request.key)
+    await x.tell(Response(answer.status, 'As Told', [('Content-Type', answer.headers['Content-Type'])], answer.body))
 
 
 @fault()
@@ -313,8 +316,8 @@ async def ignored_conditions(x):
     """If-None-Match is not looked at."""
     if 'if-none-match' in x.request.headers:
         body = await x.body()
-        await asyncio.to_thread(x.proxy.server.put, x.request.bucket, x.request.key, body)
-        await x.tell(stored(body))
+        answer = await asyncio.to_thread(x.proxy.server.ask, 'PUT', x.request.bucket, x.request.key, None, body)
+        await x.tell(stored(body) if answer.status == 200 else Response(answer.status, 'As Told', [], answer.body))
     else:
         await x.relay()
 
@@ -324,8 +327,8 @@ async def short_pages(x, size=3):
     """A server that gives so many keys at once."""
     await x.body()
     query = {k: v for k, v in x.request.query.items() if k != 'max-keys'}
-    answer = await asyncio.to_thread(x.proxy.server.send, 'GET', x.request.bucket, '', {**query, 'max-keys': size})
-    await x.tell(Response(answer.status, 'OK', [('Content-Type', 'application/xml')], answer.body))
+    answer = await asyncio.to_thread(x.proxy.server.ask, 'GET', x.request.bucket, '', {**query, 'max-keys': size})
+    await x.tell(Response(answer.status, 'As Told', [('Content-Type', 'application/xml')], answer.body))
 
 
 @fault('DeleteObjects')

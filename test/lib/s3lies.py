@@ -2,7 +2,6 @@
 """Faults that look like success: FAULTS of s3faults.py with these added. Failures of real services, each."""
 import asyncio
 import re
-from xml.sax.saxutils import escape
 
 from s3exchange import Response
 from s3faults import FAULTS, LISTS, READS, STORES, WITH_BODY, document, error, fault, refuse_with, stored
@@ -35,8 +34,10 @@ async def refused_deletes(x):
 # ---- listings that lie ----
 
 async def changed_listing(x, change):
+    """With a count of keys that fits: what is wrong is not to be seen in the page itself."""
     response = await x.ask()
-    response.body = change(response.body)
+    changed = change(response.body)
+    response.body = re.sub(rb'<KeyCount>\d+<', lambda _: b'<KeyCount>%d<' % len(entries(changed)), changed)
     await x.tell(response)
 
 
@@ -73,12 +74,11 @@ async def cut_page(x):
 async def endless_listing(x):
     """Every page is the first, and says that there is more."""
     await x.body()
-    found = await asyncio.to_thread(x.proxy.server.list, x.request.bucket, x.request.query.get('prefix', ''))
-    keys = ''.join('<Contents><Key>%s</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified><Size>%d</Size></Contents>'
-                   % (escape(key), size) for key, size in found.items())
-    body = document('ListBucketResult', Name=x.request.bucket, KeyCount=len(found), IsTruncated='true', NextContinuationToken='again')
-    await x.tell(Response(200, 'OK', [('Content-Type', 'application/xml')],
-                          body.replace(b'</ListBucketResult>', keys.encode() + b'</ListBucketResult>')))
+    query = {k: v for k, v in x.request.query.items() if k != 'continuation-token'}
+    answer = await asyncio.to_thread(x.proxy.server.ask, 'GET', x.request.bucket, '', query)
+    more = b'<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>'
+    await x.tell(Response(answer.status, 'As Told', [('Content-Type', 'application/xml')],
+                          answer.body.replace(b'<IsTruncated>false</IsTruncated>', more)))
 
 
 @fault(*LISTS)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick
+# check: quick, timeout=300
 """The proxy that the S3 scenarios rely on passes everything on unchanged, and each of its faults really happens."""
 import hashlib
 import http.client
