@@ -17,7 +17,7 @@ ARROWS = {
     'codec': ['base'],
     'plan': ['base'],
     'config': ['base'],
-    'pg': ['base'],
+    'pg': ['codec', 'base'],
     'net': ['codec', 'base'],
     'store': ['net', 'codec', 'base'],
     'repo': ['store', 'codec', 'base'],
