@@ -435,19 +435,13 @@ static bool remove_unindexed(Prune *prune, const StillLocked *locked, GError **e
  */
 static bool remove_unfinished(Prune *prune, GError **error)
 {
-    static const struct {
-        const char *prefix;
-        int64_t age_s;
-    } places[] = {
+    static const StoreLeftovers places[] = {
         { "data/", 0 },        { "index/", 0 },     { "snapshots/", 0 },      { "keys/", ONE_DAY },
         { "locks/", ONE_DAY }, { "wal/", ONE_DAY }, { "backstay/", ONE_DAY },
     };
 
-    for (size_t i = 0; i < G_N_ELEMENTS(places); i++)
-        if (!store_remove_unfinished(repo_store(prune->repo), places[i].prefix, places[i].age_s,
-                                     NULL, error))
-            return false;
-    return true;
+    return store_remove_unfinished(repo_store(prune->repo), places, G_N_ELEMENTS(places), NULL,
+                                   error);
 }
 
 static bool replace_packs(Prune *prune, const StillLocked *locked, const Cancel *cancel,

@@ -283,10 +283,10 @@ static bool cache_list_unfinished(Store *base, const char *prefix, StoreEach eac
     return store_list_unfinished(((CacheStore *)base)->next, prefix, each, user, error);
 }
 
-static bool cache_remove_unfinished(Store *base, const char *prefix, int64_t age_s, unsigned *ret_n,
-                                    GError **error)
+static bool cache_remove_unfinished(Store *base, const StoreLeftovers *places, size_t n,
+                                    unsigned *ret_n, GError **error)
 {
-    return store_remove_unfinished(((CacheStore *)base)->next, prefix, age_s, ret_n, error);
+    return store_remove_unfinished(((CacheStore *)base)->next, places, n, ret_n, error);
 }
 
 /* ---- what next guards ---- */

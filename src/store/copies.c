@@ -239,7 +239,8 @@ static void trim(Copies *copies, uint64_t size)
     uint64_t sum = size;
 
     // a crash may have left what was being written; failing to remove it costs room and no more
-    (void)store_remove_unfinished(copies->files, "", LEFTOVER_S, NULL, NULL);
+    (void)store_remove_unfinished(copies->files, &(StoreLeftovers){ "", LEFTOVER_S }, 1, NULL,
+                                  NULL);
     for (guint i = 0; i < found->len; i++)
         sum += g_array_index(found, Copy, i).size;
     if (sum <= copies->bytes - copies->bytes / STEP)

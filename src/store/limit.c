@@ -186,13 +186,13 @@ static bool limit_list_unfinished(Store *store, const char *prefix, StoreEach ea
            store_list_unfinished(limit->next, prefix, each, user, error);
 }
 
-static bool limit_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+static bool limit_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n,
                                     unsigned *ret_n, GError **error)
 {
     LimitStore *limit = (LimitStore *)store;
 
     return wait_for_request(limit, error) &&
-           store_remove_unfinished(limit->next, prefix, age_s, ret_n, error);
+           store_remove_unfinished(limit->next, places, n, ret_n, error);
 }
 
 static bool limit_guard(Store *store, StoreGuard *ret_guard, GError **error)

@@ -490,15 +490,18 @@ static bool clean_visit(int dirfd, const char *name, const StoreObject *object, 
     return false;
 }
 
-static bool local_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+static bool local_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n,
                                     unsigned *ret_n, GError **error)
 {
     LocalStore *local = (LocalStore *)store;
-    Cleaning cleaning = { .before = clock_now().sec - age_s };
+    Cleaning cleaning = { .n = 0 };
     Walk walk = { .local = local, .leftovers = true, .visit = clean_visit, .user = &cleaning };
 
-    if (!walk_prefix(&walk, local, prefix, error))
-        return false;
+    for (size_t i = 0; i < n; i++) {
+        cleaning.before = clock_now().sec - places[i].age_s;
+        if (!walk_prefix(&walk, local, places[i].prefix, error))
+            return false;
+    }
     *ret_n = cleaning.n;
     return true;
 }

@@ -303,13 +303,13 @@ static bool mirror_list_unfinished(Store *store, const char *prefix, StoreEach e
     return store_list_unfinished(((MirrorStore *)store)->first, prefix, each, user, error);
 }
 
-static bool mirror_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+static bool mirror_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n_places,
                                      unsigned *ret_n, GError **error)
 {
     MirrorStore *mirror = (MirrorStore *)store;
     unsigned n, more;
 
-    if (!store_remove_unfinished(mirror->first, prefix, age_s, &n, error))
+    if (!store_remove_unfinished(mirror->first, places, n_places, &n, error))
         return false;
     for (size_t i = 0; i < mirror->copies->len; i++) {
         Copy *copy = copy_at(mirror, i);
@@ -319,7 +319,7 @@ static bool mirror_remove_unfinished(Store *store, const char *prefix, int64_t a
             continue;
         if (copy->feed)
             feed_flush(copy->feed); // what is under way looks as if it were left
-        if (store_remove_unfinished(copy->store, prefix, age_s, &more, &failure))
+        if (store_remove_unfinished(copy->store, places, n_places, &more, &failure))
             n += more;
         else if (!copy_may_fail(copy, failure, error))
             return false;

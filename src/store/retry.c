@@ -333,7 +333,8 @@ typedef struct {
     Store *next;
     const char *prefix;
     GArray *found; /* of StoreObject that own their keys */
-    int64_t age_s;
+    const StoreLeftovers *places;
+    size_t n_places;
     unsigned *ret_n;
 } Unfinished;
 
@@ -383,16 +384,16 @@ static bool try_remove_unfinished(void *user, GError **error)
 {
     Unfinished *unfinished = user;
 
-    return store_remove_unfinished(unfinished->next, unfinished->prefix, unfinished->age_s,
+    return store_remove_unfinished(unfinished->next, unfinished->places, unfinished->n_places,
                                    unfinished->ret_n, error);
 }
 
-static bool retry_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+static bool retry_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n,
                                     unsigned *ret_n, GError **error)
 {
     RetryStore *retry = (RetryStore *)store;
     Unfinished unfinished = {
-        .next = retry->next, .prefix = prefix, .age_s = age_s, .ret_n = ret_n
+        .next = retry->next, .places = places, .n_places = n, .ret_n = ret_n
     };
 
     return retry_call(retry, g_strdup("remove what is unfinished"), try_remove_unfinished,

@@ -105,7 +105,7 @@ bool s3_put_stream(Store *store, const char *key, StoreRead read, void *user, GE
 
 bool s3_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
                         GError **error);
-bool s3_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+bool s3_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n, unsigned *ret_n,
                           GError **error);
 /* Gives up one upload; one that is gone is success. */
 bool s3_abort_upload(S3Store *s3, const char *key, const char *upload_id, GError **error);

@@ -125,28 +125,41 @@ bool s3_abort_upload(S3Store *s3, const char *key, const char *upload_id, GError
 }
 
 typedef struct {
-    int64_t age_s;
+    const StoreLeftovers *places;
+    size_t n;
     GPtrArray *old; /* of char *: key, upload id, and so on */
 } RemoveCall;
+
+/* Where we may remove it; NULL: nowhere. */
+static const StoreLeftovers *place_of(const RemoveCall *call, const char *key)
+{
+    for (size_t i = 0; i < call->n; i++)
+        if (g_str_has_prefix(key, call->places[i].prefix))
+            return &call->places[i];
+    return NULL;
+}
 
 /* Both times are the server's. */
 static bool note_old(G_GNUC_UNUSED S3Store *s3, const char *key, const S3Entry *upload, int64_t now,
                      void *user, G_GNUC_UNUSED GError **error)
 {
     const RemoveCall *call = user;
+    const StoreLeftovers *place = place_of(call, key);
 
-    if (upload->modified_at <= now - call->age_s) {
+    if (place && upload->modified_at <= now - place->age_s) {
         g_ptr_array_add(call->old, g_strdup(key));
         g_ptr_array_add(call->old, g_strdup(upload->id));
     }
     return true;
 }
 
-bool s3_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+/* Uploads are few: one listing for all places. */
+bool s3_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n, unsigned *ret_n,
                           GError **error)
 {
     g_autoptr(GPtrArray) old = g_ptr_array_new_with_free_func(g_free);
-    RemoveCall call = { age_s, old };
+    RemoveCall call = { places, n, old };
+    const char *prefix = n == 1 ? places[0].prefix : "";
 
     // first the list, then the removals: they would move its pages
     if (!s3_walk((S3Store *)store, &uploads_listing, prefix, note_old, &call, error))

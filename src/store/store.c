@@ -138,17 +138,19 @@ bool store_list_unfinished(Store *store, const char *prefix, StoreEach each, voi
             store->ops->list_unfinished(store, prefix, each, user, error));
 }
 
-bool store_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+bool store_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n, unsigned *ret_n,
                              GError **error)
 {
-    unsigned n = 0;
+    unsigned removed = 0;
 
-    if (!check_prefix(store, prefix, error) ||
-        (store->ops->remove_unfinished &&
-         !store->ops->remove_unfinished(store, prefix, age_s, &n, error)))
+    for (size_t i = 0; i < n; i++)
+        if (!check_prefix(store, places[i].prefix, error))
+            return false;
+    if (store->ops->remove_unfinished &&
+        !store->ops->remove_unfinished(store, places, n, &removed, error))
         return false;
     if (ret_n)
-        *ret_n = n;
+        *ret_n = removed;
     return true;
 }
 

@@ -25,6 +25,12 @@ typedef bool (*StoreEach)(const StoreObject *object, void *user, GError **error)
 /* Gives the next bytes of a stream, at most size; *ret_len 0 is its end. */
 typedef bool (*StoreRead)(void *user, void *buf, size_t size, size_t *ret_len, GError **error);
 
+/* What puts that never ended have left below prefix, and that began at least age_s seconds ago. */
+typedef struct {
+    const char *prefix;
+    int64_t age_s;
+} StoreLeftovers;
+
 /* ---- what guards a store against losing what somebody removes or replaces ---- */
 
 typedef enum { STORE_UNKNOWN, STORE_OFF, STORE_ON } StoreState;
@@ -100,8 +106,8 @@ typedef struct {
      * bytes that lie there. NULL: nothing is ever left. */
     bool (*list_unfinished)(Store *store, const char *prefix, StoreEach each, void *user,
                             GError **error);
-    /* Removes what began at least age_s seconds ago. NULL as above. */
-    bool (*remove_unfinished)(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+    /* Removes what lies at one of the places, none of which is below another. NULL as above. */
+    bool (*remove_unfinished)(Store *store, const StoreLeftovers *places, size_t n, unsigned *ret_n,
                               GError **error);
 
     /* The rest is for stores that guard what they hold; all NULL: BS_ERROR_UNSUPPORTED. */
@@ -154,7 +160,7 @@ bool store_put_stream(Store *store, const char *key, StoreRead read, void *user,
 bool store_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
                            GError **error);
 /* ret_n may be NULL. */
-bool store_remove_unfinished(Store *store, const char *prefix, int64_t age_s, unsigned *ret_n,
+bool store_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n, unsigned *ret_n,
                              GError **error);
 bool store_guard(Store *store, StoreGuard *ret_guard, GError **error);
 bool store_versions(Store *store, const char *prefix_or_key, StoreEachVersion each, void *user,

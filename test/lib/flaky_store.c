@@ -171,15 +171,16 @@ static bool flaky_list_unfinished(Store *store, const char *prefix, StoreEach ea
     return flaky->plan.how == FLAKY_CUT || fail(flaky, prefix, error);
 }
 
-static bool flaky_remove_unfinished(Store *store, const char *prefix, int64_t age_s,
+static bool flaky_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n,
                                     unsigned *ret_n, GError **error)
 {
     FlakyStore *flaky = (FlakyStore *)store;
+    const char *prefix = n > 0 ? places[0].prefix : "";
 
     if (!count(flaky, CALL_REMOVE, prefix))
-        return store_remove_unfinished(flaky->next, prefix, age_s, ret_n, error);
+        return store_remove_unfinished(flaky->next, places, n, ret_n, error);
     if (flaky->plan.how == FLAKY_APPLY &&
-        !store_remove_unfinished(flaky->next, prefix, age_s, ret_n, error))
+        !store_remove_unfinished(flaky->next, places, n, ret_n, error))
         return false;
     return flaky->plan.how == FLAKY_CUT || fail(flaky, prefix, error);
 }

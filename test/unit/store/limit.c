@@ -95,7 +95,7 @@ static void list_unfinished(Store *store)
 
 static void remove_unfinished(Store *store)
 {
-    g_assert_true(store_remove_unfinished(store, "", 0, NULL, NULL));
+    g_assert_true(store_remove_unfinished(store, &(StoreLeftovers){ "", 0 }, 1, NULL, NULL));
 }
 
 static bool give_bytes(void *user, void *buf, size_t size, size_t *ret_len,

@@ -285,7 +285,9 @@ static void cleaning_takes_old_leftovers_only(Place *place, G_GNUC_UNUSED gconst
         { "data/ab/3", 100, true },          { "data/4-tmp-0f", 48, false },
         { "data/5-tmp-5", 24, false },       { "elsewhere/6-tmp-6", 48, true },
         { "data/dir-tmp-7/file", 48, true }, { "8-tmp-8", 48, true },
+        { "keys/9-tmp-9", 0, false },
     };
+    static const StoreLeftovers places[] = { { "data/", 24 * 3600 }, { "keys/", 0 } };
     unsigned n;
 
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
@@ -296,8 +298,8 @@ static void cleaning_takes_old_leftovers_only(Place *place, G_GNUC_UNUSED gconst
         tempdir_write(place->dir, files[i].name, "x", 1);
         g_assert_cmpint(utimensat(AT_FDCWD, path, times, 0), ==, 0);
     }
-    g_assert_true(store_remove_unfinished(place->store, "data/", 24 * 3600, &n, NULL));
-    g_assert_cmpuint(n, ==, 3);
+    g_assert_true(store_remove_unfinished(place->store, places, G_N_ELEMENTS(places), &n, NULL));
+    g_assert_cmpuint(n, ==, 4);
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
         g_autofree char *path = inside(place, files[i].name);
 

@@ -162,7 +162,7 @@ static bool call_list_unfinished(Store *store, GError **error)
 
 static bool call_remove_unfinished(Store *store, GError **error)
 {
-    return store_remove_unfinished(store, "", 0, NULL, error);
+    return store_remove_unfinished(store, &(StoreLeftovers){ "", 0 }, 1, NULL, error);
 }
 
 static const struct {

@@ -203,6 +203,9 @@ static bool note_unfinished(const StoreObject *object, void *user, G_GNUC_UNUSED
 /* Looks, and perhaps removes, when one part is there; then it fails. */
 static bool read_and_look(void *user, void *buf, size_t size, size_t *ret_len, GError **error)
 {
+    static const StoreLeftovers young[] = { { "wal/", 3600 }, { "data/", 0 } };
+    static const StoreLeftovers other[] = { { "data/", 0 }, { "index/", 0 } };
+    static const StoreLeftovers old[] = { { "data/", 3600 }, { "wal/", 0 } };
     Broken *broken = user;
     g_autoptr(GError) failure = NULL;
     unsigned n = 0;
@@ -215,10 +218,15 @@ static bool read_and_look(void *user, void *buf, size_t size, size_t *ret_len, G
     store_list_unfinished(broken->store, "wal/", note_unfinished, broken, &failure);
     g_assert_no_error(failure);
     g_assert_true(store_list_unfinished(broken->store, "data/", note_unfinished, broken, NULL));
-    g_assert_true(store_remove_unfinished(broken->store, "wal/", 3600, &n, NULL));
+    g_assert_true(store_remove_unfinished(broken->store, &young[0], 1, &n, NULL));
+    g_assert_cmpuint(n, ==, 0);
+    // several places: each has its age, and what lies elsewhere is not ours
+    g_assert_true(store_remove_unfinished(broken->store, young, G_N_ELEMENTS(young), &n, NULL));
+    g_assert_cmpuint(n, ==, 0);
+    g_assert_true(store_remove_unfinished(broken->store, other, G_N_ELEMENTS(other), &n, NULL));
     g_assert_cmpuint(n, ==, 0);
     if (broken->removes) {
-        g_assert_true(store_remove_unfinished(broken->store, "wal/", 0, &n, NULL));
+        g_assert_true(store_remove_unfinished(broken->store, old, G_N_ELEMENTS(old), &n, NULL));
         g_assert_cmpuint(n, ==, 1);
         return true;
     }
@@ -238,7 +246,8 @@ static void unfinished_streams_are_found(Bucket *bucket, G_GNUC_UNUSED gconstpoi
                       removes ? "NoSuchUpload" : "the producer died");
         g_assert_cmpuint(broken.n_seen, ==, 1);
         g_assert_cmpuint(broken.size, ==, 16 * 1024 * 1024);
-        g_assert_true(store_remove_unfinished(bucket->store, "", 0, &n, NULL));
+        g_assert_true(
+            store_remove_unfinished(bucket->store, &(StoreLeftovers){ "", 0 }, 1, &n, NULL));
         g_assert_cmpuint(n, ==, 0);
         assert_n_listed(bucket->store, 0);
     }
