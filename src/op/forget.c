@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include <string.h>
 
+#define REMOVE_AT_ONCE 1000 /* what one request takes */
+
 void forget_plan_free(ForgetPlan *plan)
 {
     if (!plan)
@@ -208,38 +210,82 @@ bool forget_decide(Repo *repo, const ForgetRequest *request, ForgetPlan **ret_pl
 
 /* ---- removing ---- */
 
-static bool remove_group(OpenRepo *open, const ForgetGroup *group, const Cancel *cancel,
-                         void (*failed)(const Snapshot *snapshot, const GError *problem),
-                         unsigned *n_failed, GError **error)
+typedef struct {
+    OpenRepo *open;
+    const Cancel *cancel;
+    void (*failed)(const Snapshot *snapshot, const GError *problem);
+    unsigned n_failed;
+} Removing;
+
+static bool may_go_on(const Removing *removing, GError **error)
 {
-    // oldest first, so that an interruption leaves the newer ones
-    for (guint k = group->decisions->len; k-- > 0;) {
-        const ForgetDecision *decision = &g_array_index(group->decisions, ForgetDecision, k);
+    return cancel_check(removing->cancel, error) && lock_check(removing->open->lock, error);
+}
+
+static bool remove_each(Removing *removing, const Snapshot *const *snapshots, guint n,
+                        GError **error)
+{
+    for (guint i = 0; i < n; i++) {
         g_autoptr(GError) problem = NULL;
 
-        if (decision->keep)
-            continue;
-        if (!cancel_check(cancel, error) || !lock_check(open->lock, error))
+        if (!may_go_on(removing, error))
             return false;
-        if (!repo_remove(open->repo, FILE_SNAPSHOT, &decision->snapshot->id, &problem)) {
-            failed(decision->snapshot, problem);
-            ++*n_failed;
+        if (!repo_remove(removing->open->repo, FILE_SNAPSHOT, &snapshots[i]->id, &problem)) {
+            removing->failed(snapshots[i], problem);
+            removing->n_failed++;
         }
     }
     return true;
 }
 
+/* With one request. What it leaves is removed one by one: that tells which, and why. */
+static bool remove_together(Removing *removing, const Snapshot *const *snapshots, guint n,
+                            GError **error)
+{
+    g_autoptr(GArray) ids = g_array_sized_new(FALSE, FALSE, sizeof(Id), n);
+
+    for (guint i = 0; i < n; i++)
+        g_array_append_val(ids, snapshots[i]->id);
+    if (!may_go_on(removing, error))
+        return false;
+    return repo_remove_many(removing->open->repo, FILE_SNAPSHOT, ids, NULL, NULL, NULL) ||
+           remove_each(removing, snapshots, n, error);
+}
+
+/* Of each group the oldest first, so that an interruption leaves the newer ones. */
+static GPtrArray *doomed_of(const ForgetPlan *plan)
+{
+    GPtrArray *doomed = g_ptr_array_new();
+
+    for (guint i = 0; i < plan->groups->len; i++) {
+        const GArray *decisions = g_array_index(plan->groups, ForgetGroup, i).decisions;
+
+        for (guint k = decisions->len; k-- > 0;) {
+            const ForgetDecision *decision = &g_array_index(decisions, ForgetDecision, k);
+
+            if (!decision->keep)
+                g_ptr_array_add(doomed, (gpointer)decision->snapshot);
+        }
+    }
+    return doomed;
+}
+
 bool forget_remove(OpenRepo *open, const ForgetPlan *plan, const Cancel *cancel,
                    void (*failed)(const Snapshot *snapshot, const GError *problem), GError **error)
 {
-    unsigned n_failed = 0;
+    g_autoptr(GPtrArray) doomed = doomed_of(plan);
+    Removing removing = { open, cancel, failed, 0 };
+    bool together = repo_store(open->repo)->far;
 
-    for (guint i = 0; i < plan->groups->len; i++)
-        if (!remove_group(open, &g_array_index(plan->groups, ForgetGroup, i), cancel, failed,
-                          &n_failed, error))
+    for (guint i = 0; i < doomed->len; i += REMOVE_AT_ONCE) {
+        const Snapshot *const *some = (const Snapshot *const *)doomed->pdata + i;
+        guint n = MIN(doomed->len - i, REMOVE_AT_ONCE);
+
+        if (!(together && n > 1 ? remove_together : remove_each)(&removing, some, n, error))
             return false;
-    if (n_failed > 0)
+    }
+    if (removing.n_failed > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u snapshots could not be removed",
-                    n_failed);
-    return n_failed == 0;
+                    removing.n_failed);
+    return removing.n_failed == 0;
 }

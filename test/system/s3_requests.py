@@ -92,6 +92,14 @@ def large(watch):
                'restore', 'latest', '--no-sync', '--target', path('four'), '--include', 'file0', '--include', 'file3')
 
 
+def keep(watch, tree):
+    """Removing is one request for many, and what was left unfinished is looked for once."""
+    for _ in range(3):
+        watch.repo.backstay('backup', tree, code=0)
+    watch.asks('forget', {**OPENED, 'snapshots': 'L', '/': 'B'}, 'forget', '--keep-last', '1', '--group-by', '')
+    watch.asks('prune', {**OPENED, 'snapshots': 'L', 'index': 'PPHHL', 'data': 'PGGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
+
+
 def forget_cache():
     shutil.rmtree(path('cache'))
 
@@ -117,6 +125,7 @@ def main():
         forget_cache()
         watch.asks('restore on another machine', {**OPENED, 'snapshots': 'GGL', 'index': 'GGL', 'data': 'GGGG'},
                    'restore', 'latest', '--no-sync', '--target', path('two'))
+        keep(watch, tree)
         together(watch, tree)
         large(watch)
     finish()
