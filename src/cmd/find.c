@@ -4,15 +4,14 @@
 #include "base/error.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
+#include "cmd/moment.h"
 #include "cmd/nodetext.h"
 #include "cmd/output.h"
-#include "codec/rfc3339.h"
 #include "op/open.h"
 #include "op/select.h"
 #include "repo/index.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -39,39 +38,6 @@ static const GOptionEntry find_options[] = {
     { "reverse", 'R', 0, ARG_FLAG, AT(reverse), "oldest snapshot first", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
-
-/* ---- times ---- */
-
-static bool parse_local(const char *text, const char *format, Timestamp *ret_time)
-{
-    struct tm time = { .tm_isdst = -1 };
-    const char *end = strptime(text, format, &time);
-    long offset = time.tm_gmtoff;
-
-    if (!end || *end)
-        return false;
-    ret_time->nsec = 0;
-    ret_time->sec = strstr(format, "%z") ? (int64_t)timegm(&time) - offset : (int64_t)mktime(&time);
-    return true;
-}
-
-/* The ways restic takes, and RFC 3339. */
-static bool parse_time(const char *option, const char *text, Timestamp *ret_time, GError **error)
-{
-    static const char *const formats[] = {
-        "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z",
-        "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S %z",
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
-        if (parse_local(text, formats[i], ret_time))
-            return true;
-    if (rfc3339_parse(text, strlen(text), ret_time, NULL))
-        return true;
-    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                "--%s %s: write \"2006-01-02\" or \"2006-01-02 15:04:05\"", option, text);
-    return false;
-}
 
 /* ---- telling ---- */
 
@@ -237,8 +203,8 @@ static bool find_entries(Teller *teller, Repo *repo, const GPtrArray *snapshots,
                             .oldest = options->oldest ? &oldest : NULL,
                             .newest = options->newest ? &newest : NULL };
 
-    if ((options->oldest && !parse_time("oldest", options->oldest, &oldest, error)) ||
-        (options->newest && !parse_time("newest", options->newest, &newest, error)))
+    if ((options->oldest && !moment_parse("oldest", options->oldest, &oldest, error)) ||
+        (options->newest && !moment_parse("newest", options->newest, &newest, error)))
         return false;
     for (; *operands; operands++)
         if (!pattern_list_add(patterns, *operands, error))
