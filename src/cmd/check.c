@@ -2,6 +2,7 @@
 #include "repo/check.h"
 
 #include "base/error.h"
+#include "cmd/checkversions.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "op/open.h"
@@ -12,8 +13,8 @@
 #define LOST_SHOWN 1000
 
 typedef struct {
-    gboolean read_data, with_cache;
-    char *subset;
+    gboolean read_data, with_cache, from_versions;
+    char *subset, *removed_since;
 } CheckArgs;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(CheckArgs, member))
@@ -22,6 +23,10 @@ static const GOptionEntry check_options[] = {
     { "read-data", 0, 0, ARG_FLAG, AT(read_data), "read and verify every byte", NULL },
     { "read-data-subset", 0, 0, ARG_TEXT, AT(subset),
       "read a part: n/t (the n-th of t), p%, or a size such as 10G", "SUBSET" },
+    { "repair-from-versions", 0, 0, ARG_FLAG, AT(from_versions),
+      "before that bring back what somebody replaced in a bucket with versioning", NULL },
+    { "removed-since", 0, 0, ARG_TEXT, AT(removed_since),
+      "and all that was removed from this time on, snapshots included", "TIME" },
     { "with-cache", 0, 0, ARG_FLAG, AT(with_cache),
       "accepted for restic's sake; a check never trusts the cache", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
@@ -157,6 +162,23 @@ static bool check_it(const Context *context, const CheckOptions *options, GError
     return result.errors == 0;
 }
 
+static bool repair_and_check(const Context *context, const CheckArgs *args,
+                             const CheckOptions *options, GError **error)
+{
+    uint64_t lost = 0;
+
+    if (args->from_versions && !check_versions(context, args->removed_since, &lost, error))
+        return false;
+    if (!check_it(context, options, error))
+        return false;
+    // a check that does not read all data may not have seen them
+    if (lost > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
+                    "%" G_GUINT64_FORMAT " objects were replaced, and no version is what it was",
+                    lost);
+    return lost == 0;
+}
+
 static bool check_command_run(const Context *context, void *request, char **operands,
                               GError **error)
 {
@@ -170,8 +192,13 @@ static bool check_command_run(const Context *context, void *request, char **oper
                     "--read-data and --read-data-subset exclude each other");
         return false;
     }
+    if (args->removed_since && !args->from_versions) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "--removed-since goes with --repair-from-versions");
+        return false;
+    }
     return (!args->subset || parse_subset(args->subset, &options, error)) &&
-           check_it(context, &options, error);
+           repair_and_check(context, args, &options, error);
 }
 
 const Command check_command = {
@@ -182,6 +209,10 @@ const Command check_command = {
                    "index. With --read-data every byte is\n"
                    "opened and hashed. Goes on after each error, and names the files that cannot "
                    "be restored whole.\n"
+                   "With --repair-from-versions what somebody replaced in a bucket with "
+                   "versioning, or removed although the index\n"
+                   "names it, is first brought back from the newest version whose hash is its "
+                   "name.\n"
                    "Exit status 1: damage was found.",
     .options = check_options,
     .request_size = sizeof(CheckArgs),
