@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "op/sources.h"
@@ -179,8 +180,8 @@ static void tell_text(const BackupResult *result, bool dry_run)
            summary->dirs_new, summary->dirs_changed, summary->dirs_unmodified);
     printf("%s to the repository: %s (%s stored)\n", dry_run ? "Would add" : "Added", added,
            stored);
-    printf("processed %" G_GUINT64_FORMAT " files, %s in %s\n", summary->total_files_processed,
-           total, time);
+    printf("processed %" G_GUINT64_FORMAT " %s, %s in %s\n", summary->total_files_processed,
+           plural(summary->total_files_processed, "file", "files"), total, time);
     if (result->saved)
         printf("snapshot %s saved\n", id_short(&result->snapshot->id).text);
     else if (!dry_run)
@@ -243,7 +244,8 @@ static bool backup_run(const Context *context, void *request, char **operands, G
     }
     if (problems > 0) {
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u items could not be read; the snapshot lacks them", problems);
+                    "%u %s could not be read; the snapshot lacks %s", problems,
+                    plural(problems, "item", "items"), plural(problems, "it", "them"));
         return false;
     }
     return true;

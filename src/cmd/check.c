@@ -2,6 +2,7 @@
 #include "repo/check.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "cmd/checkversions.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
@@ -116,9 +117,10 @@ static void tell_text(const Settings *settings, const CheckResult *result)
     if (result->files_lost > LOST_SHOWN)
         fprintf(stderr, "  ... and %" G_GUINT64_FORMAT " more\n", result->files_lost - LOST_SHOWN);
     if (result->errors == 0 && !settings->quiet)
-        printf("checked %" G_GUINT64_FORMAT " snapshots and %" G_GUINT64_FORMAT
-               " packs, read %" G_GUINT64_FORMAT " of them: no errors were found\n",
-               result->snapshots, result->packs, result->packs_read);
+        printf("checked %" G_GUINT64_FORMAT " %s and %" G_GUINT64_FORMAT
+               " %s, read %" G_GUINT64_FORMAT " of them: no errors were found\n",
+               result->snapshots, plural(result->snapshots, "snapshot", "snapshots"), result->packs,
+               plural(result->packs, "pack", "packs"), result->packs_read);
     if (result->index_damaged)
         fprintf(stderr, "run `backstay repair index` to build a new index from the packs\n");
     else if (result->packs_damaged)
@@ -158,7 +160,8 @@ static bool check_it(const Context *context, const CheckOptions *options, GError
         tell_text(context->settings, &result);
     if (result.errors > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
-                    "the repository is damaged: %" G_GUINT64_FORMAT " errors", result.errors);
+                    "the repository is damaged: %" G_GUINT64_FORMAT " %s", result.errors,
+                    plural(result.errors, "error", "errors"));
     return result.errors == 0;
 }
 

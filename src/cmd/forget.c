@@ -2,6 +2,7 @@
 #include "op/forget.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/pruneoptions.h"
@@ -131,7 +132,7 @@ static void print_group(const ForgetGroup *group, bool compact)
             n += g_array_index(group->decisions, ForgetDecision, k).keep == (keep == 1);
         if (n == 0)
             continue;
-        printf("\n%s %u snapshots:\n", titles[keep], n);
+        printf("\n%s %u %s:\n", titles[keep], n, plural(n, "snapshot", "snapshots"));
         for (guint k = 0; k < group->decisions->len; k++) {
             const ForgetDecision *decision = &g_array_index(group->decisions, ForgetDecision, k);
 
@@ -207,13 +208,14 @@ static bool forget(const Context *context, const ForgetOptions *options,
     if (!request->dry_run && !forget_remove(&open, plan, context->cancel, tell_failed, error))
         return false;
     if (!settings->json && !settings->quiet)
-        printf("%u snapshots %s\n", plan->n_remove,
+        printf("%u %s %s\n", plan->n_remove, plural(plan->n_remove, "snapshot", "snapshots"),
                request->dry_run ? "would be removed" : "removed");
     if (plan->unreadable > 0) {
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u snapshots cannot be read and were left alone; nothing is pruned before "
+                    "%u %s cannot be read and %s left alone; nothing is pruned before "
                     "`backstay check` is clean",
-                    plan->unreadable);
+                    plan->unreadable, plural(plan->unreadable, "snapshot", "snapshots"),
+                    plural(plan->unreadable, "was", "were"));
         return false;
     }
     return !options->prune || prune_with(context, &open, &options->args, error);

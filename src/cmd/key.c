@@ -2,6 +2,7 @@
 #include "op/key.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/table.h"
@@ -99,7 +100,8 @@ static bool key_list(const Context *context, OpenRepo *open, const KeyOptions *o
         print_keys(keys);
     }
     if (unreadable > 0)
-        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u keys could not be read", unreadable);
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s could not be read", unreadable,
+                    plural(unreadable, "key", "keys"));
     return unreadable == 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cmd/output.h"
 #include "plan/amount.h"
 #include <pthread.h>
@@ -72,7 +73,8 @@ static void draw(ProgressLine *line)
                                bytes, rate);
     }
     if (progress->errors)
-        g_string_append_printf(text, "  %" G_GUINT64_FORMAT " errors", progress->errors);
+        g_string_append_printf(text, "  %" G_GUINT64_FORMAT " %s", progress->errors,
+                               plural(progress->errors, "error", "errors"));
     progress_get_current(progress, current);
     if (*current)
         g_string_append_printf(text, "  %s", current);

@@ -2,6 +2,7 @@
 #include "repo/repairindex.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
 #include "cmd/output.h"
@@ -82,17 +83,20 @@ static void tell_index(const RepairIndexStats *stats, bool dry_run)
     const char *would = dry_run ? "would be " : "";
 
     if (stats->changed)
-        printf("the index %srebuilt: %" G_GUINT64_FORMAT " packs kept, %" G_GUINT64_FORMAT
+        printf("the index %srebuilt: %" G_GUINT64_FORMAT " %s kept, %" G_GUINT64_FORMAT
                " read, %" G_GUINT64_FORMAT " missing, %" G_GUINT64_FORMAT " left out\n",
-               dry_run ? "would be " : "was ", stats->packs_kept, stats->packs_read,
-               stats->packs_missing, stats->packs_damaged);
+               dry_run ? "would be " : "was ", stats->packs_kept,
+               plural(stats->packs_kept, "pack", "packs"), stats->packs_read, stats->packs_missing,
+               stats->packs_damaged);
     else
-        printf("the index is in order: %" G_GUINT64_FORMAT " packs\n",
-               stats->packs_kept + stats->packs_read);
+        printf("the index is in order: %" G_GUINT64_FORMAT " %s\n",
+               stats->packs_kept + stats->packs_read,
+               plural(stats->packs_kept + stats->packs_read, "pack", "packs"));
     if (stats->packs_damaged > stats->packs_unreadable)
-        printf("of the damaged packs %" G_GUINT64_FORMAT " blobs %smoved, %" G_GUINT64_FORMAT
-               " are lost\n",
-               stats->blobs_moved, would, stats->blobs_lost);
+        printf("of the damaged packs %" G_GUINT64_FORMAT " %s %smoved, %" G_GUINT64_FORMAT
+               " %s lost\n",
+               stats->blobs_moved, plural(stats->blobs_moved, "blob", "blobs"), would,
+               stats->blobs_lost, plural(stats->blobs_lost, "is", "are"));
     if (stats->packs_missing > 0 || stats->blobs_lost > 0)
         printf("back up again what may be lost while it is still there, then run\n"
                "`backstay repair snapshots --forget` and `backstay prune`\n");
@@ -168,9 +172,9 @@ static void tell_result(const Settings *settings, const RepairSnapshotsResult *r
                               (int)result->repaired, "removed", (int)result->removed, "unreadable",
                               (int)result->unreadable, "kept", (int)result->kept));
     else if (!settings->quiet)
-        printf("%u snapshots are sound, %u %srepaired, %u %sremoved\n", result->sound,
-               result->repaired, dry_run ? "would be " : "", result->removed,
-               dry_run ? "would be " : "");
+        printf("%u %s sound, %u %srepaired, %u %sremoved\n", result->sound,
+               plural(result->sound, "snapshot is", "snapshots are"), result->repaired,
+               dry_run ? "would be " : "", result->removed, dry_run ? "would be " : "");
 }
 
 static bool repair_the_snapshots(const Context *context, RepairArgs *args, char **ids,

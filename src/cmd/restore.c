@@ -2,6 +2,7 @@
 #include "op/restore.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "op/patterns.h"
@@ -129,10 +130,11 @@ static void tell_result(const Settings *settings, const RestoreResult *result,
             (json_int_t)result->bytes_restored, "bytes_skipped",
             (json_int_t)result->bytes_skipped));
     else if (!settings->quiet)
-        printf("%s snapshot %s to %s: %" G_GUINT64_FORMAT " files, %s (%" G_GUINT64_FORMAT
+        printf("%s snapshot %s to %s: %" G_GUINT64_FORMAT " %s, %s (%" G_GUINT64_FORMAT
                " left as they were, %" G_GUINT64_FORMAT " deleted)%s\n",
                options->dry_run ? "would restore" : "restored", id_short(&result->snapshot).text,
-               options->target, result->files_restored, bytes, result->files_skipped,
+               options->target, result->files_restored,
+               plural(result->files_restored, "file", "files"), bytes, result->files_skipped,
                result->files_deleted, options->verify && !options->dry_run ? "; verified" : "");
 }
 
@@ -162,8 +164,9 @@ static bool restore_files(const Context *context, OpenRepo *open, const RestoreO
         return false;
     tell_result(settings, &result, options);
     if (result.problems > 0)
-        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u entries were not restored, or not as they were", result.problems);
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s not restored, or not as %s",
+                    result.problems, plural(result.problems, "entry was", "entries were"),
+                    plural(result.problems, "it was", "they were"));
     return result.problems == 0;
 }
 
@@ -223,9 +226,11 @@ static void tell_database(const RestoredDb *database, void *user)
         printf("%s a part of database %s%s\n", telling->preview ? "would restore" : "restored",
                database->name, telling->preview ? "" : "; row counts compared");
     else if (!telling->settings->quiet)
-        printf("%s database %s: %u tables, %" G_GUINT64_FORMAT " rows recorded, dump of %s%s\n",
+        printf("%s database %s: %u %s, %" G_GUINT64_FORMAT " %s recorded, dump of %s%s\n",
                telling->preview ? "would restore" : "restored", database->name, database->tables,
-               database->rows, size, telling->preview ? "" : "; row counts compared");
+               plural(database->tables, "table", "tables"), database->rows,
+               plural(database->rows, "row", "rows"), size,
+               telling->preview ? "" : "; row counts compared");
 }
 
 static void tell_note(const char *text, void *user)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
 #include "cmd/output.h"
@@ -85,7 +86,7 @@ static void print_snapshots(const GPtrArray *snapshots, bool compact)
     for (guint i = 0; i < snapshots->len; i++)
         add_row(table, snapshots->pdata[i], compact, sizes);
     table_print(table, stdout);
-    printf("%u snapshots\n", snapshots->len);
+    printf("%u %s\n", snapshots->len, plural(snapshots->len, "snapshot", "snapshots"));
 }
 
 static void print_group(const SnapshotGroup *group, bool compact)

@@ -2,6 +2,7 @@
 #include "op/tag.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
 #include "cmd/output.h"
@@ -49,7 +50,7 @@ static void tell_summary(const Teller *teller)
     else if (!teller->settings->quiet && teller->n == 0)
         printf("no snapshots were modified\n");
     else if (!teller->settings->quiet)
-        printf("modified %u snapshots\n", teller->n);
+        printf("modified %u %s\n", teller->n, plural(teller->n, "snapshot", "snapshots"));
 }
 
 static bool check_options(const TagOptions *options, GError **error)
@@ -82,7 +83,8 @@ static bool tag_run(const Context *context, void *request, char **operands, GErr
         return false;
     tell_summary(&teller);
     if (failed > 0) {
-        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u snapshots could not be changed", failed);
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s could not be changed", failed,
+                    plural(failed, "snapshot", "snapshots"));
         return false;
     }
     return select_complete(unreadable, error);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "repo/packer.h"
 #include "repo/transfer.h"
 #include "repo/used.h"
@@ -161,7 +162,8 @@ bool op_copy(OpenRepo *from, OpenRepo *to, const CopyRequest *request, const Cop
             return false;
     }
     if (unreadable > 0)
-        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u snapshots could not be read and were not copied", unreadable);
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s could not be read and %s not copied",
+                    unreadable, plural(unreadable, "snapshot", "snapshots"),
+                    plural(unreadable, "was", "were"));
     return unreadable == 0;
 }

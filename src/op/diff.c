@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "repo/pack.h"
 #include "repo/used.h"
 #include "repo/walk.h"
@@ -330,8 +331,9 @@ bool op_diff(Repo *repo, const Id *before, const Id *after, bool metadata, DiffE
     g_string_free(diff.path, TRUE);
     if (ok && diff.unreadable > 0) {
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u directories could not be read; what differs in them is not known",
-                    diff.unreadable);
+                    "%u %s could not be read; what differs in %s is not known", diff.unreadable,
+                    plural(diff.unreadable, "directory", "directories"),
+                    plural(diff.unreadable, "it", "them"));
         return false;
     }
     return ok;

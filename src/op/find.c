@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "codec/hash.h"
 #include "repo/pack.h"
 #include "repo/walk.h"
@@ -85,8 +86,9 @@ static bool search_complete(const Search *search, GError **error)
     if (search->unreadable == 0)
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                "%u directories could not be read; what lies in them was not searched",
-                search->unreadable);
+                "%u %s could not be read; what lies in %s was not searched", search->unreadable,
+                plural(search->unreadable, "directory", "directories"),
+                plural(search->unreadable, "it", "them"));
     return false;
 }
 

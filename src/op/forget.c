@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include <string.h>
 
 #define REMOVE_AT_ONCE 1000 /* what one request takes */
@@ -285,7 +286,7 @@ bool forget_remove(OpenRepo *open, const ForgetPlan *plan, const Cancel *cancel,
             return false;
     }
     if (removing.n_failed > 0)
-        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u snapshots could not be removed",
-                    removing.n_failed);
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s could not be removed",
+                    removing.n_failed, plural(removing.n_failed, "snapshot", "snapshots"));
     return removing.n_failed == 0;
 }

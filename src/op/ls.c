@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "repo/walk.h"
 #include <string.h>
 
@@ -84,8 +85,9 @@ bool op_ls(Repo *repo, const Id *tree, const ListRequest *request, ListEach each
         return false;
     if (listing.unreadable > 0) {
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u directories could not be read; what lies in them is not listed",
-                    listing.unreadable);
+                    "%u %s could not be read; what lies in %s is not listed", listing.unreadable,
+                    plural(listing.unreadable, "directory", "directories"),
+                    plural(listing.unreadable, "it", "them"));
         return false;
     }
     for (guint i = 0; dirs[i]; i++)

@@ -2,6 +2,7 @@
 #include "op/repairsnapshots.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "op/select.h"
 #include "repo/packer.h"
 #include "repo/strays.h"
@@ -88,9 +89,10 @@ static bool mend_file(const Repair *repair, const char *path, Node *node, bool *
         return true;
     if (content->len < before)
         damaged(repair, path, "content-removed",
-                "%u of %u blobs are missing: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                "%u of %u %s missing: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                 " bytes are left",
-                before - content->len, before, size, node->size);
+                before - content->len, before, plural(before, "blob is", "blobs are"), size,
+                node->size);
     else
         damaged(repair, path, "size-fixed",
                 "its blobs have %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, size,
@@ -418,14 +420,17 @@ static bool all_done(const RepairSnapshotsResult *result, GError **error)
 {
     if (result->unreadable > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u snapshots cannot be read; name them with --forget to remove them",
-                    result->unreadable);
+                    "%u %s cannot be read; name %s with --forget to remove %s", result->unreadable,
+                    plural(result->unreadable, "snapshot", "snapshots"),
+                    plural(result->unreadable, "it", "them"),
+                    plural(result->unreadable, "it", "them"));
     else if (result->kept > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u snapshots hold directories that are whole but not of the format, and were "
-                    "not removed; restore them with the program that wrote them, or name them with "
-                    "--forget to give those directories up",
-                    result->kept);
+                    "%u %s directories that are whole but not of the format, and %s "
+                    "not removed; restore with the program that wrote them, or name the "
+                    "snapshot with --forget to give those directories up",
+                    result->kept, plural(result->kept, "snapshot holds", "snapshots hold"),
+                    plural(result->kept, "was", "were"));
     return result->unreadable + result->kept == 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "flow/reader.h"
 #include "repo/walk.h"
 #include <pthread.h>
@@ -210,8 +211,9 @@ static bool verify(OpenRepo *open, const Start *start, Run *run, const Cancel *c
     if (!sink || !push(open, start, sink, run, NULL, cancel, error))
         return false;
     if (run->differences > 0)
-        g_set_error(error, BS_ERROR, BS_ERROR_MISMATCH, "verification found %u differences in %s",
-                    run->differences, run->request->target);
+        g_set_error(error, BS_ERROR, BS_ERROR_MISMATCH, "verification found %u %s in %s",
+                    run->differences, plural(run->differences, "difference", "differences"),
+                    run->request->target);
     return run->differences == 0;
 }
 

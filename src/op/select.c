@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "repo/walk.h"
 #include <string.h>
 
@@ -108,8 +109,7 @@ bool select_complete(unsigned unreadable, GError **error)
     if (unreadable == 0)
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                unreadable == 1 ? "%u snapshot could not be read; `backstay check` tells more"
-                                : "%u snapshots could not be read; `backstay check` tells more",
-                unreadable);
+                "%u %s could not be read; `backstay check` tells more", unreadable,
+                plural(unreadable, "snapshot", "snapshots"));
     return false;
 }

@@ -2,6 +2,7 @@
 #include "repo/check.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "codec/hash.h"
 #include "repo/checking.h"
 #include "repo/lock.h"
@@ -147,8 +148,9 @@ static bool list_named(Checking *checking, FileType type, GArray **ret_files, GE
     if (!repo_list(checking->repo, type, ret_files, &foreign, error))
         return false;
     if (foreign > 0)
-        checking_report(checking, false, "foreign-file", file_dir(type),
-                        "%u files whose names are no ids are ignored", foreign);
+        checking_report(
+            checking, false, "foreign-file", file_dir(type), "%u %s ignored", foreign,
+            plural(foreign, "file whose name is no id is", "files whose names are no ids are"));
     return true;
 }
 

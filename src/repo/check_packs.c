@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/plural.h"
 #include "codec/hash.h"
 #include "repo/checking.h"
 #include "repo/pack.h"
@@ -288,8 +289,9 @@ bool check_packs(Checking *checking, GError **error)
     if (!repo_list(checking->repo, FILE_PACK, &files, &foreign, error))
         return false;
     if (foreign > 0)
-        checking_report(checking, false, "foreign-file", file_dir(FILE_PACK),
-                        "%u files whose names are no ids are ignored", foreign);
+        checking_report(
+            checking, false, "foreign-file", file_dir(FILE_PACK), "%u %s ignored", foreign,
+            plural(foreign, "file whose name is no id is", "files whose names are no ids are"));
     check.files = files;
     check.listed = listed = g_malloc0(MAX(files->len, 1));
     for (guint i = 0; i < files->len; i++)

@@ -2,6 +2,7 @@
 #include "repo/repairindex.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "repo/packask.h"
 #include <stdlib.h>
 
@@ -169,8 +170,8 @@ static bool rescue(Repair *repair, const Id *pack, const GArray *blobs, GError *
     repair->stats.blobs_lost += lost;
     repair->stats.changed = true;
     report(repair, "pack-damaged", file_key(FILE_PACK, pack).text,
-           "%u of its %u blobs are sound and go into a new pack; it leaves the index",
-           blobs->len - (guint)lost, blobs->len);
+           "%u of its %u %s to be saved into a new pack; it leaves the index",
+           blobs->len - (guint)lost, blobs->len, plural(blobs->len, "blob", "blobs"));
     return true;
 }
 
@@ -220,8 +221,8 @@ static bool take_answer(Repair *repair, const PackAsk *ask, GError **error)
     repair->stats.packs_read++;
     if (!ask->known) {
         repair->stats.changed = true;
-        report(repair, "pack-added", key.text, "was in no index; its %u blobs are now",
-               ask->header->len);
+        report(repair, "pack-added", key.text, "was in no index; its %u %s now", ask->header->len,
+               plural(ask->header->len, "blob is", "blobs are"));
     }
     return add_pack(repair, pack, (const PackBlob *)(void *)ask->header->data, ask->header->len,
                     error);

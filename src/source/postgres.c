@@ -2,6 +2,7 @@
 #include "source/postgres.h"
 #include "base/child.h"
 #include "base/error.h"
+#include "base/plural.h"
 #include "codec/hash.h"
 #include "pg/conn.h"
 #include "pg/passfile.h"
@@ -387,8 +388,9 @@ static bool dump_databases(Backup *backup, char **databases, GError **error)
     }
     if (backup->n_dumped > 0 || !*databases)
         return true;
-    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "none of %u databases could be dumped",
-                g_strv_length(databases));
+    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "none of %u %s could be dumped",
+                g_strv_length(databases),
+                plural(g_strv_length(databases), "database", "databases"));
     return false;
 }
 
