@@ -56,7 +56,7 @@ static const GOptionEntry restore_options[] = {
     { "clean", 0, 0, ARG_FLAG, AT(clean),
       "with --to: drop what is there before it is created again", NULL },
     { "if-exists", 0, 0, ARG_FLAG, AT(if_exists),
-      "with --clean: dropping what is absent is no error", NULL },
+      "with --clean, which means it: what is absent need not be dropped", NULL },
     { "create", 0, 0, ARG_FLAG, AT(create), "with --to: create the database", NULL },
     { "no-owner", 0, 0, ARG_FLAG, AT(no_owner),
       "with --to: everything belongs to the user who restores", NULL },
@@ -106,11 +106,14 @@ static void tell_problem(const char *path, const GError *problem, void *user)
 static void tell_entry(const char *path, const Node *node, const char *action, void *user)
 {
     const Settings *settings = user;
+    g_autofree char *size = size_format(node ? node->size : 0);
 
     if (settings->json)
         output_json(json_pack("{s:s, s:s, s:o, s:I}", "message_type", "verbose_status", "action",
                               action, "item", json_bytes(path), "size",
                               (json_int_t)(node ? node->size : 0)));
+    else if (node && S_ISREG(node->mode) && strcmp(action, "deleted") != 0)
+        printf("%-9s %s with size %s\n", action, path, size);
     else
         printf("%-9s %s\n", action, path);
 }
@@ -211,26 +214,52 @@ typedef struct {
     bool preview;
 } DbTelling;
 
+static void tell_database_json(const RestoredDb *database, bool preview)
+{
+    json_t *object =
+        json_pack("{s:s, s:s, s:o, s:I, s:I, s:I}", "message_type", "database", "action",
+                  preview ? "would_restore" : "restored", "name", json_bytes(database->name),
+                  "size", (json_int_t)database->size, "tables", (json_int_t)database->tables,
+                  "rows", (json_int_t)database->rows);
+
+    if (preview) {
+        json_object_set_new(object, "target",
+                            json_string(database->target_absent    ? "absent"
+                                        : database->target_objects ? "holds"
+                                                                   : "empty"));
+        json_object_set_new(object, "target_objects", json_integer(database->target_objects));
+    }
+    output_json(object);
+}
+
+static char *describe_target(const RestoredDb *database, bool preview)
+{
+    unsigned n = database->target_objects;
+
+    if (!preview)
+        return g_strdup("row counts compared");
+    if (database->target_absent)
+        return g_strdup("the target database would be made");
+    if (n == 0)
+        return g_strdup("the target database is empty");
+    return g_strdup_printf("the target database holds %u %s", n, plural(n, "object", "objects"));
+}
+
 static void tell_database(const RestoredDb *database, void *user)
 {
     const DbTelling *telling = user;
-    const char *action = telling->preview ? "would_restore" : "restored";
+    const char *action = telling->preview ? "would restore" : "restored";
     g_autofree char *size = size_format(database->size);
+    g_autofree char *target = describe_target(database, telling->preview);
 
     if (telling->settings->json)
-        output_json(json_pack("{s:s, s:s, s:o, s:I, s:I, s:I}", "message_type", "database",
-                              "action", action, "name", json_bytes(database->name), "size",
-                              (json_int_t)database->size, "tables", (json_int_t)database->tables,
-                              "rows", (json_int_t)database->rows));
+        tell_database_json(database, telling->preview);
     else if (!telling->settings->quiet && database->partial)
-        printf("%s a part of database %s%s\n", telling->preview ? "would restore" : "restored",
-               database->name, telling->preview ? "" : "; row counts compared");
+        printf("%s a part of database %s; %s\n", action, database->name, target);
     else if (!telling->settings->quiet)
-        printf("%s database %s: %u %s, %" G_GUINT64_FORMAT " %s recorded, dump of %s%s\n",
-               telling->preview ? "would restore" : "restored", database->name, database->tables,
-               plural(database->tables, "table", "tables"), database->rows,
-               plural(database->rows, "row", "rows"), size,
-               telling->preview ? "" : "; row counts compared");
+        printf("%s database %s: %u %s, %" G_GUINT64_FORMAT " %s recorded, dump of %s; %s\n", action,
+               database->name, database->tables, plural(database->tables, "table", "tables"),
+               database->rows, plural(database->rows, "row", "rows"), size, target);
 }
 
 static void tell_note(const char *text, void *user)
@@ -278,6 +307,10 @@ static bool restore_to_database(const Context *context, const RestoreOptions *op
     if (options->jobs && !g_ascii_string_to_unsigned(options->jobs, 10, 1, 256, &jobs, NULL)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--jobs %s: must be a number from 1 to 256",
                     options->jobs);
+        return false;
+    }
+    if (options->if_exists && !options->clean) { // as pg_restore has it
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE, "--if-exists needs --clean");
         return false;
     }
     restore.jobs = (unsigned)jobs;

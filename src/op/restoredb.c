@@ -202,9 +202,38 @@ static bool push_dump(Run *run, const char *file, Sink *sink, GError **error)
            sink_finish(sink, error);
 }
 
+/* All that a restore looks at before its first change. */
+static bool look(Run *run, PgRestoreRequest *restore, const char *file, RestoredDb *result,
+                 GError **error)
+{
+    PgPreview preview = { 0 };
+    g_autoptr(GError) end = NULL;
+    g_autoptr(Sink) sink = NULL;
+
+    restore->preview = &preview;
+    sink = pg_restore_sink_new(restore, error);
+    if (!sink)
+        return false;
+    if (!push_dump(run, file, sink, &end) && !g_error_matches(end, BS_ERROR, BS_ERROR_SOFT_SKIP)) {
+        g_propagate_error(error, g_steal_pointer(&end));
+        return false;
+    }
+    result->target_absent = preview.absent;
+    result->target_objects = preview.objects;
+    return true;
+}
+
+static bool restore_into(Run *run, PgRestoreRequest *restore, const char *file, GError **error)
+{
+    g_autoptr(Sink) sink = pg_restore_sink_new(restore, error);
+
+    return sink && push_dump(run, file, sink, error);
+}
+
 static bool restore_one(Run *run, const json_t *database, GError **error)
 {
     const RestoreDbRequest *request = run->request;
+    const char *file = text_of(database, "file");
     RestoredDb result = describe(request, database);
     PgRestoreRequest restore = {
         .url = request->url,
@@ -221,14 +250,11 @@ static bool restore_one(Run *run, const json_t *database, GError **error)
         .user = run->watch->user,
         .cancel = run->cancel,
     };
-    g_autoptr(Sink) sink = NULL;
 
-    if (!request->preview) {
-        sink = pg_restore_sink_new(&restore, error);
-        if (!sink || !push_dump(run, text_of(database, "file"), sink, error)) {
-            g_prefix_error(error, "restore %s: ", result.name);
-            return false;
-        }
+    if (!(request->preview ? look(run, &restore, file, &result, error)
+                           : restore_into(run, &restore, file, error))) {
+        g_prefix_error(error, "restore %s: ", result.name);
+        return false;
     }
     run->watch->restored(&result, run->watch->user);
     return true;

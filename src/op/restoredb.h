@@ -20,11 +20,15 @@ typedef struct {
     uint64_t size, rows; /* of the whole dump */
     unsigned tables;
     bool partial; /* only chosen tables or schemas of it */
+    /* With preview: */
+    bool target_absent; /* the database would be made */
+    unsigned target_objects;
 } RestoredDb;
 
 typedef struct {
     Progress *progress; /* may be NULL */
-    /* preview: would be restored. Otherwise: was, and its rows were compared. */
+    /* preview: would be restored, the target was asked. Otherwise: was, and its rows were compared.
+     */
     void (*restored)(const RestoredDb *database, void *user);
     void (*note)(const char *text, void *user);
     void *user;

@@ -24,6 +24,7 @@ typedef struct {
     PgTargetOptions options;
     bool no_acl;
     unsigned jobs;
+    PgPreview *preview;
     GStrv tables, schemas;
     const Cancel *cancel;
 
@@ -89,12 +90,14 @@ static bool choose(RestoreSink *sink, GError **error)
     g_autoptr(GHashTable) present = NULL;
     g_autoptr(GPtrArray) left_out = NULL;
     PgSelection selection = { .tables = sink->tables, .schemas = sink->schemas };
+    unsigned objects;
 
     if (!sink->tables && !sink->schemas)
         return true;
     present = pg_target_schemas(sink->target, error);
-    if (!present || !pg_target_is_empty(sink->target, &selection.with_needed, error))
+    if (!present || !pg_target_count(sink->target, &objects, error))
         return false;
+    selection.with_needed = objects == 0;
     selection.present_schemas = present;
     if (!pg_select(sink->dump, &selection, &sink->chosen, &left_out, error))
         return false;
@@ -104,7 +107,16 @@ static bool choose(RestoreSink *sink, GError **error)
 
         note(sink, text);
     }
-    return write_list(sink, error);
+    return sink->preview || write_list(sink, error);
+}
+
+/* Ends the reading of the dump. */
+static bool looked(RestoreSink *sink, GError **error)
+{
+    sink->preview->absent = pg_target_is_absent(sink->target);
+    if (pg_target_count(sink->target, &sink->preview->objects, error))
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "only looked at");
+    return false;
 }
 
 static GPtrArray *restore_command(const RestoreSink *sink)
@@ -163,6 +175,8 @@ static bool start(RestoreSink *sink, GError **error)
     if (!sink->target || !choose(sink, error) ||
         !pg_target_check_room(sink->target, sink->chosen, error))
         return false;
+    if (sink->preview)
+        return looked(sink, error);
     sink->access = pg_access_new(sink->url, error);
     if (!sink->access)
         return false;
@@ -375,6 +389,7 @@ Sink *pg_restore_sink_new(const PgRestoreRequest *request, GError **error)
         .create = request->create,
         .force = request->force,
         .no_owner = request->no_owner,
+        .look_only = request->preview != NULL,
         .recorded = request->recorded,
         .note = request->note,
         .user = request->user,
@@ -382,6 +397,7 @@ Sink *pg_restore_sink_new(const PgRestoreRequest *request, GError **error)
     };
     sink->no_acl = request->no_acl;
     sink->jobs = request->jobs;
+    sink->preview = request->preview;
     sink->tables = request->tables && *request->tables ? g_strdupv(request->tables) : NULL;
     sink->schemas = request->schemas && *request->schemas ? g_strdupv(request->schemas) : NULL;
     sink->cancel = request->cancel;

@@ -17,6 +17,12 @@
 #include "flow/sink.h"
 #include <jansson.h>
 
+/* What a look at the target has shown. */
+typedef struct {
+    bool absent;      /* there is no such database; it would be made */
+    unsigned objects; /* that it holds */
+} PgPreview;
+
 typedef struct {
     const char *url; /* the target; without a database: the name of the one that was dumped */
     /* drop what the dump brings first, in the same transaction; what does not exist is no error.
@@ -31,6 +37,9 @@ typedef struct {
     char **schemas; /* only these */
     const json_t
         *recorded; /* the database's item of the manifest, borrowed until free; NULL: unknown */
+    /* Not NULL: nothing is restored. write fails with BS_ERROR_SOFT_SKIP when the table of contents
+     * has passed and it is known whether the restore would begin. */
+    PgPreview *preview;
     void (*note)(const char *text, void *user); /* for the user to read; may be NULL */
     void *user;
     const Cancel *cancel;

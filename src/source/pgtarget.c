@@ -13,6 +13,7 @@ struct PgTarget {
     PgConn *conn;
     bool made; /* by us, and not yet to be kept */
     bool created;
+    bool absent; /* and only looked at: conn is to another database of the server */
 };
 
 static void note(const PgTarget *target, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -194,7 +195,13 @@ static bool make_database(PgTarget *target, GError **error)
         return false;
     }
     conn = connect_beside(target, target->options->cancel, error);
-    return conn && check_version(target, conn, error) && create_database(target, conn, error);
+    if (!conn || !check_version(target, conn, error))
+        return false;
+    if (!target->options->look_only)
+        return create_database(target, conn, error);
+    target->absent = true;
+    target->conn = g_steal_pointer(&conn);
+    return true;
 }
 
 PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOptions *options,
@@ -211,14 +218,15 @@ PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOpt
         g_clear_error(&failure);
         if (!make_database(target, error))
             return NULL;
-        target->conn = pg_connect(url, NULL, options->cancel, &failure);
+        if (!target->absent)
+            target->conn = pg_connect(url, NULL, options->cancel, &failure);
     }
     if (!target->conn) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return NULL;
     }
     if (!check_version(target, target->conn, error) || !check_extensions(target, error) ||
-        !note_encoding(target, error))
+        (!target->absent && !note_encoding(target, error)))
         return NULL;
     return g_steal_pointer(&target);
 }
@@ -268,21 +276,30 @@ static const char own_objects[] =
 
 static GPtrArray *list_objects(PgTarget *target, GError **error)
 {
-    g_autoptr(PgRows) rows = pg_query(target->conn, own_objects, NULL, error);
-    GPtrArray *names = rows ? g_ptr_array_new_with_free_func(g_free) : NULL;
+    g_autoptr(PgRows) rows = NULL;
+    GPtrArray *names;
 
+    if (target->absent)
+        return g_ptr_array_new();
+    rows = pg_query(target->conn, own_objects, NULL, error);
+    names = rows ? g_ptr_array_new_with_free_func(g_free) : NULL;
     for (int i = 0; rows && i < pg_rows_count(rows); i++)
         g_ptr_array_add(names, g_strdup(pg_rows_get(rows, i, 0)));
     return names;
 }
 
-bool pg_target_is_empty(PgTarget *target, bool *ret_empty, GError **error)
+bool pg_target_is_absent(const PgTarget *target)
+{
+    return target->absent;
+}
+
+bool pg_target_count(PgTarget *target, unsigned *ret_objects, GError **error)
 {
     g_autoptr(GPtrArray) objects = list_objects(target, error);
 
     if (!objects)
         return false;
-    *ret_empty = objects->len == 0;
+    *ret_objects = objects->len;
     return true;
 }
 
@@ -360,7 +377,7 @@ bool pg_target_check_room(PgTarget *target, const GHashTable *chosen, GError **e
     g_autoptr(GPtrArray) met = NULL;
     g_autofree char *some = NULL;
 
-    if (target->options->force)
+    if (target->options->force || target->absent)
         return true;
     if (target->options->clean)
         return check_partitions(target, chosen, error);
@@ -381,8 +398,10 @@ bool pg_target_check_room(PgTarget *target, const GHashTable *chosen, GError **e
 
 GHashTable *pg_target_schemas(PgTarget *target, GError **error)
 {
-    g_autoptr(PgRows) rows =
-        pg_query(target->conn, "SELECT nspname FROM pg_namespace", NULL, error);
+    g_autoptr(PgRows) rows = pg_query(target->conn,
+                                      target->absent ? "SELECT 'public'" // as in template0
+                                                     : "SELECT nspname FROM pg_namespace",
+                                      NULL, error);
     GHashTable *names = rows ? g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) : NULL;
 
     for (int i = 0; rows && i < pg_rows_count(rows); i++)

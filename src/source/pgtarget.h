@@ -14,6 +14,7 @@ typedef void (*PgNote)(const char *text, void *user);
 
 typedef struct {
     bool clean, create, force, no_owner;
+    bool look_only;         /* change nothing: a missing database is not made */
     const json_t *recorded; /* the database in the manifest, or NULL */
     PgNote note;            /* what went otherwise than one may expect; may be NULL */
     void *user;
@@ -31,8 +32,10 @@ PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOpt
 void pg_target_free(PgTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgTarget, pg_target_free)
 
-/* Whether it holds nothing of its own; what an extension brought does not count. */
-bool pg_target_is_empty(PgTarget *target, bool *ret_empty, GError **error);
+/* There is no database, and with look_only none was made: it is as empty as a new one. */
+bool pg_target_is_absent(const PgTarget *target);
+/* Relations, functions and large objects of its own; what an extension brought does not count. */
+bool pg_target_count(PgTarget *target, unsigned *ret_objects, GError **error);
 /* chosen: entries to be restored, NULL for all. BS_ERROR_NOT_EMPTY: they would meet what is there;
  * with clean: partitions that the dump lacks would be dropped with their parents. */
 bool pg_target_check_room(PgTarget *target, const GHashTable *chosen, GError **error);

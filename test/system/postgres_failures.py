@@ -190,7 +190,8 @@ def restores(server, case, good):
     server.sql('postgres', 'create database target;')
     done = repo.backstay('restore', good, '--to', server.url('target', user='app', tcp=True, password='wrong'), code=REFUSED)
     fact('password' in done.errors.lower(), 'restore with a wrong password says so', done.errors)
-    done = repo.backstay('restore', good, '--to', 'postgresql://app@127.0.0.1:1/target', code=UNREACHABLE)
+    for more in ([], ['--preview']):
+        repo.backstay('restore', good, '--to', 'postgresql://app@127.0.0.1:1/target', *more, code=UNREACHABLE)
     done = repo.backstay('restore', good, '--to', server.url('target', user='weak', tcp=True, password=SECRET))
     fact(done.code not in (0, 3), 'a restore by a role that may not create fails', done.all)
     fact(SECRET not in done.all, 'and does not show its password')

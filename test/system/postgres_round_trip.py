@@ -81,14 +81,32 @@ def refuses_what_is_there(server, repo, snapshot):
     done = repo.backstay('restore', snapshot['id'], '--to', server.url('busy'), code=NOT_EMPTY)
     fact('busy' in done.errors and '--clean' in done.errors, 'a database that holds tables is refused, and how to go on is said', done.errors)
     equal(server.tables('busy'), ['public.mine'], 'and left as it was')
-    repo.backstay('restore', snapshot['id'], '--to', server.url('busy'), '--preview', code=(0, NOT_EMPTY))
-    equal(server.tables('busy'), ['public.mine'], '--preview changes nothing')
     server.sql('postgres', 'create database again;')
+    previews(server, repo, snapshot)
     for more in ([], ['--clean']):
         repo.backstay('restore', snapshot['id'], '--to', server.url('again'), *more, code=0)
     same_database(server, 'shop', server, 'again', 'restored twice, the second time with --clean')
     done = repo.backstay('restore', snapshot['id'], '--to', server.url('not_there'), code=(1, 21))
     fact('not_there' in done.errors, 'a target database that does not exist is named', done.errors)
+
+
+def previews(server, repo, snapshot):
+    """A preview asks the target all that a restore asks it, and changes nothing."""
+    def preview(database, *more, code=0):
+        done = repo.backstay('restore', snapshot['id'], '--to', server.url(database), '--preview', '--json', *more, code=code)
+        return [(m['action'], m['target'], m['target_objects']) for m in done.messages('database')], done.errors
+    equal(preview('again')[0], [('would_restore', 'empty', 0)], '--preview finds an empty database')
+    equal(preview('absent', '--create')[0], [('would_restore', 'absent', 0)], '--preview tells that it would be made')
+    fact('--create' in preview('absent', code=(1, 21))[1], 'or that it is missing')
+    fact('busy already holds' in preview('busy', code=NOT_EMPTY)[1], '--preview is refused as the restore would be')
+    equal(preview('busy', '--clean')[0], [('would_restore', 'holds', 1)], '--preview tells that it is not empty')
+    fact('no table' in preview('again', '--table', 'nothing', code=1)[1].lower(), '--preview looks for the table')
+    equal((server.tables('busy'), server.tables('again')), (['public.mine'], []), '--preview changes nothing')
+    equal(server.sql('postgres', "select count(*) from pg_database where datname = 'absent'"), '0', 'and makes no database')
+    done = repo.backstay('restore', snapshot['id'], '--to', server.url('again'), '--preview', code=0)
+    fact('the target database is empty' in done.text, 'in words, too', done.all)
+    done = repo.backstay('restore', snapshot['id'], '--to', server.url('again'), '--if-exists', code=1)
+    fact('--if-exists needs --clean' in done.errors, '--if-exists without --clean is refused, as by pg_restore', done.errors)
 
 
 def one_partitioned_table(server, repo, snapshot):
