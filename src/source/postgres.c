@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/postgres.h"
-#include "base/child.h"
 #include "base/error.h"
 #include "base/plural.h"
-#include "codec/hash.h"
 #include "pg/conn.h"
 #include "pg/passfile.h"
 #include "pg/tools.h"
-#include "source/filemeta.h"
 #include "source/pgdump.h"
 #include "source/pgfacts.h"
-#include <fcntl.h>
+#include "source/pgpush.h"
 #include <string.h>
-#include <unistd.h>
-
-#define READ_LEN (1u << 20)
 
 typedef struct {
     Source base;
@@ -26,137 +20,11 @@ typedef struct {
 /* One backup. */
 typedef struct {
     PostgresSource *source;
-    Sink *sink;
-    const SourceRun *run;
-    OwnerNames *names;
-    uint8_t *buffer;
-    Timestamp started;
+    PgPush push;
     int server_version;
-    bool sink_failed; /* then there is nothing to go on for */
-    guint n_wanted, n_dumped;
+    guint n_dumped;
     json_t *manifest, *databases, *problems;
 } Backup;
-
-/* Who looks at a stream while it passes. */
-typedef struct {
-    bool (*feed)(void *user, const void *data, size_t len, GError **error);
-    bool (*finish)(void *user, GError **error);
-    uint64_t (*boundary)(const void *user); /* where to cut, 0: not known yet; may be NULL */
-    void *user;
-} Watcher;
-
-/* ---- entries ---- */
-
-static Node *make_node(const Backup *backup, const char *name, mode_t mode, uint64_t size)
-{
-    struct timespec time = { backup->started.sec, backup->started.nsec };
-    struct stat st = {
-        .st_mode = mode,
-        .st_uid = geteuid(),
-        .st_gid = getegid(),
-        .st_nlink = 1,
-        .st_size = (off_t)size,
-        .st_mtim = time,
-        .st_atim = time,
-        .st_ctim = time,
-    };
-
-    return node_from_stat(name, &st, backup->names, false);
-}
-
-static char *path_of(const Backup *backup, const char *name)
-{
-    return g_build_filename("/", backup->source->base.name, name, NULL);
-}
-
-static bool begin_entry(Backup *backup, const char *name, mode_t mode, void **ret_handle,
-                        GError **error)
-{
-    g_autofree char *path = path_of(backup, name);
-    g_autoptr(Node) node = make_node(backup, name ? name : backup->source->base.name, mode, 0);
-    Entry entry = { .path = path, .node = node };
-
-    progress_current(backup->run->progress, path);
-    backup->sink_failed = !sink_begin(backup->sink, &entry, ret_handle, error);
-    return !backup->sink_failed;
-}
-
-static bool end_file(Backup *backup, void *handle, const char *name, uint64_t size, GError **error)
-{
-    g_autoptr(Node) node = make_node(backup, name, S_IFREG | 0600, size);
-
-    backup->sink_failed = !sink_end(backup->sink, handle, node, error);
-    if (!backup->sink_failed)
-        progress_add(backup->run->progress, 1, 0);
-    return !backup->sink_failed;
-}
-
-/* ---- a child's output into one entry ---- */
-
-/* What was read goes on, cut at the boundary if that lies within. */
-static bool push_slice(Backup *backup, void *handle, const Watcher *watcher, uint64_t offset,
-                       size_t len, GError **error)
-{
-    uint64_t boundary = watcher->boundary ? watcher->boundary(watcher->user) : 0;
-    size_t first = boundary > offset && boundary < offset + len ? (size_t)(boundary - offset) : 0;
-
-    backup->sink_failed =
-        first > 0 && !sink_write(backup->sink, handle, offset, backup->buffer, first, error);
-    if (first > 0 && !backup->sink_failed)
-        sink_mark(backup->sink, handle);
-    if (!backup->sink_failed)
-        backup->sink_failed = !sink_write(backup->sink, handle, offset + first,
-                                          backup->buffer + first, len - first, error);
-    return !backup->sink_failed;
-}
-
-static bool push_all(Backup *backup, int fd, void *handle, const Watcher *watcher, Hash *hash,
-                     uint64_t *ret_size, GError **error)
-{
-    uint64_t size = 0;
-    ssize_t n;
-
-    while ((n = cancel_read(backup->run->cancel, fd, backup->buffer, READ_LEN, error)) > 0) {
-        size_t len = (size_t)n;
-
-        if (!watcher->feed(watcher->user, backup->buffer, len, error))
-            return false;
-        hash_update(hash, backup->buffer, len);
-        if (!push_slice(backup, handle, watcher, size, len, error))
-            return false;
-        size += len;
-        progress_add(backup->run->progress, 0, len);
-    }
-    *ret_size = size;
-    return n == 0;
-}
-
-/* The entry ends only when the child ended well and the watcher says that the stream is whole. */
-static bool push_child(Backup *backup, const char *const *argv, const PgAccess *access,
-                       const char *name, const Watcher *watcher, json_t *facts, GError **error)
-{
-    g_autoptr(Child) child = child_spawn(argv, pg_access_environ(access), CHILD_STDOUT_PIPE, error);
-    g_autoptr(Hash) hash = hash_new();
-    void *handle = NULL;
-    uint64_t size = 0;
-    Id sha256;
-
-    if (!child)
-        return false;
-    // a larger pipe only saves switches; where it is not allowed the usual one does
-    (void)fcntl(child_stdout(child), F_SETPIPE_SZ, READ_LEN);
-    if (!begin_entry(backup, name, S_IFREG | 0600, &handle, error))
-        return false;
-    if (!push_all(backup, child_stdout(child), handle, watcher, hash, &size, error) ||
-        !child_wait(child, backup->run->cancel, NULL, error) ||
-        !watcher->finish(watcher->user, error)) {
-        sink_abandon(backup->sink, handle);
-        return false;
-    }
-    hash_final(hash, &sha256);
-    pg_facts_add_file(facts, name, size, &sha256);
-    return end_file(backup, handle, name, size, error);
-}
 
 /* ---- one database ---- */
 
@@ -216,13 +84,14 @@ static bool dump_with(Backup *backup, const PgUrl *url, const char *file, json_t
     g_autoptr(PgTool) tool = pg_tool_find("pg_dump", backup->server_version, error);
     g_autoptr(PgAccess) access = tool ? pg_access_new(url, error) : NULL;
     g_autoptr(PgDump) dump = pgdump_new();
-    Watcher watcher = { feed_dump, finish_dump, dump_boundary, dump };
+    PgWatcher watcher = { feed_dump, finish_dump, dump_boundary, dump };
     g_autoptr(GPtrArray) argv = NULL;
 
     if (!access)
         return false;
     argv = dump_command(backup->source, tool, access);
-    if (!push_child(backup, (const char *const *)argv->pdata, access, file, &watcher, facts, error))
+    if (!pg_push_child(&backup->push, (const char *const *)argv->pdata, access, file, &watcher,
+                       facts, error))
         return false;
     pg_facts_add_dump(facts, dump);
     return true;
@@ -239,7 +108,7 @@ static bool dump_database(Backup *backup, const char *database, GError **error)
 {
     g_autoptr(PgUrl) url = pg_url_with_database(backup->source->url, database);
     g_autofree char *file = dump_file_name(database);
-    json_t *facts = ask_database(url, backup->run->cancel, error);
+    json_t *facts = ask_database(url, backup->push.run->cancel, error);
 
     if (!facts || !dump_with(backup, url, file, facts, error)) {
         json_decref(facts);
@@ -284,8 +153,8 @@ static void note_problem(Backup *backup, const char *item, const GError *problem
     (void)json_object_set_new(note, "item", pg_facts_text(item, NULL));
     (void)json_object_set_new(note, "error", pg_facts_text(problem->message, NULL));
     (void)json_array_append_new(backup->problems, note);
-    if (backup->run->problem)
-        backup->run->problem(item, problem, backup->run->user);
+    if (backup->push.run->problem)
+        backup->push.run->problem(item, problem, backup->push.run->user);
 }
 
 static bool push_globals(Backup *backup, bool passwords, json_t *facts, GError **error)
@@ -293,7 +162,7 @@ static bool push_globals(Backup *backup, bool passwords, json_t *facts, GError *
     g_autoptr(PgTool) tool = pg_tool_find("pg_dumpall", backup->server_version, error);
     g_autoptr(PgAccess) access = tool ? pg_access_new(backup->source->url, error) : NULL;
     g_autoptr(GString) tail = g_string_new(NULL);
-    Watcher watcher = { feed_globals, finish_globals, NULL, tail };
+    PgWatcher watcher = { feed_globals, finish_globals, NULL, tail };
     g_autofree char *dbname = NULL;
 
     if (!access)
@@ -306,20 +175,20 @@ static bool push_globals(Backup *backup, bool passwords, json_t *facts, GError *
                            passwords ? NULL : "--no-role-passwords",
                            NULL };
 
-    return push_child(backup, argv, access, "globals.sql", &watcher, facts, error);
+    return pg_push_child(&backup->push, argv, access, "globals.sql", &watcher, facts, error);
 }
 
 /* Passwords of roles lie in a table that only superusers may read; the rest is worth having too. */
 static bool dump_globals(Backup *backup, bool passwords, GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    g_autofree char *path = path_of(backup, "globals.sql");
+    g_autofree char *path = pg_push_path(&backup->push, "globals.sql");
     json_t *facts = json_object();
 
     (void)json_object_set_new(facts, "role_passwords", json_boolean(passwords));
     if (!push_globals(backup, passwords, facts, &failure)) {
         json_decref(facts);
-        if (backup->sink_failed || g_error_matches(failure, BS_ERROR, BS_ERROR_CANCELLED)) {
+        if (backup->push.sink_failed || g_error_matches(failure, BS_ERROR, BS_ERROR_CANCELLED)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return false;
         }
@@ -375,11 +244,11 @@ static bool dump_databases(Backup *backup, char **databases, GError **error)
     for (char **database = databases; *database; database++) {
         g_autoptr(GError) failure = NULL;
         g_autofree char *file = dump_file_name(*database);
-        g_autofree char *path = path_of(backup, file);
+        g_autofree char *path = pg_push_path(&backup->push, file);
 
         if (dump_database(backup, *database, &failure))
             continue;
-        if (!several || backup->sink_failed ||
+        if (!several || backup->push.sink_failed ||
             g_error_matches(failure, BS_ERROR, BS_ERROR_CANCELLED)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return false;
@@ -405,14 +274,14 @@ static bool push_manifest(Backup *backup, GError **error)
     text = json_dumps(backup->manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
     g_assert(text);
     len = strlen(text);
-    if (!begin_entry(backup, name, S_IFREG | 0600, &handle, error))
+    if (!pg_push_begin(&backup->push, name, S_IFREG | 0600, &handle, error))
         return false;
-    backup->sink_failed = !sink_write(backup->sink, handle, 0, text, len, error);
-    if (backup->sink_failed) {
-        sink_abandon(backup->sink, handle);
+    backup->push.sink_failed = !sink_write(backup->push.sink, handle, 0, text, len, error);
+    if (backup->push.sink_failed) {
+        sink_abandon(backup->push.sink, handle);
         return false;
     }
-    return end_file(backup, handle, name, len, error);
+    return pg_push_end_file(&backup->push, handle, name, len, error);
 }
 
 static json_t *describe_source(const PostgresSource *source)
@@ -430,7 +299,7 @@ static json_t *describe_source(const PostgresSource *source)
 static bool ask_server(Backup *backup, GStrv *ret_databases, bool *ret_passwords, GError **error)
 {
     const PostgresSource *source = backup->source;
-    const Cancel *cancel = backup->run->cancel;
+    const Cancel *cancel = backup->push.run->cancel;
     g_autoptr(PgUrl) url =
         source->databases ? pg_url_with_database(source->url, source->databases[0]) : NULL;
     g_autoptr(PgConn) conn = pg_connect_server(url ? url : source->url, cancel, error);
@@ -462,42 +331,37 @@ static bool backup_all(Backup *backup, GError **error)
     void *top;
 
     if (!ask_server(backup, &databases, &passwords, error) ||
-        !begin_entry(backup, NULL, S_IFDIR | 0700, &top, error))
+        !pg_push_begin(&backup->push, NULL, S_IFDIR | 0700, &top, error))
         return false;
     if (!dump_databases(backup, databases, error) ||
         (!backup->source->databases && !dump_globals(backup, passwords, error)) ||
         !push_manifest(backup, error)) {
-        sink_abandon(backup->sink, top);
+        sink_abandon(backup->push.sink, top);
         return false;
     }
-    return sink_end(backup->sink, top, NULL, error);
+    return sink_end(backup->push.sink, top, NULL, error);
 }
 
 static bool postgres_backup(Source *source, Sink *sink, const SourceRun *run, GError **error)
 {
-    g_autoptr(OwnerNames) names = owner_names_new();
-    g_autofree uint8_t *buffer = g_malloc(READ_LEN);
     Backup backup = {
         .source = (PostgresSource *)source,
-        .sink = sink,
-        .run = run,
-        .names = names,
-        .buffer = buffer,
-        .started = clock_now(),
         .manifest = json_object(),
         .databases = json_array(),
         .problems = json_array(),
     };
     bool ok;
 
+    pg_push_init(&backup.push, source->name, sink, run);
     (void)json_object_set_new(backup.manifest, "manifest_version", json_integer(1));
     (void)json_object_set_new(backup.manifest, "backstay_version", json_string(BS_VERSION));
     (void)json_object_set_new(backup.manifest, "source", describe_source(backup.source));
-    (void)json_object_set_new(backup.manifest, "started", pg_facts_time(backup.started));
+    (void)json_object_set_new(backup.manifest, "started", pg_facts_time(backup.push.time));
     (void)json_object_set_new(backup.manifest, "databases", backup.databases);
     (void)json_object_set_new(backup.manifest, "problems", backup.problems);
     ok = backup_all(&backup, error);
     json_decref(backup.manifest);
+    pg_push_done(&backup.push);
     if (!ok)
         g_prefix_error(error, "%s: ", source->name);
     return ok;
