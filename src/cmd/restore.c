@@ -216,18 +216,20 @@ typedef struct {
 
 static void tell_database_json(const RestoredDb *database, bool preview)
 {
-    json_t *object =
-        json_pack("{s:s, s:s, s:o, s:I, s:I, s:I}", "message_type", "database", "action",
-                  preview ? "would_restore" : "restored", "name", json_bytes(database->name),
-                  "size", (json_int_t)database->size, "tables", (json_int_t)database->tables,
-                  "rows", (json_int_t)database->rows);
+    json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "message_type", "database", "action",
+                               preview ? "would_restore" : "restored", "name",
+                               json_bytes(database->name), "size", (json_int_t)database->size);
 
+    if (database->counted) {
+        (void)json_object_set_new(object, "tables", json_integer((json_int_t)database->tables));
+        (void)json_object_set_new(object, "rows", json_integer((json_int_t)database->rows));
+    }
     if (preview) {
-        json_object_set_new(object, "target",
-                            json_string(database->target_absent    ? "absent"
-                                        : database->target_objects ? "holds"
-                                                                   : "empty"));
-        json_object_set_new(object, "target_objects", json_integer(database->target_objects));
+        (void)json_object_set_new(object, "target",
+                                  json_string(database->target_absent    ? "absent"
+                                              : database->target_objects ? "holds"
+                                                                         : "empty"));
+        (void)json_object_set_new(object, "target_objects", json_integer(database->target_objects));
     }
     output_json(object);
 }
@@ -237,7 +239,7 @@ static char *describe_target(const RestoredDb *database, bool preview)
     unsigned n = database->target_objects;
 
     if (!preview)
-        return g_strdup("row counts compared");
+        return g_strdup(database->counted ? "row counts compared" : "nothing to compare with");
     if (database->target_absent)
         return g_strdup("the target database would be made");
     if (n == 0)
@@ -256,6 +258,9 @@ static void tell_database(const RestoredDb *database, void *user)
         tell_database_json(database, telling->preview);
     else if (!telling->settings->quiet && database->partial)
         printf("%s a part of database %s; %s\n", action, database->name, target);
+    else if (!telling->settings->quiet && !database->counted)
+        printf("%s database %s: rows not counted when it was saved, dump of %s; %s\n", action,
+               database->name, size, target);
     else if (!telling->settings->quiet)
         printf("%s database %s: %u %s, %" G_GUINT64_FORMAT " %s recorded, dump of %s; %s\n", action,
                database->name, database->tables, plural(database->tables, "table", "tables"),

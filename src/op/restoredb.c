@@ -171,6 +171,7 @@ static bool one_target(const Run *run, const GPtrArray *chosen, GError **error)
 static RestoredDb describe(const RestoreDbRequest *request, const json_t *database)
 {
     RestoredDb result = { .name = text_of(database, "name"),
+                          .counted = json_object_get(database, "tables") != NULL,
                           .partial = request->tables || request->schemas,
                           .size = (uint64_t)json_integer_value(json_object_get(database, "size")) };
     size_t i;

@@ -19,6 +19,7 @@ typedef struct {
     const char *name;    /* of the database in the snapshot */
     uint64_t size, rows; /* of the whole dump */
     unsigned tables;
+    bool counted; /* tables and rows are known: the backup could read the dump */
     bool partial; /* only chosen tables or schemas of it */
     /* With preview: */
     bool target_absent; /* the database would be made */

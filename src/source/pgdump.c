@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MINOR_OLDEST 12 /* pg_dump 9.0 */
-#define MINOR_NEWEST 16 /* pg_dump 17 and 18 */
+#define MINOR_NEWEST 16 /* pg_dump 17, 18 and 19 */
 
 /* What an archive may ask of us. */
 #define KEPT_MAX   (256u << 20) /* strings and entries, in sum */
@@ -349,10 +349,17 @@ static bool entry_end(PgDump *dump, uint8_t offset_flag, GError **error)
 
 static bool on_version(PgDump *dump, const uint8_t *field, GError **error)
 {
-    if (field[0] != 1 || field[1] < MINOR_OLDEST || field[1] > MINOR_NEWEST) {
+    if (field[0] > 1 || (field[0] == 1 && field[1] > MINOR_NEWEST)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_VERSION,
+                    "dump: archive version %u.%u is newer than 1.%d (pg_dump 17 to 19), the newest "
+                    "that this Backstay reads",
+                    field[0], field[1], MINOR_NEWEST);
+        return false;
+    }
+    if (field[0] != 1 || field[1] < MINOR_OLDEST) {
         g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                    "dump: archive version %u.%u is not one of 1.%d to 1.%d (pg_dump 9.0 to 18)",
-                    field[0], field[1], MINOR_OLDEST, MINOR_NEWEST);
+                    "dump: archive version %u.%u is older than 1.%d (pg_dump 9.0)", field[0],
+                    field[1], MINOR_OLDEST);
         return false;
     }
     dump->header.minor = field[1];

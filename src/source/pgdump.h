@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads an archive of pg_dump in custom format (archive versions 1.12 to 1.16: pg_dump 9.0 to 18)
+ * Reads an archive of pg_dump in custom format (archive versions 1.12 to 1.16: pg_dump 9.0 to 19)
  * as it streams past, in slices of any size, and tells what it holds: entries of the table of
  * contents, and for each table the exact rows and the SHA-256 of the COPY text (without its end
  * marker), so that the sum equals COPY ... TO STDOUT | sha256sum.
@@ -54,8 +54,8 @@ PgDump *pgdump_new(void);
 void pgdump_free(PgDump *dump);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgDump, pgdump_free)
 
-/* BS_ERROR_CORRUPT: not such an archive. BS_ERROR_UNSUPPORTED: a version or format of another kind.
- */
+/* BS_ERROR_CORRUPT: not such an archive. BS_ERROR_VERSION: a newer version of it than we know.
+ * BS_ERROR_UNSUPPORTED: a much older one, or another format. */
 bool pgdump_feed(PgDump *dump, const void *data, size_t len, GError **error);
 /* No more comes. BS_ERROR_CORRUPT: it ended early; says what is missing. */
 bool pgdump_finish(PgDump *dump, GError **error);

@@ -213,6 +213,22 @@ static bool pass_on(RestoreSink *sink, const void *data, size_t len, GError **er
     return true;
 }
 
+static bool read_on(RestoreSink *sink, const void *data, size_t len, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (pgdump_feed(sink->dump, data, len, &failure))
+        return true;
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_VERSION))
+        g_set_error(error, BS_ERROR, BS_ERROR_VERSION,
+                    "%s; update Backstay, or hand the file to pg_restore of that release "
+                    "(backstay dump SNAPSHOT FILE | pg_restore ...)",
+                    failure->message);
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 static bool take(RestoreSink *sink, const void *data, size_t len, GError **error)
 {
     bool started = pgdump_toc_complete(sink->dump);
@@ -220,7 +236,7 @@ static bool take(RestoreSink *sink, const void *data, size_t len, GError **error
 
     if (len == 0)
         return true;
-    if (!cancel_check(sink->cancel, error) || !pgdump_feed(sink->dump, data, len, error))
+    if (!cancel_check(sink->cancel, error) || !read_on(sink, data, len, error))
         return false;
     hash_update(sink->hash, data, len);
     sink->position += len;

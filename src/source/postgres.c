@@ -26,21 +26,50 @@ typedef struct {
     json_t *manifest, *databases, *problems;
 } Backup;
 
+static void note_problem(Backup *backup, const char *item, const GError *problem)
+{
+    json_t *note = json_object();
+
+    (void)json_object_set_new(note, "item", pg_facts_text(item, NULL));
+    (void)json_object_set_new(note, "error", pg_facts_text(problem->message, NULL));
+    (void)json_array_append_new(backup->problems, note);
+    if (backup->push.run->problem)
+        backup->push.run->problem(item, problem, backup->push.run->user);
+}
+
 /* ---- one database ---- */
 
+/* A dump on its way. unread: why it cannot be read; NULL: it can. */
+typedef struct {
+    PgDump *dump;
+    GError *unread;
+} Passing;
+
+/* An archive newer than we are is still a backup, and pg_dump says whether it is whole. */
 static bool feed_dump(void *user, const void *data, size_t len, GError **error)
 {
-    return pgdump_feed(user, data, len, error);
+    Passing *passing = user;
+    g_autoptr(GError) failure = NULL;
+
+    if (passing->unread || pgdump_feed(passing->dump, data, len, &failure))
+        return true;
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_VERSION))
+        passing->unread = g_steal_pointer(&failure);
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return passing->unread != NULL;
 }
 
 static uint64_t dump_boundary(const void *user)
 {
-    return pgdump_toc_len(user);
+    return pgdump_toc_len(((const Passing *)user)->dump);
 }
 
 static bool finish_dump(void *user, GError **error)
 {
-    return pgdump_finish(user, error);
+    const Passing *passing = user;
+
+    return passing->unread || pgdump_finish(passing->dump, error);
 }
 
 static void add_options(GPtrArray *argv, const char *option, char **values)
@@ -78,23 +107,44 @@ static json_t *ask_database(const PgUrl *url, const Cancel *cancel, GError **err
     return conn ? pg_facts_database(conn, error) : NULL;
 }
 
+/* The facts that lie in the dump itself. */
+static void add_dumped(Backup *backup, const char *file, const Passing *passing, const PgTool *tool,
+                       json_t *facts)
+{
+    g_autofree char *path = pg_push_path(&backup->push, file);
+    g_autoptr(GError) problem = NULL;
+
+    if (!passing->unread) {
+        pg_facts_add_dump(facts, passing->dump);
+        return;
+    }
+    (void)json_object_set_new(facts, "pg_dump_version", pg_facts_text(tool->version_text, NULL));
+    g_set_error(&problem, BS_ERROR, BS_ERROR_VERSION,
+                "saved as pg_dump gave it, but its rows are not counted: %s; update Backstay",
+                passing->unread->message);
+    note_problem(backup, path, problem);
+}
+
 static bool dump_with(Backup *backup, const PgUrl *url, const char *file, json_t *facts,
                       GError **error)
 {
     g_autoptr(PgTool) tool = pg_tool_find("pg_dump", backup->server_version, error);
     g_autoptr(PgAccess) access = tool ? pg_access_new(url, error) : NULL;
     g_autoptr(PgDump) dump = pgdump_new();
-    PgWatcher watcher = { feed_dump, finish_dump, dump_boundary, dump };
+    Passing passing = { dump, NULL };
+    PgWatcher watcher = { feed_dump, finish_dump, dump_boundary, &passing };
     g_autoptr(GPtrArray) argv = NULL;
+    bool ok;
 
     if (!access)
         return false;
     argv = dump_command(backup->source, tool, access);
-    if (!pg_push_child(&backup->push, (const char *const *)argv->pdata, access, file, &watcher,
-                       facts, error))
-        return false;
-    pg_facts_add_dump(facts, dump);
-    return true;
+    ok = pg_push_child(&backup->push, (const char *const *)argv->pdata, access, file, &watcher,
+                       facts, error);
+    if (ok)
+        add_dumped(backup, file, &passing, tool, facts);
+    g_clear_error(&passing.unread);
+    return ok;
 }
 
 static char *dump_file_name(const char *database)
@@ -144,17 +194,6 @@ static bool finish_globals(void *user, GError **error)
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "pg_dumpall: its output ends early");
     return false;
-}
-
-static void note_problem(Backup *backup, const char *item, const GError *problem)
-{
-    json_t *note = json_object();
-
-    (void)json_object_set_new(note, "item", pg_facts_text(item, NULL));
-    (void)json_object_set_new(note, "error", pg_facts_text(problem->message, NULL));
-    (void)json_array_append_new(backup->problems, note);
-    if (backup->push.run->problem)
-        backup->push.run->problem(item, problem, backup->push.run->user);
 }
 
 static bool push_globals(Backup *backup, bool passwords, json_t *facts, GError **error)

@@ -2,7 +2,8 @@
 /*
  * Source: databases of a PostgreSQL server, dumped by pg_dump of the fitting version in custom
  * format without compression (the repository compresses, and equal data meet again). The dump is
- * read as it passes: it counts only when pg_dump ended with 0 and the archive is whole.
+ * read as it passes: it counts only when pg_dump ended with 0 and the archive is whole. An archive
+ * of a version not known yet is taken on pg_dump's word, without counts, and goes to problem.
  * Entries: /<name>/<database>.dump, /<name>/globals.sql when all databases are taken, and at last
  * /<name>/manifest.json (doc/manifest.schema.json).
  */

@@ -250,8 +250,10 @@ static void garbage_is_refused(void)
         { "", 0, BS_ERROR_CORRUPT },
         { "-- PostgreSQL database dump", 27, BS_ERROR_CORRUPT },
         { "PGDMP\1\20\0\4\10\3", 11, BS_ERROR_UNSUPPORTED }, /* tar */
-        { "PGDMP\1\21\0\4\10\1", 11, BS_ERROR_UNSUPPORTED }, /* 1.17 */
-        { "PGDMP\1\16\0\77\10\1", 11, BS_ERROR_CORRUPT },    /* integers of 63 bytes */
+        { "PGDMP\1\13\0\4\10\1", 11, BS_ERROR_UNSUPPORTED }, /* 1.11 */
+        { "PGDMP\1\21\0\4\10\1", 11, BS_ERROR_VERSION },     /* 1.17 */
+        { "PGDMP\2\0\0\4\10\1", 11, BS_ERROR_VERSION },
+        { "PGDMP\1\16\0\77\10\1", 11, BS_ERROR_CORRUPT }, /* integers of 63 bytes */
     };
     g_autoptr(GBytes) small = dump_of("small", "-Z0");
     gsize n;

@@ -427,6 +427,24 @@ static void what_the_server_lacks_is_said_before(void)
     }
 }
 
+static void an_archive_of_the_future_is_refused_before(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "later");
+    gsize len;
+    const uint8_t *bytes = g_bytes_get_data(shop, &len);
+    g_autofree uint8_t *copy = g_memdup2(bytes, len);
+    g_autoptr(GBytes) later = g_bytes_new_static(copy, len);
+    PgRestoreRequest request = { .url = url, .clean = true, .create = true };
+
+    copy[6] = 255; // archive version 1.255
+    g_assert_false(restore(&request, later, 4096, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_VERSION);
+    g_assert_nonnull(strstr(error->message, "1.255"));
+    g_assert_nonnull(strstr(error->message, "update Backstay"));
+    g_assert_false(exists("later"));
+}
+
 static void rows_are_counted_afterwards(void)
 {
     g_autoptr(GError) error = NULL;
@@ -505,6 +523,8 @@ int main(int argc, char **argv)
                     a_partitioned_table_comes_with_its_partitions);
     g_test_add_func("/pgrestore/what the server lacks is said before",
                     what_the_server_lacks_is_said_before);
+    g_test_add_func("/pgrestore/an archive of the future is refused before",
+                    an_archive_of_the_future_is_refused_before);
     g_test_add_func("/pgrestore/rows are counted afterwards", rows_are_counted_afterwards);
     g_test_add_func("/pgrestore/globals come back and errors are told",
                     globals_come_back_and_errors_are_told);

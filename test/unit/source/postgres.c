@@ -234,6 +234,43 @@ static void remove_fake(const char *directory)
     }
 }
 
+/* Archive version 1.255. */
+#define OF_THE_FUTURE                                                                              \
+    "$real \"$@\" | { dd bs=1 count=6 status=none; dd bs=1 count=1 status=none of=/dev/null;"      \
+    " printf '\\377'; cat; }"
+
+static void a_dump_of_an_unknown_version_is_saved_but_not_counted(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "app");
+    g_autofree char *directory = fake_pg_dump(OF_THE_FUTURE);
+    g_autofree char *problems = NULL;
+    MemorySink *sink = memory_sink_new();
+    const MemoryEntry *dump;
+    json_t *manifest, *database;
+    Id sha256;
+
+    take(url, "db1", NULL, sink, &problems, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(problems, "/db1/app.dump: saved as pg_dump gave it"));
+    g_assert_nonnull(strstr(problems, "1.255"));
+    dump = memory_sink_find(sink, "/db1/app.dump");
+    g_assert_nonnull(dump);
+    g_assert_cmpuint(dump->bytes->len, >, 10000);
+    g_assert_cmpint(dump->bytes->data[6], ==, 255);
+    hash_bytes(dump->bytes->data, dump->bytes->len, &sha256);
+    manifest = manifest_of(sink, "db1");
+    database = named(json_object_get(manifest, "databases"), "app");
+    g_assert_cmpstr(text_at(database, "sha256"), ==, id_hex(&sha256).text);
+    g_assert_nonnull(text_at(database, "pg_dump_version"));
+    g_assert_null(json_object_get(database, "tables"));
+    g_assert_null(json_object_get(database, "large_objects"));
+    g_assert_cmpuint(json_array_size(json_object_get(manifest, "problems")), ==, 1);
+    json_decref(manifest);
+    sink_free(&sink->base);
+    remove_fake(directory);
+}
+
 static void a_dump_that_ends_early_is_never_an_entry(void)
 {
     static const struct {
@@ -245,6 +282,8 @@ static void a_dump_that_ends_early_is_never_an_entry(void)
         { "fails at its end", "$real \"$@\"; echo >&2 'no space'; exit 1", BS_ERROR_FAILED },
         { "cut, and says it is well", "$real \"$@\" | head -c 5000; exit 0", BS_ERROR_CORRUPT },
         { "empty, and says it is well", "exit 0", BS_ERROR_CORRUPT },
+        { "of an unknown version, and fails at its end", OF_THE_FUTURE "; exit 1",
+          BS_ERROR_FAILED },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -388,6 +427,8 @@ int main(int argc, char **argv)
                     a_single_database_that_cannot_be_dumped_fails);
     g_test_add_func("/postgres/a dump that ends early is never an entry",
                     a_dump_that_ends_early_is_never_an_entry);
+    g_test_add_func("/postgres/a dump of an unknown version is saved but not counted",
+                    a_dump_of_an_unknown_version_is_saved_but_not_counted);
     g_test_add_func("/postgres/a sink that fails ends everything",
                     a_sink_that_fails_ends_everything);
     g_test_add_func("/postgres/choice of tables keeps large objects",
