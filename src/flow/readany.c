@@ -117,12 +117,6 @@ static void deliver(AnyOrder *any, const Request *request, const Plain *plain,
     file_release(any, file);
 }
 
-/* Needs more than the buffers have. */
-static bool is_large(const BlobPlace *place)
-{
-    return blob_plain_len(place->length, place->plain_len) > BLOB_ROOM;
-}
-
 static bool same_place(const Request *a, const Request *b)
 {
     return a->place.offset == b->place.offset && id_equal(&a->id, &b->id) &&
@@ -188,7 +182,7 @@ static void work_on(AnyOrder *any, BlobOpener *opener, const Range *range, uint8
     const BlobPlace *first = &requests[0].place, *last = &requests[range->n - 1].place;
     size_t len = (size_t)((uint64_t)last->offset + last->length - first->offset);
     g_autofree uint8_t *large = NULL;
-    bool alone = len > reading->range_max || is_large(first);
+    bool alone = len > reading->range_max || reading_is_large(first);
     bool ok;
 
     if (alone)
@@ -256,26 +250,14 @@ static gint compare_places(gconstpointer a, gconstpointer b)
     return left->place.offset < right->place.offset ? -1 : left->place.offset > right->place.offset;
 }
 
-/* Whether the next request can be read together with the range that begins with the first. */
-static bool joins(const Reading *reading, const Request *first, const Request *last,
-                  const Request *next)
-{
-    uint64_t end = (uint64_t)last->place.offset + last->place.length;
-    uint64_t next_end = (uint64_t)next->place.offset + next->place.length;
-
-    return next->turn == first->turn && next->place.offset <= end + reading->gap_max &&
-           next_end >= end && next_end - first->place.offset <= reading->range_max &&
-           !is_large(&next->place) && !is_large(&first->place);
-}
-
 static void cut_ranges(const Reading *reading, Window *window)
 {
     const Request *requests = (const Request *)(gpointer)window->requests->data;
     Range range = { .window = window };
 
     for (guint i = 0; i < window->requests->len; i++) {
-        if (range.n > 0 &&
-            !joins(reading, &requests[range.first], &requests[i - 1], &requests[i])) {
+        if (range.n > 0 && !reading_joins(reading, &requests[range.first].place,
+                                          &requests[i - 1].place, &requests[i].place)) {
             g_array_append_val(window->ranges, range);
             range.first = i;
             range.n = 0;

@@ -15,6 +15,9 @@
 #define FAR_WORKERS_MAX 8u
 #define FAR_RANGE_MAX   (17u * 1024 * 1024)
 #define FAR_GAP_MAX     (1024u * 1024)
+/* In order a range is kept until all of it has come to its turn: half a pack, which may be twice as
+ * much when it is opened. 192 MiB in all. */
+#define FAR_PLAIN_MAX (16u * 1024 * 1024)
 
 /* A directory that the walk is in. */
 typedef struct {
@@ -93,6 +96,22 @@ bool reading_find(Reading *reading, const Id *id, BlobPlace *ret_place, GError *
         return false;
     }
     return true;
+}
+
+bool reading_is_large(const BlobPlace *place)
+{
+    return blob_plain_len(place->length, place->plain_len) > BLOB_ROOM;
+}
+
+bool reading_joins(const Reading *reading, const BlobPlace *first, const BlobPlace *last,
+                   const BlobPlace *next)
+{
+    uint64_t end = (uint64_t)last->offset + last->length;
+    uint64_t next_end = (uint64_t)next->offset + next->length;
+
+    return next->offset <= end + reading->gap_max && next_end >= end &&
+           next_end - first->offset <= reading->range_max && id_equal(&next->pack, &first->pack) &&
+           !reading_is_large(next) && !reading_is_large(first);
 }
 
 bool reading_open(Reading *reading, BlobOpener *opener, const Id *id, const BlobPlace *place,
@@ -291,22 +310,23 @@ static void init(Reader *reader, Repo *repo, Sink *sink, const ReaderOptions *op
 {
     static const unsigned both = SINK_MANY_OPEN | SINK_ANY_ORDER;
     Reading *reading = &reader->reading;
-    bool far = repo_store(repo)->far;
+    bool far = repo_store(repo)->far, any = (sink->ops->caps & both) == both;
     unsigned workers = choose_workers(options, repo_store(repo));
 
     reading->repo = repo;
     reading->sink = sink;
     reading->options = options;
     reading->cancel = cancel;
-    reading->range_max = far ? FAR_RANGE_MAX : BLOB_ROOM;
+    reading->range_max = far && any ? FAR_RANGE_MAX : BLOB_ROOM;
     reading->gap_max = far ? FAR_GAP_MAX : GAP_MAX;
+    reading->joins = far;
     reading->sealed = buffers_new(workers, reading->range_max);
-    reading->plain = buffers_new(workers, BLOB_ROOM);
+    reading->plain = buffers_new(workers, far && !any ? FAR_PLAIN_MAX : BLOB_ROOM);
     pthread_mutex_init(&reading->large, NULL);
     pthread_mutex_init(&reading->mutex, NULL);
     atomic_init(&reading->failed, false);
     reader->open = g_array_new(FALSE, FALSE, sizeof(Open));
-    if ((sink->ops->caps & both) == both)
+    if (any)
         reader->any = any_order_new(reading, workers);
     else
         reader->order = in_order_new(reading, workers);

@@ -25,6 +25,7 @@ typedef struct {
     /* Joining blobs of one pack saves a request for each; what lies between is read in vain. Bytes
      * of a range, the size of the sealed buffers, and of a gap. */
     size_t range_max, gap_max;
+    bool joins;            /* in order: worth it, that is, the store is far */
     pthread_mutex_t large; /* at most one blob beyond the buffers at a time */
 
     pthread_mutex_t mutex; /* problem() and failure */
@@ -51,6 +52,13 @@ bool reading_open(Reading *reading, BlobOpener *opener, const Id *id, const Blob
                   uint8_t *sealed, uint8_t *out, Plain *ret_plain, GError **error);
 /* False with BS_ERROR_NOT_FOUND: not all of a file's content is in the index. */
 bool reading_find(Reading *reading, const Id *id, BlobPlace *ret_place, GError **error);
+
+/* Needs more than the buffers have. */
+bool reading_is_large(const BlobPlace *place);
+/* Whether next, which does not lie before last, can be read together with the range from first to
+ * last. */
+bool reading_joins(const Reading *reading, const BlobPlace *first, const BlobPlace *last,
+                   const BlobPlace *next);
 
 /* ---- content in any order, for SINK_MANY_OPEN | SINK_ANY_ORDER ---- */
 

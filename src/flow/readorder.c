@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Content in order: entries wait in a line until it is their turn, and workers open the blobs of
- * those at its head into a ring of slots. The calling thread alone speaks to the sink.
+ * those at its head ahead of it (flow/blobahead.h). The calling thread alone speaks to the sink.
  */
 #include "base/error.h"
-#include "base/queue.h"
-#include "flow/reading.h"
+#include "flow/blobahead.h"
 
 /* Entries that the walk may be ahead of the sink. */
 #define AHEAD_MAX 1024u
@@ -23,115 +22,36 @@ typedef struct {
     guint taken;   /* and came back */
 } Item;
 
-typedef struct {
-    Id id;
-    BlobPlace place;
-    uint8_t *buffer;
-    Plain plain;
-    GError *problem;
-    bool done;
-} Slot;
-
 struct InOrder {
     Reading *reading;
     GQueue line;     /* of Item */
     GList *ahead;    /* the first whose content is not wholly fetched; NULL: all are */
     GPtrArray *dirs; /* handles of the sink's open directories */
     unsigned refused;
-
-    Queue *jobs; /* of Slot */
-    pthread_t workers[16];
-    unsigned n_workers;
-    pthread_mutex_t mutex;
-    pthread_cond_t slot_done;
-    Slot *slots; /* a ring of n_workers: the oldest first, n_used of them */
-    unsigned oldest, n_used;
+    BlobAhead *blobs;
 };
 
-/* ---- workers ---- */
-
-static bool read_slot(Reading *reading, BlobOpener *opener, Slot *slot, uint8_t *sealed)
-{
-    const BlobPlace *place = &slot->place;
-    g_autofree uint8_t *large = place->length > BLOB_ROOM ? g_try_malloc(place->length) : NULL;
-    bool ok;
-
-    if (place->length > BLOB_ROOM)
-        sealed = large;
-    ok = sealed && store_get(repo_store(reading->repo), file_key(FILE_PACK, &place->pack).text,
-                             place->offset, sealed, place->length, NULL);
-    return reading_open(reading, opener, &slot->id, place, ok ? sealed : NULL, slot->buffer,
-                        &slot->plain, &slot->problem);
-}
-
-static void *worker(void *user)
-{
-    InOrder *order = user;
-    g_autoptr(BlobOpener) opener = blob_opener_new(order->reading->repo);
-    uint8_t *sealed = buffers_take(order->reading->sealed);
-    Slot *slot;
-
-    while ((slot = queue_pop(order->jobs))) {
-        if (!atomic_load(&order->reading->failed))
-            (void)read_slot(order->reading, opener, slot, sealed);
-        pthread_mutex_lock(&order->mutex);
-        slot->done = true;
-        pthread_cond_signal(&order->slot_done);
-        pthread_mutex_unlock(&order->mutex);
-    }
-    buffers_give(order->reading->sealed, sealed);
-    return NULL;
-}
-
-/* ---- the ring ---- */
+/* ---- content ---- */
 
 static bool has_content(const Item *item)
 {
     return item->kind == ITEM_ENTRY && !item->dropped && item->node->content;
 }
 
-/* Hands blobs to the workers as long as there are slots. */
+/* Hands blobs to the workers as long as there is room. */
 static void fetch_ahead(InOrder *order)
 {
-    while (order->ahead && order->n_used < order->n_workers) {
+    while (order->ahead) {
         Item *item = order->ahead->data;
-        Slot *slot = &order->slots[(order->oldest + order->n_used) % order->n_workers];
 
-        if (!has_content(item) || item->fetched == item->node->content->len) {
+        if (!has_content(item) || item->fetched == item->node->content->len)
             order->ahead = order->ahead->next;
-            continue;
-        }
-        slot->id = g_array_index(item->node->content, Id, item->fetched);
-        slot->done = false;
-        item->fetched++;
-        order->n_used++;
-        if (reading_find(order->reading, &slot->id, &slot->place, &slot->problem))
-            (void)queue_push(order->jobs, slot);
+        else if (blob_ahead_add(order->blobs,
+                                &g_array_index(item->node->content, Id, item->fetched)))
+            item->fetched++;
         else
-            slot->done = true;
+            return;
     }
-}
-
-static Slot *oldest_slot(InOrder *order)
-{
-    Slot *slot = &order->slots[order->oldest];
-
-    pthread_mutex_lock(&order->mutex);
-    while (!slot->done)
-        pthread_cond_wait(&order->slot_done, &order->mutex);
-    pthread_mutex_unlock(&order->mutex);
-    return slot;
-}
-
-static void free_oldest(InOrder *order)
-{
-    Slot *slot = &order->slots[order->oldest];
-
-    plain_clear(&slot->plain);
-    slot->plain = (Plain){ .len = 0 };
-    g_clear_error(&slot->problem);
-    order->oldest = (order->oldest + 1) % order->n_workers;
-    order->n_used--;
 }
 
 /* What the workers were asked for in vain. */
@@ -139,8 +59,8 @@ static void drop_content(InOrder *order, Item *item)
 {
     item->dropped = true;
     for (; item->taken < item->fetched; item->taken++) {
-        (void)oldest_slot(order);
-        free_oldest(order);
+        (void)blob_ahead_first(order->blobs, NULL);
+        blob_ahead_drop_first(order->blobs);
     }
 }
 
@@ -166,20 +86,21 @@ static bool write_content(InOrder *order, Item *item, void *handle, GError **err
     guint n = has_content(item) ? item->node->content->len : 0;
 
     while (item->taken < n) {
-        Slot *slot;
+        const Plain *plain;
         bool ok;
 
         fetch_ahead(order);
-        slot = oldest_slot(order);
-        if (slot->problem)
-            g_propagate_error(error, g_steal_pointer(&slot->problem));
-        ok = slot->plain.data && !reading_over(order->reading) &&
-             sink_write(order->reading->sink, handle, offset, slot->plain.data, slot->plain.len,
-                        error);
-        offset += slot->plain.len;
-        progress_add(order->reading->options->progress, 0, slot->plain.len);
+        if (!order->ahead)
+            blob_ahead_send(order->blobs); // nothing more comes while the walk waits
+        plain = blob_ahead_first(order->blobs, error);
+        ok = plain && !reading_over(order->reading) &&
+             sink_write(order->reading->sink, handle, offset, plain->data, plain->len, error);
+        if (plain) {
+            offset += plain->len;
+            progress_add(order->reading->options->progress, 0, plain->len);
+        }
         item->taken++;
-        free_oldest(order);
+        blob_ahead_drop_first(order->blobs);
         if (!ok)
             return false;
     }
@@ -326,34 +247,17 @@ InOrder *in_order_new(Reading *reading, unsigned workers)
     InOrder *order = g_new0(InOrder, 1);
 
     order->reading = reading;
-    order->n_workers = MIN(workers, G_N_ELEMENTS(order->workers));
     order->dirs = g_ptr_array_new();
-    order->jobs = queue_new(order->n_workers);
-    order->slots = g_new0(Slot, order->n_workers);
+    order->blobs = blob_ahead_new(reading, workers);
     g_queue_init(&order->line);
-    pthread_mutex_init(&order->mutex, NULL);
-    pthread_cond_init(&order->slot_done, NULL);
-    for (unsigned i = 0; i < order->n_workers; i++) {
-        order->slots[i].buffer = buffers_take(reading->plain);
-        if (pthread_create(&order->workers[i], NULL, worker, order) != 0)
-            g_error("no thread for reading");
-    }
     return order;
 }
 
 void in_order_free(InOrder *order)
 {
-    queue_close(order->jobs);
-    for (unsigned i = 0; i < order->n_workers; i++) {
-        pthread_join(order->workers[i], NULL);
-        buffers_give(order->reading->plain, order->slots[i].buffer);
-    }
+    blob_ahead_free(order->blobs);
     for (guint i = order->dirs->len; i-- > 0;)
         sink_abandon(order->reading->sink, order->dirs->pdata[i]);
     g_ptr_array_unref(order->dirs);
-    queue_free(order->jobs);
-    pthread_mutex_destroy(&order->mutex);
-    pthread_cond_destroy(&order->slot_done);
-    g_free(order->slots);
     g_free(order);
 }
