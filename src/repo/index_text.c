@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 #include "codec/json.h"
+#include "codec/jsonreader.h"
 #include "codec/seal.h"
 #include "repo/index.h"
-#include <yajl/yajl_parse.h>
-
-#define DEPTH_MAX 128 // of values we pass over
+#include <string.h>
 
 /* Where in the document the parser stands; each is one nesting deeper than the one before. */
 typedef enum { AT_START, AT_ROOT, AT_PACKS, AT_PACK, AT_BLOBS, AT_BLOB } Place;
 
 /* The member whose value comes next. */
 typedef enum {
-    MEMBER_NONE,
-    MEMBER_OTHER,
-    MEMBER_PACKS,
+    MEMBER_PACKS = 1,
     MEMBER_ID,
     MEMBER_BLOBS,
     MEMBER_TYPE,
@@ -23,10 +20,19 @@ typedef enum {
     MEMBER_PLAIN_LEN,
 } Member;
 
+static const JsonKey keys[] = {
+    JSON_KEY(AT_BLOB, MEMBER_ID, "id"),
+    JSON_KEY(AT_BLOB, MEMBER_TYPE, "type"),
+    JSON_KEY(AT_BLOB, MEMBER_OFFSET, "offset"),
+    JSON_KEY(AT_BLOB, MEMBER_LENGTH, "length"),
+    JSON_KEY(AT_BLOB, MEMBER_PLAIN_LEN, "uncompressed_length"),
+    JSON_KEY(AT_PACK, MEMBER_ID, "id"),
+    JSON_KEY(AT_PACK, MEMBER_BLOBS, "blobs"),
+    JSON_KEY(AT_ROOT, MEMBER_PACKS, "packs"),
+};
+
 typedef struct {
-    Place place;
-    Member member;
-    unsigned skip; // nesting inside a value that is passed over
+    JsonReader base;
     Id pack;
     bool has_pack;
     GArray *blobs; // of PackBlob: those of the current pack, as its id may come last
@@ -34,309 +40,183 @@ typedef struct {
     unsigned seen; // bits of Member in the current blob
     IndexEachPack each;
     void *user;
-    GError *problem;
 } Parser;
 
-static int fail(Parser *parser, const char *problem)
+static bool read_null(JsonReader *reader)
 {
-    g_set_error_literal(&parser->problem, BS_ERROR, BS_ERROR_CORRUPT, problem);
-    return 0;
-}
-
-static bool passes_over(const Parser *parser)
-{
-    return parser->skip > 0 || parser->member == MEMBER_OTHER;
-}
-
-static int on_null(void *context)
-{
-    Parser *parser = context;
-
-    if (passes_over(parser))
-        return 1;
-    switch (parser->member) {
+    switch (reader->field) {
     case MEMBER_PACKS:
     case MEMBER_BLOBS:
     case MEMBER_PLAIN_LEN:
-        return 1;
+        return true;
     default:
-        return fail(parser, "null where a value must be");
+        return json_refuse(reader, "null where a value must be");
     }
 }
 
-static int on_boolean(void *context, int value)
+static bool read_number(JsonReader *reader, const char *text, size_t len)
 {
-    Parser *parser = context;
+    Parser *parser = (Parser *)reader;
+    uint32_t *place;
+    uint64_t value;
 
-    (void)value;
-    return passes_over(parser) ? 1 : fail(parser, "unexpected truth value");
-}
-
-static bool parse_u32(const char *text, size_t len, uint32_t *ret_value)
-{
-    uint64_t value = 0;
-
-    if (len == 0 || len > 10)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        value = value * 10 + (uint64_t)(text[i] - '0');
+    switch (reader->field) {
+    case MEMBER_OFFSET:
+        place = &parser->blob.offset;
+        break;
+    case MEMBER_LENGTH:
+        place = &parser->blob.length;
+        break;
+    case MEMBER_PLAIN_LEN:
+        place = &parser->blob.plain_len;
+        break;
+    default:
+        return json_refuse(reader, "unexpected number");
     }
-    if (value > UINT32_MAX)
-        return false;
-    *ret_value = (uint32_t)value;
+    if (!json_parse_uint(text, len, UINT32_MAX, &value))
+        return json_refuse(reader, "number is no length below 4 GiB");
+    *place = (uint32_t)value;
+    parser->seen |= 1u << reader->field;
     return true;
 }
 
-static int on_number(void *context, const char *text, size_t len)
-{
-    Parser *parser = context;
-    uint32_t *value;
-
-    if (passes_over(parser))
-        return 1;
-    switch (parser->member) {
-    case MEMBER_OFFSET:
-        value = &parser->blob.offset;
-        break;
-    case MEMBER_LENGTH:
-        value = &parser->blob.length;
-        break;
-    case MEMBER_PLAIN_LEN:
-        value = &parser->blob.plain_len;
-        break;
-    default:
-        return fail(parser, "unexpected number");
-    }
-    if (!parse_u32(text, len, value))
-        return fail(parser, "number is no length below 4 GiB");
-    parser->seen |= 1u << parser->member;
-    return 1;
-}
-
-static bool is(const unsigned char *text, size_t len, const char *word)
+static bool is(const char *text, size_t len, const char *word)
 {
     return len == strlen(word) && memcmp(text, word, len) == 0;
 }
 
-static int on_string(void *context, const unsigned char *text, size_t len)
+static bool read_type(Parser *parser, const char *text, size_t len)
 {
-    Parser *parser = context;
+    if (is(text, len, "data"))
+        parser->blob.type = BLOB_DATA;
+    else if (is(text, len, "tree"))
+        parser->blob.type = BLOB_TREE;
+    else
+        return json_refuse(&parser->base, "unknown blob type");
+    return true;
+}
 
-    if (passes_over(parser))
-        return 1;
-    if (parser->member == MEMBER_TYPE) {
-        if (is(text, len, "data"))
-            parser->blob.type = BLOB_DATA;
-        else if (is(text, len, "tree"))
-            parser->blob.type = BLOB_TREE;
-        else
-            return fail(parser, "unknown blob type");
-    } else if (parser->member == MEMBER_ID) {
-        Id *id = parser->place == AT_BLOB ? &parser->blob.id : &parser->pack;
+static bool read_id(Parser *parser, const char *text, size_t len)
+{
+    bool of_pack = parser->base.place == AT_PACK;
 
-        if (!id_parse_len((const char *)text, len, id))
-            return fail(parser, "id is not 64 hex digits");
-        parser->has_pack |= parser->place == AT_PACK;
-    } else {
-        return fail(parser, "unexpected string");
+    parser->has_pack |= of_pack;
+    return id_parse_len(text, len, of_pack ? &parser->pack : &parser->blob.id) ||
+           json_refuse(&parser->base, "id is not 64 hex digits");
+}
+
+static bool read_string(JsonReader *reader, const char *text, size_t len)
+{
+    Parser *parser = (Parser *)reader;
+
+    parser->seen |= 1u << reader->field;
+    switch (reader->field) {
+    case MEMBER_TYPE:
+        return read_type(parser, text, len);
+    case MEMBER_ID:
+        return read_id(parser, text, len);
+    default:
+        return json_refuse(reader, "unexpected string");
     }
-    parser->seen |= 1u << parser->member;
-    return 1;
 }
 
-static int enter_unknown(Parser *parser)
+static bool begin_object(Parser *parser)
 {
-    if (++parser->skip > DEPTH_MAX)
-        return fail(parser, "nested too deeply");
-    return 1;
-}
-
-static int on_start_map(void *context)
-{
-    Parser *parser = context;
-
-    if (passes_over(parser))
-        return enter_unknown(parser);
-    switch (parser->place) {
+    switch (parser->base.place) {
     case AT_START:
-        parser->place = AT_ROOT;
-        break;
+        parser->base.place = AT_ROOT;
+        return true;
     case AT_PACKS:
-        parser->place = AT_PACK;
+        parser->base.place = AT_PACK;
         parser->has_pack = false;
         g_array_set_size(parser->blobs, 0);
-        break;
+        return true;
     case AT_BLOBS:
-        parser->place = AT_BLOB;
+        parser->base.place = AT_BLOB;
         parser->blob = (PackBlob){ 0 };
         parser->seen = 0;
-        break;
+        return true;
     default:
-        return fail(parser, "unexpected object");
+        return json_refuse(&parser->base, "unexpected object");
     }
-    return 1;
 }
 
-/* Called five times for every blob: the length tells most of them apart. */
-static Member member_named(Place place, const unsigned char *text, size_t len)
+static bool begin_list(Parser *parser)
 {
-#define NAMED(place, name, member)                                                                 \
-    {                                                                                              \
-        place, member, sizeof(name) - 1, name                                                      \
+    switch (parser->base.field) {
+    case MEMBER_PACKS:
+        parser->base.place = AT_PACKS;
+        return true;
+    case MEMBER_BLOBS:
+        parser->base.place = AT_BLOBS;
+        g_array_set_size(parser->blobs, 0);
+        return true;
+    default:
+        return json_refuse(&parser->base, "unexpected list");
     }
-    static const struct {
-        Place place;
-        Member member;
-        size_t len;
-        const char *name;
-    } members[] = {
-        NAMED(AT_BLOB, "id", MEMBER_ID),
-        NAMED(AT_BLOB, "type", MEMBER_TYPE),
-        NAMED(AT_BLOB, "offset", MEMBER_OFFSET),
-        NAMED(AT_BLOB, "length", MEMBER_LENGTH),
-        NAMED(AT_BLOB, "uncompressed_length", MEMBER_PLAIN_LEN),
-        NAMED(AT_PACK, "id", MEMBER_ID),
-        NAMED(AT_PACK, "blobs", MEMBER_BLOBS),
-        NAMED(AT_ROOT, "packs", MEMBER_PACKS),
-    };
-#undef NAMED
-
-    for (size_t i = 0; i < G_N_ELEMENTS(members); i++)
-        if (members[i].len == len && members[i].place == place &&
-            memcmp(members[i].name, text, len) == 0)
-            return members[i].member;
-    return MEMBER_OTHER;
 }
 
-static int on_map_key(void *context, const unsigned char *text, size_t len)
+static bool read_begin(JsonReader *reader, bool list)
 {
-    Parser *parser = context;
-
-    if (parser->skip == 0)
-        parser->member = member_named(parser->place, text, len);
-    return 1;
+    return list ? begin_list((Parser *)reader) : begin_object((Parser *)reader);
 }
 
-static int end_blob(Parser *parser)
+static bool end_blob(Parser *parser)
 {
     const unsigned needed =
         1u << MEMBER_ID | 1u << MEMBER_TYPE | 1u << MEMBER_OFFSET | 1u << MEMBER_LENGTH;
     const PackBlob *blob = &parser->blob;
 
     if ((parser->seen & needed) != needed)
-        return fail(parser, "blob without id, type, offset or length");
+        return json_refuse(&parser->base, "blob without id, type, offset or length");
     if (blob->length < SEAL_OVERHEAD)
-        return fail(parser, "blob shorter than its seal");
+        return json_refuse(&parser->base, "blob shorter than its seal");
     if ((uint64_t)blob->offset + blob->length > UINT32_MAX)
-        return fail(parser, "blob ends beyond 4 GiB");
+        return json_refuse(&parser->base, "blob ends beyond 4 GiB");
     g_array_append_vals(parser->blobs, blob, 1);
-    parser->place = AT_BLOBS;
-    parser->member = MEMBER_NONE;
-    return 1;
+    return true;
 }
 
-static int end_pack(Parser *parser)
+static bool end_pack(Parser *parser)
 {
     if (!parser->has_pack)
-        return fail(parser, "pack without id");
-    if (!parser->each(&parser->pack, (const PackBlob *)(void *)parser->blobs->data,
-                      parser->blobs->len, parser->user, &parser->problem))
-        return 0;
-    parser->place = AT_PACKS;
-    parser->member = MEMBER_NONE;
-    return 1;
+        return json_refuse(&parser->base, "pack without id");
+    return parser->each(&parser->pack, (const PackBlob *)(void *)parser->blobs->data,
+                        parser->blobs->len, parser->user, &parser->base.error);
 }
 
-static int on_end_map(void *context)
+static bool read_end(JsonReader *reader)
 {
-    Parser *parser = context;
+    int place = reader->place--; // to the one outside
 
-    if (parser->skip > 0) {
-        parser->skip--;
-        return 1;
-    }
-    if (parser->place == AT_BLOB)
-        return end_blob(parser);
-    if (parser->place == AT_PACK)
-        return end_pack(parser);
-    parser->place = AT_START;
-    return 1;
+    if (place == AT_BLOB)
+        return end_blob((Parser *)reader);
+    return place != AT_PACK || end_pack((Parser *)reader);
 }
 
-static int on_start_array(void *context)
-{
-    Parser *parser = context;
-
-    if (passes_over(parser))
-        return enter_unknown(parser);
-    if (parser->member == MEMBER_PACKS) {
-        parser->place = AT_PACKS;
-    } else if (parser->member == MEMBER_BLOBS) {
-        parser->place = AT_BLOBS;
-        g_array_set_size(parser->blobs, 0);
-    } else {
-        return fail(parser, "unexpected list");
-    }
-    parser->member = MEMBER_NONE;
-    return 1;
-}
-
-static int on_end_array(void *context)
-{
-    Parser *parser = context;
-
-    if (parser->skip > 0) {
-        parser->skip--;
-        return 1;
-    }
-    parser->place = parser->place == AT_BLOBS ? AT_PACK : AT_ROOT;
-    return 1;
-}
-
-static void set_syntax_error(yajl_handle handle, GError **error)
-{
-    unsigned char *text = yajl_get_error(handle, 0, NULL, 0);
-
-    g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "index text, byte %zu: %s",
-                yajl_get_bytes_consumed(handle), g_strchomp((char *)text));
-    yajl_free_error(handle, text);
-}
+static const JsonReaderOps reader_ops = {
+    .keys = keys,
+    .n_keys = G_N_ELEMENTS(keys),
+    .any_bytes = true, // what we read is hex and digits; names of unknown members may be anything
+    .null = read_null,
+    .number = read_number,
+    .string = read_string,
+    .begin = read_begin,
+    .end = read_end,
+};
 
 bool index_text_parse(const char *text, size_t len, IndexEachPack each, void *user, GError **error)
 {
-    static const yajl_callbacks callbacks = {
-        .yajl_null = on_null,
-        .yajl_boolean = on_boolean,
-        .yajl_number = on_number,
-        .yajl_string = on_string,
-        .yajl_start_map = on_start_map,
-        .yajl_map_key = on_map_key,
-        .yajl_end_map = on_end_map,
-        .yajl_start_array = on_start_array,
-        .yajl_end_array = on_end_array,
-    };
     g_autoptr(GArray) blobs = g_array_new(false, false, sizeof(PackBlob));
-    Parser parser = { .blobs = blobs, .each = each, .user = user };
-    yajl_handle handle = yajl_alloc(&callbacks, NULL, &parser);
-    yajl_status status;
+    Parser parser = { .base.ops = &reader_ops, .blobs = blobs, .each = each, .user = user };
+    g_autoptr(GError) problem = NULL;
 
-    // what we read from it is hex and digits; names of unknown members need not be UTF-8
-    yajl_config(handle, yajl_dont_validate_strings, 1);
-    status = yajl_parse(handle, (const unsigned char *)text, len);
-    if (status == yajl_status_ok)
-        status = yajl_complete_parse(handle);
-    if (parser.problem) {
-        if (parser.problem->domain == BS_ERROR && parser.problem->code == BS_ERROR_CORRUPT)
-            g_prefix_error(&parser.problem,
-                           "index text, byte %zu: ", yajl_get_bytes_consumed(handle));
-        g_propagate_error(error, parser.problem);
-    } else if (status != yajl_status_ok) {
-        set_syntax_error(handle, error);
-    }
-    yajl_free(handle);
-    return status == yajl_status_ok;
+    if (json_read(&parser.base, text, len, &problem))
+        return true;
+    if (g_error_matches(problem, BS_ERROR, BS_ERROR_CORRUPT))
+        g_prefix_error(&problem, "index text, ");
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
 }
 
 struct IndexText {
