@@ -106,7 +106,7 @@ static const Term env_settings[] = {
     { "BACKSTAY_CACHE_SIZE", "Bytes of each far repository kept in it." },
     { "BACKSTAY_STATE_DIR", "Directory of what backstay remembers of locks it has seen." },
     { "BACKSTAY_CACERT , BACKSTAY_TLS_CLIENT_CERT , BACKSTAY_LIMIT_UPLOAD , "
-      "BACKSTAY_LIMIT_DOWNLOAD , BACKSTAY_RETRY_DEADLINE",
+      "BACKSTAY_LIMIT_DOWNLOAD , BACKSTAY_RETRY_DEADLINE , BACKSTAY_STUCK_REQUEST_TIMEOUT",
       "Defaults of the options of the same name." },
     { "BACKSTAY_AWS_ASSUME_ROLE_ARN", "A role to assume with the keys of a bucket." },
     { "BACKSTAY_AWS_ASSUME_ROLE_SESSION_NAME , BACKSTAY_AWS_ASSUME_ROLE_EXTERNAL_ID , "
