@@ -22,6 +22,7 @@ const Command *const commands[] = {
     &cat_command,        //
     &unlock_command,     //
     &policy_command,     //
+    &doctor_command,     //
     &completion_command, //
     &version_command,    //
     &manual_command,     //

@@ -8,6 +8,7 @@ extern const Command check_command;
 extern const Command completion_command;
 extern const Command copy_command;
 extern const Command diff_command;
+extern const Command doctor_command;
 extern const Command dump_command;
 extern const Command find_command;
 extern const Command forget_command;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op/init.h"
 
+#include "base/log.h"
+#include "op/doctor.h"
 #include "op/identity.h"
 
 static bool other_polynomial(const Settings *settings, const InitRequest *request,
@@ -12,6 +14,27 @@ static bool other_polynomial(const Settings *settings, const InitRequest *reques
                       &other, error))
         return false;
     *ret_polynomial = repo_polynomial(other.repo);
+    return true;
+}
+
+/* Asked before anything is made, so that a server that does not answer leaves nothing. */
+static bool warn_of_guard(OpenStore *at, const Settings *settings, GError **error)
+{
+    g_autoptr(GPtrArray) findings =
+        g_ptr_array_new_with_free_func((GDestroyNotify)doctor_finding_free);
+
+    if (!at->remote)
+        return true;
+    if (!doctor_guard(at->store, &settings->s3, findings, error))
+        return false;
+    for (guint i = 0; i < findings->len; i++) {
+        const DoctorFinding *finding = g_ptr_array_index(findings, i);
+
+        if (finding->state != DOCTOR_PASS)
+            log_warn("the bucket does not guard what will lie there", "check", finding->check,
+                     "status", doctor_state_name(finding->state), "message", finding->message,
+                     NULL);
+    }
     return true;
 }
 
@@ -42,7 +65,7 @@ bool op_init(const Settings *settings, const InitRequest *request, const Cancel 
         return false;
     if (!open_store(settings, location, "", true, cancel, &at, error) ||
         !password_get(&from, &password, error) || !open_store_create(&at, error) ||
-        !repo_init(at.store, password, &init, error))
+        !warn_of_guard(&at, settings, error) || !repo_init(at.store, password, &init, error))
         return false;
     // what was written is opened once, before anybody trusts it
     if (!repo_open(at.store, password, &options, &repo, error)) {

@@ -13,7 +13,9 @@ from s3proxy import Proxy
 from scenario import equal, fact, finish, path
 
 OPENED = {'config': 'G', 'keys': 'GL', 'locks': 'PLLD'}
-ORDER = ('PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'DeleteObject', 'DeleteObjects', 'ListMultipartUploads')
+ORDER = ('PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'DeleteObject', 'DeleteObjects', 'ListMultipartUploads',
+         'GetBucketVersioning', 'GetObjectLockConfiguration', 'GetBucketLifecycle')
+INITIALS = 'PGHLDBMVOR'
 
 
 def kind(request):
@@ -33,14 +35,14 @@ class Watch:
         self.repo, self.proxy = repo, proxy
 
     def asks(self, name, want, *argv):
-        """Runs it; want: kind -> operations, as initials (P G H L D B M), each as often as it happens."""
+        """Runs it; want: kind -> operations, as INITIALS, each as often as it happens."""
         self.proxy.clear()
         self.repo.backstay(*argv, code=0)
         requests = list(self.proxy.requests)
         got = {}
         for r in requests:
             got.setdefault(kind(r), []).append(ORDER.index(r.op))
-        got = {k: ''.join('PGHLDBM'[i] for i in sorted(v)) for k, v in got.items()}
+        got = {k: ''.join(INITIALS[i] for i in sorted(v)) for k, v in got.items()}
         fact(got == want, '%s: %d requests' % (name, sum(map(len, want.values()))),
              'got  %r\nwant %r\n%s' % (got, want, '\n'.join('%s %s' % (r.op, r.place) for r in requests)))
         return requests
@@ -111,8 +113,8 @@ def main():
         s3.make_bucket('bucket')
         repo = S3Repo(s3, 'bucket', 'p', through=proxy.endpoint)
         watch = Watch(repo, proxy)
-        # listed once to see whether the bucket is there, once whether it is empty, once to open what was made
-        watch.asks('init', {'config': 'PGGGGH', 'keys': 'PGGLLL', 'snapshots': 'L'}, 'init')
+        # listed once to see whether the bucket is there, once whether it is empty, once to open what was made; and what guards it
+        watch.asks('init', {'config': 'PGGGGH', 'keys': 'PGGLLL', 'snapshots': 'L', '/': 'VOR'}, 'init')
         repo.cheapen()
         done = watch.asks('a first backup', {**OPENED, 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
         fact(len({r.connection for r in done}) <= 2, 'on two connections')
