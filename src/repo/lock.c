@@ -31,7 +31,8 @@ struct Lock {
     char *state_dir;
     bool exclusive;
     pthread_t thread;
-    Id id;            /* of the object; the thread's until it has ended */
+    Id id;            /* of the object; this and the next two the thread's until it has ended */
+    size_t len;       /* of it */
     LockState *state; /* or NULL */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -101,18 +102,25 @@ static bool read_lock(Repo *repo, const FileInfo *file, LockInfo *ret_info, GErr
     return true;
 }
 
-/*
- * One listing and what lies there but for own (or NULL). A lock that is gone when it is read was
- * released, or its holder has just written a new one that the listing may have missed: *ret_moved.
- */
-static bool read_listed(Repo *repo, const Id *own, GArray **ret_locks, bool *ret_moved,
+/* What a listing of the locks cannot be relied upon for: it is asked for again. */
+typedef enum {
+    LISTED_WELL,
+    /* One was gone when it was read: it was released, or its holder has just written a new one that
+     * the listing may have missed. */
+    LISTED_MOVED,
+    /* Our own is not in it as we wrote it: what else is missing, and who sees us? */
+    LISTED_WITHOUT_OWN,
+} Listed;
+
+/* One listing and what lies there but for own (or NULL). */
+static bool read_listed(Repo *repo, const Lock *own, GArray **ret_locks, Listed *ret_listed,
                         GError **error)
 {
     g_autoptr(GArray) locks = g_array_new(FALSE, FALSE, sizeof(LockInfo));
     g_autoptr(GArray) files = NULL;
+    bool own_seen = false, moved = false;
 
     g_array_set_clear_func(locks, lock_info_clear);
-    *ret_moved = false;
     if (!repo_list(repo, FILE_LOCK, &files, NULL, error))
         return false;
     for (guint i = 0; i < files->len; i++) {
@@ -120,18 +128,23 @@ static bool read_listed(Repo *repo, const Id *own, GArray **ret_locks, bool *ret
         g_autoptr(GError) failure = NULL;
         LockInfo info;
 
+        if (own && id_equal(&file->id, &own->id)) {
+            own_seen = file->size == own->len;
+            continue;
+        }
         // of no size is the rest of an interrupted upload; `check` names it
-        if (file->size == 0 || (own && id_equal(&file->id, own)))
+        if (file->size == 0)
             continue;
         if (read_lock(repo, file, &info, &failure))
             g_array_append_val(locks, info);
         else if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
-            *ret_moved = true;
+            moved = true;
         else {
             g_propagate_error(error, g_steal_pointer(&failure));
             return false;
         }
     }
+    *ret_listed = own && !own_seen ? LISTED_WITHOUT_OWN : moved ? LISTED_MOVED : LISTED_WELL;
     *ret_locks = g_steal_pointer(&locks);
     return true;
 }
@@ -161,19 +174,29 @@ static void mark_dead(GArray *locks, const GArray *dead, const char *state_dir, 
     }
 }
 
-/* All but own, which may be NULL: what we have written ourselves need not be read. */
-static bool list_others(Repo *repo, const char *state_dir, const Id *own, GArray **ret_locks,
+/* All but own, which may be NULL: what we have written ourselves need not be read, but must be
+ * there for others to read. */
+static bool list_others(Repo *repo, const char *state_dir, const Lock *own, GArray **ret_locks,
                         GError **error)
 {
     // the dead before the listing: an object that came later than both cannot be theirs
     g_autoptr(GArray) dead = state_dir ? lockstate_dead(state_dir, repo_id(repo)) : NULL;
     g_autoptr(GArray) locks = NULL;
-    bool moved = true;
+    Listed listed = LISTED_MOVED;
 
-    for (unsigned tries = 0; moved && tries < LIST_TRIES; tries++) {
+    for (unsigned tries = 0; listed != LISTED_WELL && tries < LIST_TRIES; tries++) {
+        if (listed == LISTED_WITHOUT_OWN)
+            clock_sleep_ms(SETTLE_MS);
         g_clear_pointer(&locks, g_array_unref);
-        if (!read_listed(repo, own, &locks, &moved, error))
+        if (!read_listed(repo, own, &locks, &listed, error))
             return false;
+    }
+    if (listed == LISTED_WITHOUT_OWN) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED,
+                    "the store took our lock %s, but does not list it as it was written, so that "
+                    "nobody would know that we are at work; what it says cannot be relied upon",
+                    id_short(&own->id).text);
+        return false;
     }
     if (dead)
         mark_dead(locks, dead, state_dir, repo_id(repo));
@@ -245,7 +268,7 @@ static void set_locked_error(const LockInfo *info, GError **error)
 }
 
 /* own: what we hold ourselves, or NULL. Stale locks are taken out of the way. */
-static bool check_others(Repo *repo, const LockOptions *options, const Id *own, GError **error)
+static bool check_others(Repo *repo, const LockOptions *options, const Lock *own, GError **error)
 {
     g_autoptr(GArray) locks = NULL;
 
@@ -321,7 +344,8 @@ static void remove_object(Repo *repo, const Id *id, LockState *state)
 }
 
 /* State file first: a lock object without one could only be judged by its age. */
-static bool write_object(Lock *lock, Id *ret_id, LockState **ret_state, GError **error)
+static bool write_object(Lock *lock, Id *ret_id, size_t *ret_len, LockState **ret_state,
+                         GError **error)
 {
     g_autofree char *text = own_text(lock->exclusive);
     g_autoptr(GBytes) stored = NULL;
@@ -342,6 +366,7 @@ static bool write_object(Lock *lock, Id *ret_id, LockState **ret_state, GError *
         return false;
     }
     *ret_id = id;
+    *ret_len = g_bytes_get_size(stored);
     *ret_state = state;
     return true;
 }
@@ -374,37 +399,45 @@ static bool is_lost(Lock *lock)
     return lost;
 }
 
-/* False when our object was removed: whoever did that no longer counts with us. */
-static bool is_still_there(Lock *lock)
+/* False only when the store knows no such object. */
+static bool is_there(Lock *lock, const Id *id)
 {
     g_autoptr(GError) failure = NULL;
     uint64_t size;
 
-    return store_stat(repo_store(lock->repo), file_key(FILE_LOCK, &lock->id).text, &size,
-                      &failure) ||
+    return store_stat(repo_store(lock->repo), file_key(FILE_LOCK, id).text, &size, &failure) ||
            !g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND);
 }
 
-/* A new object with the new time, then the old one goes: there is never a moment without. */
+/* A new object with the new time, then the old one goes: there is never a moment without, also
+ * where a store forgets what it took. */
 static bool refresh(Lock *lock)
 {
     g_autoptr(GError) failure = NULL;
     int64_t now_ms = clock_monotonic_ms();
     LockState *state;
+    size_t len;
     Id id;
 
     if (is_lost(lock))
         return false;
-    if (!is_still_there(lock)) {
+    // whoever removed it no longer counts with us
+    if (!is_there(lock, &lock->id)) {
         set_lost(lock, "somebody removed it");
         return false;
     }
-    if (!write_object(lock, &id, &state, &failure)) {
+    if (!write_object(lock, &id, &len, &state, &failure)) {
         log_debug("lock not refreshed", "why", failure->message, NULL);
+        return false;
+    }
+    if (!is_there(lock, &id)) {
+        log_debug("lock not refreshed", "why", "it does not lie there", NULL);
+        remove_object(lock->repo, &id, state);
         return false;
     }
     remove_object(lock->repo, &lock->id, lock->state);
     lock->id = id;
+    lock->len = len;
     lock->state = state;
     pthread_mutex_lock(&lock->mutex);
     lock->refreshed_ms = now_ms;
@@ -496,11 +529,11 @@ static void lock_free(Lock *lock)
 static bool write_and_look_again(Lock *lock, const LockOptions *options, GError **error)
 {
     lock->refreshed_ms = clock_monotonic_ms();
-    if (!write_object(lock, &lock->id, &lock->state, error))
+    if (!write_object(lock, &lock->id, &lock->len, &lock->state, error))
         return false;
     if (!repo_store(lock->repo)->lists_at_once)
         clock_sleep_ms(SETTLE_MS);
-    if (check_others(lock->repo, options, &lock->id, error) && start_thread(lock, error))
+    if (check_others(lock->repo, options, lock, error) && start_thread(lock, error))
         return true;
     remove_object(lock->repo, &lock->id, lock->state);
     return false;

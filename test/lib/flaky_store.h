@@ -19,10 +19,11 @@ typedef enum {
 } StoreCall;
 
 typedef enum {
-    FLAKY_FAIL,  /* nothing is done */
-    FLAKY_APPLY, /* it is done, then it fails: the answer was lost. Of a listing half is told */
-    FLAKY_CUT,   /* half of it is done and nobody is told: half an object stored or read (get: the
-                    rest of buf is zero), half of a listing */
+    FLAKY_FAIL,    /* nothing is done */
+    FLAKY_APPLY,   /* it is done, then it fails: the answer was lost. Of a listing half is told */
+    FLAKY_CUT,     /* half of it is done and nobody is told: half an object stored or read (get: the
+                      rest of buf is zero), half of a listing */
+    FLAKY_SWALLOW, /* puts: nothing is done and nobody is told */
 } FlakyHow;
 
 typedef struct {

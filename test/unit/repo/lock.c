@@ -285,6 +285,39 @@ static void waits_for_listings_that_lag(Place *place, G_GNUC_UNUSED gconstpointe
     g_assert_cmpint(clock_monotonic_ms() - before_ms, >=, 200);
 }
 
+/* Nobody else would see that we are at work. */
+static void a_lock_that_does_not_lie_there_is_none(Place *place, G_GNUC_UNUSED gconstpointer data)
+{
+    static const FlakyPlan plans[] = {
+        { .call = CALL_PUT, .prefix = "locks/", .at = 1, .n = 1, .how = FLAKY_SWALLOW },
+        { .call = CALL_PUT, .prefix = "locks/", .at = 1, .n = 1, .how = FLAKY_CUT },
+        // of one object the cut listing shows none: here never, after our own put
+        { .call = CALL_LIST, .prefix = "locks/", .at = 2, .n = 0, .how = FLAKY_CUT },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(plans); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_test_message("plan %zu", i);
+        flaky_store_plan(place->store, &plans[i]);
+        g_assert_null(try_lock(place, true, &error));
+        g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
+        g_assert_nonnull(strstr(error->message, "lock"));
+        flaky_store_plan(place->store, NULL);
+        assert_n_locks(place, 0);
+        assert_n_state_files(place, 0);
+    }
+}
+
+static void a_listing_that_lags_is_asked_again(Place *place, G_GNUC_UNUSED gconstpointer data)
+{
+    FlakyPlan plan = { .call = CALL_LIST, .prefix = "locks/", .at = 2, .n = 3, .how = FLAKY_CUT };
+
+    flaky_store_plan(place->store, &plan);
+    lock_release(take(place, true));
+    g_assert_cmpuint(flaky_store_faults(place->store), ==, 3);
+}
+
 /* ---- stale, dead and unreadable ones ---- */
 
 static void takes_what_restic_wrote(Place *place, G_GNUC_UNUSED gconstpointer data)
@@ -497,6 +530,27 @@ static void refreshes_every_five_minutes(Place *place, G_GNUC_UNUSED gconstpoint
     assert_n_locks(place, 0);
 }
 
+static void the_old_one_stays_until_the_new_one_lies_there(Place *place,
+                                                           G_GNUC_UNUSED gconstpointer data)
+{
+    FlakyPlan plan = {
+        .call = CALL_PUT, .prefix = "locks/", .at = 1, .n = 1, .how = FLAKY_SWALLOW
+    };
+    Lock *lock = take(place, true);
+    Id before = only_lock(place);
+
+    flaky_store_plan(place->store, &plan);
+    clock_sleep_ms(5 * MINUTE_MS);
+    g_usleep(1500 * 1000);
+    g_assert_cmpuint(flaky_store_faults(place->store), ==, 1);
+    g_assert_false(is_another_lock(place, &before));
+    clock_sleep_ms(MINUTE_MS);
+    g_assert_true(wait_for(is_another_lock, place, &before));
+    g_assert_true(lock_check(lock, NULL));
+    assert_n_state_files(place, 1);
+    lock_release(lock);
+}
+
 static void is_lost_when_it_could_not_be_refreshed(Place *place, G_GNUC_UNUSED gconstpointer data)
 {
     FlakyPlan plan = { .call = CALL_PUT, .prefix = "locks/", .at = 1, .code = BS_ERROR_TRANSIENT };
@@ -645,6 +699,8 @@ int main(int argc, char **argv)
     ADD(never_two_exclusive_ones);
     ADD(looks_again_after_its_own_put);
     ADD(waits_for_listings_that_lag);
+    ADD(a_lock_that_does_not_lie_there_is_none);
+    ADD(a_listing_that_lags_is_asked_again);
     ADD(takes_what_restic_wrote);
     ADD(age_decides_after_thirty_minutes);
     ADD(a_stale_lock_that_must_stay_is_no_obstacle);
@@ -654,6 +710,7 @@ int main(int argc, char **argv)
                     the_dead_of_this_machine_are_known_at_once);
     ADD(state_files_without_a_lock_go);
     ADD(refreshes_every_five_minutes);
+    ADD(the_old_one_stays_until_the_new_one_lies_there);
     ADD(is_lost_when_it_could_not_be_refreshed);
     ADD(an_outage_of_ten_minutes_is_bridged);
     ADD(is_lost_when_somebody_removed_it);
