@@ -157,25 +157,38 @@ static bool read_piece(PackRead *read, uint64_t offset, uint8_t *out, size_t len
     return false;
 }
 
-static bool check_name(PackRead *read)
+/* Reads all of it: into data, or piece by piece. */
+static bool hash_content(PackRead *read, Id *ret_hash)
 {
     g_autoptr(Hash) hash = hash_new();
-    g_autofree uint8_t *piece = read->data ? NULL : g_malloc(PIECE);
+    g_autofree uint8_t *room = read->data ? NULL : g_malloc(PIECE);
+    size_t most = read->data ? (size_t)read->job->size : PIECE;
+
+    for (uint64_t at = 0; at < read->job->size; at += most) {
+        size_t len = (size_t)MIN(most, read->job->size - at);
+        uint8_t *piece = read->data ? read->data : room;
+
+        if (!read_piece(read, at, piece, len))
+            return false;
+        hash_update(hash, piece, len);
+    }
+    hash_final(hash, ret_hash);
+    return true;
+}
+
+static bool is_right(const PackRead *read, const Id *hash)
+{
+    return id_equal(hash, &read->job->id);
+}
+
+/* What changed on the way is no damage: only what comes wrong twice is. */
+static bool check_name(PackRead *read)
+{
     Id actual;
 
-    if (read->data) {
-        hash_update(hash, read->data, (size_t)read->job->size);
-    } else {
-        for (uint64_t at = 0; at < read->job->size; at += PIECE) {
-            size_t len = (size_t)MIN(PIECE, read->job->size - at);
-
-            if (!read_piece(read, at, piece, len))
-                return false;
-            hash_update(hash, piece, len);
-        }
-    }
-    hash_final(hash, &actual);
-    if (!id_equal(&actual, &read->job->id) && read->job->blobs)
+    if (!hash_content(read, &actual) || (!is_right(read, &actual) && !hash_content(read, &actual)))
+        return false;
+    if (!is_right(read, &actual) && read->job->blobs)
         report(read, true, "pack-hash", "content does not hash to the name");
     return true;
 }
@@ -221,6 +234,12 @@ static void check_header(PackRead *read)
         report(read, true, "pack-header-mismatch", "header and index list different blobs");
 }
 
+static bool open_blob(PackRead *read, const PackBlob *blob, GError **error)
+{
+    return blob_open(read->opener, &blob->id, read->sealed->data, blob->length, blob->plain_len,
+                     read->plain->data, error);
+}
+
 static void check_blob(PackRead *read, const PackBlob *blob)
 {
     g_autoptr(GError) problem = NULL;
@@ -239,8 +258,10 @@ static void check_blob(PackRead *read, const PackBlob *blob)
         memcpy(read->sealed->data, read->data + blob->offset, blob->length);
     else if (!read_piece(read, blob->offset, read->sealed->data, blob->length))
         return;
-    if (blob_open(read->opener, &blob->id, read->sealed->data, blob->length, blob->plain_len,
-                  read->plain->data, &problem))
+    if (open_blob(read, blob, read->data ? &problem : NULL))
+        return;
+    if (!read->data && (!read_piece(read, blob->offset, read->sealed->data, blob->length) ||
+                        open_blob(read, blob, &problem)))
         return;
     checking_bad_blob(read->checking, blob->type, &blob->id);
     checking_report(read->checking, true, checking_blob_code(blob_open_fault(read->opener)),
@@ -256,8 +277,6 @@ static void check_content(Checking *checking, const PackJob *job, BlobOpener *op
     g_autoptr(GByteArray) sealed = g_byte_array_new();
     PackRead read = { checking, job, opener, data, plain, sealed, file_key(FILE_PACK, &job->id) };
 
-    if (data && job->size > 0 && !read_piece(&read, 0, data, (size_t)job->size))
-        return;
     if (!check_name(&read))
         return;
     check_header(&read);

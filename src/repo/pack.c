@@ -199,6 +199,13 @@ bool pack_open_header(BlobOpener *opener, const uint8_t *pack, size_t len, GArra
     return fault == PACK_GOOD;
 }
 
+/* What comes damaged is asked for once more: a byte that changed on the way, or under the head of a
+ * disk, is not one that changed where it lies. */
+static bool comes_damaged(const GError *failure)
+{
+    return g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT);
+}
+
 /* The sealed header of a pack in the store: one request, a second one for many blobs. */
 static bool fetch_header(Repo *repo, const char *key, uint64_t size, GByteArray **ret_sealed,
                          GError **error)
@@ -224,21 +231,32 @@ static bool fetch_header(Repo *repo, const char *key, uint64_t size, GByteArray 
     return true;
 }
 
-bool pack_read_header(Repo *repo, const Id *pack, uint64_t size, GArray **ret_blobs, GError **error)
+static bool read_header(Repo *repo, const char *key, uint64_t size, GArray **ret_blobs,
+                        GError **error)
 {
     g_autoptr(BlobOpener) opener = blob_opener_new(repo);
     g_autoptr(GByteArray) sealed = NULL;
-    PackFault fault;
+
+    return fetch_header(repo, key, size, &sealed, error) &&
+           open_header(opener, sealed->data, sealed->len, size, ret_blobs, error) == PACK_GOOD;
+}
+
+bool pack_read_header(Repo *repo, const Id *pack, uint64_t size, GArray **ret_blobs, GError **error)
+{
+    FileKey key = file_key(FILE_PACK, pack);
+    g_autoptr(GError) failure = NULL;
 
     if (size < PACK_MIN)
-        fault = too_short(size, error);
-    else if (!fetch_header(repo, file_key(FILE_PACK, pack).text, size, &sealed, error))
-        fault = PACK_HEADER_LENGTH;
-    else
-        fault = open_header(opener, sealed->data, sealed->len, size, ret_blobs, error);
-    if (fault != PACK_GOOD)
-        g_prefix_error(error, "pack %s: ", id_short(pack).text);
-    return fault == PACK_GOOD;
+        (void)too_short(size, &failure);
+    else if (read_header(repo, key.text, size, ret_blobs, &failure))
+        return true;
+    else if (comes_damaged(failure)) {
+        g_clear_error(&failure);
+        if (read_header(repo, key.text, size, ret_blobs, &failure))
+            return true;
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&failure), "pack %s: ", id_short(pack).text);
+    return false;
 }
 
 /* ---- blobs ---- */
@@ -297,10 +315,30 @@ BlobFault blob_open_fault(const BlobOpener *opener)
     return opener->fault;
 }
 
+static bool read_blob(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
+                      uint8_t *sealed, uint8_t *out, GError **error)
+{
+    return store_get(store, file_key(FILE_PACK, &place->pack).text, place->offset, sealed,
+                     place->length, error) &&
+           blob_open(opener, id, sealed, place->length, place->plain_len, out, error);
+}
+
+bool blob_read(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
+               uint8_t *sealed, uint8_t *out, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (read_blob(store, opener, id, place, sealed, out, &failure))
+        return true;
+    if (comes_damaged(failure))
+        return read_blob(store, opener, id, place, sealed, out, error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 static bool load_from(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
                       GBytes **ret_plain, GError **error)
 {
-    FileKey key = file_key(FILE_PACK, &place->pack);
     size_t plain_len = blob_plain_len(place->length, place->plain_len);
     g_autofree uint8_t *sealed = g_try_malloc(place->length);
     g_autofree uint8_t *plain = g_try_malloc(plain_len + 1); // + 1: never NULL for nothing
@@ -310,9 +348,7 @@ static bool load_from(Store *store, BlobOpener *opener, const Id *id, const Blob
                     plain_len);
         return false;
     }
-    if (!store_get(store, key.text, place->offset, sealed, place->length, error))
-        return false;
-    if (!blob_open(opener, id, sealed, place->length, place->plain_len, plain, error))
+    if (!blob_read(store, opener, id, place, sealed, plain, error))
         return false;
     *ret_plain = g_bytes_new_take(g_steal_pointer(&plain), plain_len);
     return true;

@@ -51,6 +51,10 @@ bool blob_open(BlobOpener *opener, const Id *id, uint8_t *sealed, size_t len, ui
                uint8_t *out, GError **error);
 BlobFault blob_open_fault(const BlobOpener *opener);
 
+/* Reads it from the store into sealed (room for place->length) and opens it, both twice if need be.
+ * BS_ERROR_CORRUPT: it lies there damaged, or the pack ends before it. */
+bool blob_read(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
+               uint8_t *sealed, uint8_t *out, GError **error);
 /* The blob at one place; BS_ERROR_CORRUPT also when the pack ends before it. */
 bool blob_load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
                   GBytes **ret_plain, GError **error);

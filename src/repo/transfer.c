@@ -49,13 +49,23 @@ static uint8_t *room_at_least(Room *room, size_t len, GError **error)
     return room->data;
 }
 
-static bool move_blob(Transfer *transfer, BlobOpener *opener, const PackBlob *blob, uint8_t *sealed,
-                      Room *plain, GError **error)
+/* What a range brought damaged is read by itself before it counts as damage. */
+static bool open_or_read(const Transfer *transfer, BlobOpener *opener, const Id *pack,
+                         const PackBlob *blob, uint8_t *sealed, uint8_t *out, GError **error)
+{
+    BlobPlace place = { *pack, blob->offset, blob->length, blob->plain_len };
+
+    return blob_open(opener, &blob->id, sealed, blob->length, blob->plain_len, out, NULL) ||
+           blob_read(repo_store(transfer->from), opener, &blob->id, &place, sealed, out, error);
+}
+
+static bool move_blob(Transfer *transfer, BlobOpener *opener, const Id *pack, const PackBlob *blob,
+                      uint8_t *sealed, Room *plain, GError **error)
 {
     size_t len = blob_plain_len(blob->length, blob->plain_len);
     uint8_t *out = room_at_least(plain, MAX(len, 1), error);
 
-    if (!out || !blob_open(opener, &blob->id, sealed, blob->length, blob->plain_len, out, error)) {
+    if (!out || !open_or_read(transfer, opener, pack, blob, sealed, out, error)) {
         g_prefix_error(error, "%s blob %s: ", blob_type_name(blob->type), id_hex(&blob->id).text);
         return false;
     }
@@ -98,7 +108,8 @@ static bool move_range(Transfer *transfer, BlobOpener *opener, const Job *job, g
         const PackBlob *blob = &g_array_index(job->blobs, PackBlob, i);
 
         if (!cancel_check(transfer->cancel, error) ||
-            !move_blob(transfer, opener, blob, data + (blob->offset - first->offset), plain, error))
+            !move_blob(transfer, opener, &job->pack, blob, data + (blob->offset - first->offset),
+                       plain, error))
             return false;
     }
     if (transfer->bytes)
