@@ -26,6 +26,8 @@ const GOptionEntry global_options[] = {
       "COMMAND" },
     { "insecure-no-password", 0, 0, ARG_FLAG, AT(insecure_no_password), "use an empty password",
       NULL },
+    { "key-file", 0, 0, ARG_TEXT, AT(key_file),
+      "file that holds the master key (key export), instead of a password", "FILE" },
     { "key-hint", 0, 0, ARG_TEXT, AT(key_hint), "id of the key to try first", "ID" },
     { "cache-dir", 0, 0, ARG_TEXT, AT(cache_dir), "directory of the caches", "DIR" },
     { "cache-size", 0, 0, ARG_TEXT, AT(cache_size),

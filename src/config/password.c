@@ -95,6 +95,26 @@ static bool from_anywhere(const PasswordFrom *from, Secret **ret_password, GErro
     return ask(from, ret_password, error);
 }
 
+bool password_key_file(const PasswordFrom *from, const char **ret_path, GError **error)
+{
+    g_autofree char *key = g_strconcat(from->infix, "KEY_FILE", NULL);
+    bool by_option = from->file || from->command || from->none;
+    const char *path = from->key_file;
+
+    if (!path && !by_option) {
+        path = settings_env(key);
+        by_option = env_of(from, "") || env_of(from, "_FILE") || env_of(from, "_COMMAND");
+    }
+    if (path && by_option) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "there are a key file and a password to open the repository with; leave one "
+                    "out");
+        return false;
+    }
+    *ret_path = path;
+    return true;
+}
+
 bool password_get(const PasswordFrom *from, Secret **ret_password, GError **error)
 {
     g_autoptr(Secret) password = NULL;

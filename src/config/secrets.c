@@ -27,21 +27,62 @@ static Secret *trimmed(const char *data, size_t len)
     return secret_new(data, len);
 }
 
-bool secret_from_file(const char *what, const char *path, Secret **ret_secret, GError **error)
+static int open_secret(const char *what, const char *path, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        bs_error_errno(error, errno, "%s file %s", what, path);
+    return fd;
+}
+
+static bool read_secret(int fd, const char *path, Secret **ret_secret, GError **error)
 {
     char room[SECRET_MAX];
-    fs_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t len;
 
-    if (fd < 0) {
-        bs_error_errno(error, errno, "%s file %s", what, path);
-        return false;
-    }
     if (!fs_read_full(fd, room, sizeof room, &len, path, error))
         return false;
     *ret_secret = trimmed(room, len);
     secret_wipe(room, sizeof room);
     return true;
+}
+
+bool secret_from_file(const char *what, const char *path, Secret **ret_secret, GError **error)
+{
+    fs_autoclose int fd = open_secret(what, path, error);
+
+    return fd >= 0 && read_secret(fd, path, ret_secret, error);
+}
+
+/* The group of root's files is there to share them with a service: libpq, "SSL Client
+ * Certificates". */
+static bool is_private(int fd, const char *what, const char *path, GError **error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) {
+        bs_error_errno(error, errno, "%s file %s", what, path);
+        return false;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_DENIED, "%s file %s: not a regular file", what, path);
+        return false;
+    }
+    if ((st.st_mode & (st.st_uid == 0 ? 0037 : 0077)) == 0)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_DENIED,
+                "%s file %s: others may use it (mode %04o); chmod 0600 it", what, path,
+                (unsigned)st.st_mode & 07777);
+    return false;
+}
+
+bool secret_from_private_file(const char *what, const char *path, Secret **ret_secret,
+                              GError **error)
+{
+    fs_autoclose int fd = open_secret(what, path, error);
+
+    return fd >= 0 && is_private(fd, what, path, error) && read_secret(fd, path, ret_secret, error);
 }
 
 bool secret_from_command(const char *what, const char *command, Secret **ret_secret, GError **error)

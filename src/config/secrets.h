@@ -7,6 +7,10 @@
 
 /* what is for messages: "password". */
 bool secret_from_file(const char *what, const char *path, Secret **ret_secret, GError **error);
+/* The same of a file that nobody else may read, by libpq's rule: 0600 or less, or 0640 or less when
+ * root owns it. BS_ERROR_DENIED. */
+bool secret_from_private_file(const char *what, const char *path, Secret **ret_secret,
+                              GError **error);
 /* The command's standard error and terminal are the user's: it may ask for a passphrase. */
 bool secret_from_command(const char *what, const char *command, Secret **ret_secret,
                          GError **error);

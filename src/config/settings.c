@@ -19,6 +19,7 @@ void settings_clear(Settings *settings)
     g_free(settings->repository_file);
     g_free(settings->password_file);
     g_free(settings->password_command);
+    g_free(settings->key_file);
     g_free(settings->key_hint);
     g_free(settings->cache_dir);
     g_free(settings->retry_lock);

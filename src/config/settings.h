@@ -13,7 +13,7 @@
 /* The members with gboolean, gint and char * are targets of the option parser. */
 typedef struct {
     char *repo, *repository_file; /* location as written: a path, s3:..., or a name */
-    char *password_file, *password_command, *key_hint;
+    char *password_file, *password_command, *key_file, *key_hint;
     gboolean insecure_no_password;
     char *cache_dir; /* after settings_complete: the directory of all caches; NULL with no_cache */
     gboolean no_cache, no_lock, json, quiet, no_extra_verify;
@@ -56,6 +56,7 @@ bool settings_repository(const Settings *settings, char **ret_location, GError *
  * ("FROM_" for BACKSTAY_FROM_PASSWORD...). */
 typedef struct {
     const char *file, *command; /* options */
+    const char *key_file;       /* the same: the master key instead of a password */
     bool none;                  /* --insecure-no-password */
     const char *infix;          /* "" or "FROM_" */
     const char *prompt;         /* on the terminal, when nothing else is given */
@@ -65,6 +66,10 @@ typedef struct {
 /* As restic: file and command are trimmed of white space at both ends, the environment is not.
  * Setting two forms is an error. BS_ERROR_USAGE when there is none and no terminal to ask. */
 bool password_get(const PasswordFrom *from, Secret **ret_password, GError **error);
+
+/* The file that holds the master key, which opens a repository instead of a password; NULL: there is
+ * none. Options come before the environment; both forms at once are BS_ERROR_USAGE. Borrowed. */
+bool password_key_file(const PasswordFrom *from, const char **ret_path, GError **error);
 
 /* BACKSTAY_<key>, else RESTIC_<key>, else NULL; empty counts as unset. Borrowed. */
 const char *settings_env(const char *key);

@@ -45,7 +45,8 @@ bool op_key_list(Repo *repo, GArray **ret_keys, unsigned *ret_unreadable, GError
         const Id *id = &g_array_index(files, FileInfo, i).id;
         g_autoptr(KeyFile) keyfile = NULL;
         g_autoptr(GError) problem = NULL;
-        KeyInfo key = { .id = *id, .current = id_equal(id, repo_key_id(repo)) };
+        const Id *in_use = repo_key_id(repo);
+        KeyInfo key = { .id = *id, .current = in_use && id_equal(id, in_use) };
 
         if (!load(repo, id, &keyfile, &problem)) {
             log_warn("key cannot be read", "key", id_hex(id).text, "error", problem->message, NULL);
@@ -135,11 +136,21 @@ bool op_key_add(Repo *repo, const Secret *password, const char *username, const 
     return false;
 }
 
+/* So that a password is never the last that was, and nobody knows it any more. */
+static bool has_key_in_use(Repo *repo, GError **error)
+{
+    if (repo_key_id(repo))
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "the repository was opened with a key file; open it with a password that stays");
+    return false;
+}
+
 bool op_key_remove(Repo *repo, const char *name, Id *ret_id, GError **error)
 {
     uint64_t size;
 
-    if (!repo_resolve(repo, FILE_KEY, name, ret_id, error))
+    if (!has_key_in_use(repo, error) || !repo_resolve(repo, FILE_KEY, name, ret_id, error))
         return false;
     if (id_equal(ret_id, repo_key_id(repo))) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
@@ -159,7 +170,8 @@ bool op_key_remove(Repo *repo, const char *name, Id *ret_id, GError **error)
 bool op_key_change(Repo *repo, const Secret *password, const char *username, const char *hostname,
                    Id *ret_id, GError **error)
 {
-    if (!op_key_add(repo, password, username, hostname, ret_id, error))
+    if (!has_key_in_use(repo, error) ||
+        !op_key_add(repo, password, username, hostname, ret_id, error))
         return false;
     if (repo_remove(repo, FILE_KEY, repo_key_id(repo), error))
         return true;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "config/secrets.h"
 #include "plan/amount.h"
 
 /* A far repository's copies: the trees of 100 million files are 7 GB (repository format, "Scale").
@@ -64,18 +65,49 @@ static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cance
     return false;
 }
 
+/* With the master key there is nothing to derive. */
+static bool open_by_key_file(Store *store, const char *path, const RepoOptions *options,
+                             Repo **ret_repo, GError **error)
+{
+    g_autoptr(Secret) text = NULL;
+    SealKey master;
+    bool ok;
+
+    if (!secret_from_private_file("key", path, &text, error))
+        return false;
+    ok = keyfile_decode_master(secret_data(text), secret_len(text), &master, error);
+    if (ok)
+        ok = repo_open_master(store, &master, options, ret_repo, error);
+    secret_wipe(&master, sizeof master);
+    if (!ok)
+        g_prefix_error(error, "%s: ", path);
+    return ok;
+}
+
+static bool open_by_password(Store *store, const PasswordFrom *from, const RepoOptions *options,
+                             Repo **ret_repo, GError **error)
+{
+    g_autoptr(Secret) password = NULL;
+
+    return password_get(from, &password, error) &&
+           repo_open(store, password, options, ret_repo, error);
+}
+
 bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,
                   OpenHow how, const Cancel *cancel, OpenRepo *ret_open, GError **error)
 {
     g_auto(OpenRepo) open = { 0 };
-    g_autoptr(Secret) password = NULL;
+    const char *key_file;
     RepoOptions options;
 
     if (!repo_options_from(settings, &options, error) ||
-        !open_store(settings, location, from->infix, false, cancel, &open.at, error) ||
-        !password_get(from, &password, error) ||
-        !repo_open(open.at.store, password, &options, &open.repo, error) ||
-        !take_lock(settings, how, cancel, &open, error))
+        !password_key_file(from, &key_file, error) ||
+        !open_store(settings, location, from->infix, false, cancel, &open.at, error))
+        return false;
+    if (key_file ? !open_by_key_file(open.at.store, key_file, &options, &open.repo, error)
+                 : !open_by_password(open.at.store, from, &options, &open.repo, error))
+        return false;
+    if (!take_lock(settings, how, cancel, &open, error))
         return false;
     *ret_open = open;
     open = (OpenRepo){ 0 };
@@ -89,6 +121,7 @@ bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const 
     PasswordFrom from = {
         .file = settings->password_file,
         .command = settings->password_command,
+        .key_file = settings->key_file,
         .none = settings->insecure_no_password,
         .infix = "",
         .prompt = "password of the repository",

@@ -142,8 +142,7 @@ static bool take_part(json_t *object, const char *field, uint8_t *part, size_t l
     return true;
 }
 
-/* {"mac":{"k":"..","r":".."},"encrypt":".."} */
-static bool decode_master(const uint8_t *text, size_t len, SealKey *ret_master, GError **error)
+bool keyfile_decode_master(const void *text, size_t len, SealKey *ret_master, GError **error)
 {
     g_autoptr(json_t) object = parse_object(text, len, error);
     json_t *mac = json_object_get(object, "mac");
@@ -177,7 +176,7 @@ bool keyfile_open(const KeyFile *keyfile, const Secret *password, SealKey *ret_m
                             "the password does not open this key");
         return false;
     }
-    ok = decode_master(text, len, ret_master, error);
+    ok = keyfile_decode_master(text, len, ret_master, error);
     secret_wipe(text, sizeof text);
     return ok;
 }

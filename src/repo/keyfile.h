@@ -34,6 +34,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KeyFile, keyfile_free)
 bool keyfile_open(const KeyFile *keyfile, const Secret *password, SealKey *ret_master,
                   GError **error);
 
+/* {"mac":{"k":"..","r":".."},"encrypt":".."}: the master key in clear, as `key export` writes it.
+ * BS_ERROR_CORRUPT. */
+bool keyfile_decode_master(const void *text, size_t len, SealKey *ret_master, GError **error);
+
 /* The bytes of a new key file for this master key; repo_add_key() stores and proves one. username,
  * hostname may be NULL. */
 GBytes *keyfile_encode(const SealKey *master, const Secret *password, KeyCost cost,

@@ -36,6 +36,7 @@ struct Repo {
     RepoOptions options; /* its strings are ours */
     Secret *master;      /* a SealKey */
     Id key_id;
+    bool by_master; /* key_id is not known */
     RepoConfig config;
     char id[ID_HEX_LEN + 1];
     char *config_text;
@@ -94,6 +95,19 @@ static bool load_config(Store *store, GBytes **ret_sealed, GError **error)
     return false;
 }
 
+static void cannot_open_config(const Repo *repo, GError **error)
+{
+    if (repo->by_master)
+        g_set_error(error, BS_ERROR, BS_ERROR_PASSWORD,
+                    "this master key does not open the repository at %s: it is of another one, or "
+                    "config is damaged",
+                    repo->store->location);
+    else // the password has opened a key: it is not to blame
+        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
+                    "config is damaged; bring back %s/" CONFIG_KEY " from a copy",
+                    repo->store->location);
+}
+
 static bool open_config(Repo *repo, GBytes *sealed, GError **error)
 {
     g_autoptr(Sealer) sealer = sealer_new(repo_master_key(repo));
@@ -101,11 +115,8 @@ static bool open_config(Repo *repo, GBytes *sealed, GError **error)
     const uint8_t *bytes = g_bytes_get_data(sealed, &len);
     g_autofree char *text = g_malloc0(len + 1);
 
-    // the password has opened a key: it is not to blame
     if (!unseal(sealer, bytes, len, text, NULL)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
-                    "config is damaged; bring back %s/" CONFIG_KEY " from a copy",
-                    repo->store->location);
+        cannot_open_config(repo, error);
         return false;
     }
     if (!config_decode(text, len - SEAL_OVERHEAD, &repo->config, error))
@@ -182,19 +193,46 @@ static bool open_parts(Repo *repo, const Secret *password, GError **error)
     return open_config(repo, sealed, error);
 }
 
-bool repo_open(Store *store, const Secret *password, const RepoOptions *options, Repo **ret_repo,
-               GError **error)
+static Repo *repo_new(Store *store, const RepoOptions *options)
 {
-    g_autoptr(Repo) repo = g_new0(Repo, 1);
+    Repo *repo = g_new0(Repo, 1);
 
     repo->store = store;
     repo->options = copy_options(options);
+    return repo;
+}
+
+/* What follows when key and config are known. */
+static Repo *complete(Repo *repo)
+{
+    derive_gear(repo);
+    stores_open(&repo->stores, repo->store, &repo->options, repo->id);
+    repo->store = repo->stores.plain;
+    return repo;
+}
+
+bool repo_open(Store *store, const Secret *password, const RepoOptions *options, Repo **ret_repo,
+               GError **error)
+{
+    g_autoptr(Repo) repo = repo_new(store, options);
+
     if (!open_parts(repo, password, error))
         return false;
-    derive_gear(repo);
-    stores_open(&repo->stores, store, &repo->options, repo->id);
-    repo->store = repo->stores.plain;
-    *ret_repo = g_steal_pointer(&repo);
+    *ret_repo = complete(g_steal_pointer(&repo));
+    return true;
+}
+
+bool repo_open_master(Store *store, const SealKey *master, const RepoOptions *options,
+                      Repo **ret_repo, GError **error)
+{
+    g_autoptr(Repo) repo = repo_new(store, options);
+    g_autoptr(GBytes) sealed = NULL;
+
+    repo->master = secret_new(master, sizeof *master);
+    repo->by_master = true;
+    if (!load_config(store, &sealed, error) || !open_config(repo, sealed, error))
+        return false;
+    *ret_repo = complete(g_steal_pointer(&repo));
     return true;
 }
 
@@ -253,7 +291,7 @@ const SealKey *repo_master_key(const Repo *repo)
 
 const Id *repo_key_id(const Repo *repo)
 {
-    return &repo->key_id;
+    return repo->by_master ? NULL : &repo->key_id;
 }
 
 const char *repo_id(const Repo *repo)

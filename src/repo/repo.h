@@ -53,6 +53,10 @@ bool repo_add_key(Store *store, const SealKey *master, const Secret *password, K
  * opens, the error names them. The store is borrowed and must outlive the repository. */
 bool repo_open(Store *store, const Secret *password, const RepoOptions *options, Repo **ret_repo,
                GError **error);
+/* The same with the master key itself, which nothing has to be derived for. BS_ERROR_PASSWORD: it
+ * does not open config. */
+bool repo_open_master(Store *store, const SealKey *master, const RepoOptions *options,
+                      Repo **ret_repo, GError **error);
 void repo_close(Repo *repo); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Repo, repo_close)
 
@@ -70,7 +74,8 @@ bool repo_drop_damaged_copy(Repo *repo, const Id *pack);
 unsigned repo_readers(const Repo *repo);
 const RepoOptions *repo_options(const Repo *repo);
 const SealKey *repo_master_key(const Repo *repo);
-const Id *repo_key_id(const Repo *repo); /* the key file that opened it */
+/* The key file that opened it; NULL: the master key itself did. */
+const Id *repo_key_id(const Repo *repo);
 const char *repo_id(const Repo *repo);   /* 64 hex digits, from config */
 unsigned repo_version(const Repo *repo);
 uint64_t repo_polynomial(const Repo *repo);

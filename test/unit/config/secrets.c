@@ -79,9 +79,42 @@ static void a_secret_comes_from_one_place(void)
     tempdir_remove(dir);
 }
 
+static void a_private_file_is_nobody_elses(void)
+{
+    static const struct {
+        mode_t mode;
+        bool want, want_of_root;
+    } cases[] = {
+        { 0600, true, true },   { 0400, true, true },   { 0640, false, true },
+        { 0440, false, true },  { 0660, false, false }, { 0644, false, false },
+        { 0601, false, false }, { 0604, false, false }, { 0610, false, false },
+    };
+    char *dir = tempdir_new();
+    g_autofree char *file = g_build_filename(dir, "key", NULL);
+    g_autoptr(Secret) none = NULL;
+
+    tempdir_write(dir, "key", "key\n", 4);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        bool want = geteuid() == 0 ? cases[i].want_of_root : cases[i].want;
+        g_autoptr(Secret) secret = NULL;
+        g_autoptr(GError) error = NULL;
+
+        g_test_message("%o", cases[i].mode);
+        g_assert_cmpint(chmod(file, cases[i].mode), ==, 0);
+        g_assert_cmpint(secret_from_private_file("key", file, &secret, &error), ==, want);
+        if (want)
+            g_assert_cmpstr(secret_data(secret), ==, "key");
+        else
+            g_assert_error(error, BS_ERROR, BS_ERROR_DENIED);
+    }
+    g_assert_false(secret_from_private_file("key", dir, &none, NULL));
+    tempdir_remove(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/secrets/environment", a_secret_comes_from_one_place);
+    g_test_add_func("/secrets/private", a_private_file_is_nobody_elses);
     return g_test_run();
 }

@@ -556,6 +556,22 @@ static void a_second_key_opens_too(void)
     g_assert_cmpstr(repo_id(again), ==, repo_id(repo));
 }
 
+static void the_master_key_opens_without_a_password(void)
+{
+    g_autoptr(Store) store = memory_store_new(), other = memory_store_new();
+    g_autoptr(Repo) repo = quick_repo(store), stranger = quick_repo(other), again = NULL;
+    g_autoptr(GError) error = NULL;
+    RepoOptions options = { 0 };
+
+    g_assert_true(repo_open_master(store, repo_master_key(repo), &options, &again, NULL));
+    g_assert_cmpstr(repo_id(again), ==, repo_id(repo));
+    g_assert_null(repo_key_id(again));
+    g_assert_false(
+        repo_open_master(store, repo_master_key(stranger), &options, &stranger, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_PASSWORD);
+    g_assert_nonnull(strstr(error->message, "another one"));
+}
+
 /* ---- objects ---- */
 
 static void what_was_saved_loads(void)
@@ -828,6 +844,7 @@ int main(int argc, char **argv)
     ADD(init_fails_cleanly_at_every_call);
     ADD(a_key_that_arrived_cut_does_not_count);
     ADD(a_second_key_opens_too);
+    ADD(the_master_key_opens_without_a_password);
     ADD(what_was_saved_loads);
     ADD(reads_every_legal_encoding_and_no_other);
     ADD(a_bomb_stops_at_the_bound);
