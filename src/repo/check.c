@@ -2,6 +2,7 @@
 #include "repo/check.h"
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "base/plural.h"
 #include "codec/hash.h"
 #include "repo/checking.h"
@@ -141,16 +142,21 @@ static bool load_named(Checking *checking, FileType type, const Id *id, const ch
     return true;
 }
 
+static void report_foreign(Checking *checking, FileType type, unsigned n)
+{
+    if (n > 0)
+        checking_report(
+            checking, false, "foreign-file", file_dir(type), "%u %s ignored", n,
+            plural(n, "file whose name is no id is", "files whose names are no ids are"));
+}
+
 static bool list_named(Checking *checking, FileType type, GArray **ret_files, GError **error)
 {
     unsigned foreign = 0;
 
     if (!repo_list(checking->repo, type, ret_files, &foreign, error))
         return false;
-    if (foreign > 0)
-        checking_report(
-            checking, false, "foreign-file", file_dir(type), "%u %s ignored", foreign,
-            plural(foreign, "file whose name is no id is", "files whose names are no ids are"));
+    report_foreign(checking, type, foreign);
     return true;
 }
 
@@ -195,26 +201,44 @@ static bool check_locks(Checking *checking, GError **error)
     return true;
 }
 
+typedef struct {
+    Checking *checking;
+    const FileInfo *files;
+    Snapshot **found; /* one for each file; NULL: reported */
+} SnapshotCheck;
+
+static void check_snapshot(size_t i, void *user)
+{
+    const SnapshotCheck *check = user;
+    Checking *checking = check->checking;
+    const Id *id = &check->files[i].id;
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GError) problem = NULL;
+
+    if (checking_goes_on(checking, NULL) &&
+        load_named(checking, FILE_SNAPSHOT, id, "snapshot-name", &bytes) &&
+        !snapshot_load(checking->repo, id, &check->found[i], &problem))
+        checking_report(checking, true, "snapshot-mac", file_key(FILE_SNAPSHOT, id).text, "%s",
+                        problem->message);
+}
+
+/* Of a near store one after the other, so that findings come in order. */
 static bool check_snapshots(Checking *checking, GPtrArray *snapshots, GError **error)
 {
+    Repo *repo = checking->repo;
     g_autoptr(GArray) files = NULL;
+    g_autofree Snapshot **found = NULL;
+    SnapshotCheck check = { .checking = checking };
 
     if (!list_named(checking, FILE_SNAPSHOT, &files, error))
         return false;
-    for (guint i = 0; i < files->len; i++) {
-        const Id *id = &g_array_index(files, FileInfo, i).id;
-        g_autoptr(GBytes) bytes = NULL;
-        g_autoptr(GError) problem = NULL;
-        Snapshot *snapshot;
-
-        if (!load_named(checking, FILE_SNAPSHOT, id, "snapshot-name", &bytes))
-            continue;
-        if (snapshot_load(checking->repo, id, &snapshot, &problem))
-            g_ptr_array_add(snapshots, snapshot);
-        else
-            checking_report(checking, true, "snapshot-mac", file_key(FILE_SNAPSHOT, id).text, "%s",
-                            problem->message);
-    }
+    check.files = (const FileInfo *)(void *)files->data;
+    check.found = found = g_new0(Snapshot *, files->len + 1);
+    parallel_each(repo_store(repo)->far ? repo_readers(repo) : 1, files->len, check_snapshot,
+                  &check);
+    for (guint i = 0; i < files->len; i++)
+        if (found[i])
+            g_ptr_array_add(snapshots, found[i]);
     checking->result.snapshots = snapshots->len;
     return true;
 }
@@ -235,45 +259,75 @@ static bool bad_index(const Id *id, const GError *problem, void *user)
 
 static bool check_index(Checking *checking, GError **error)
 {
-    g_autoptr(GArray) files = NULL;
     Index *index = NULL;
 
-    if (!list_named(checking, FILE_INDEX, &files, error) ||
-        !index_load_full(checking->repo, bad_index, checking, checking->cancel, &index, error))
+    if (!index_load_full(checking->repo, bad_index, checking, checking->cancel, &index, error))
         return false;
     repo_set_index(checking->repo, index);
     return true;
 }
 
-/* ---- what does not belong here ---- */
+/* ---- all there is ---- */
 
-static bool top_object(const StoreObject *object, void *user, GError **error)
+typedef struct {
+    GHashTable *tops; /* names at the top that are not of the format */
+    GArray *packs;    /* of FileInfo */
+    unsigned foreign[FILE_PACK + 1];
+} Everything;
+
+static void note_top(Everything *everything, const char *key)
 {
     static const char *const known[] = { "config",    "data",  "index", "keys",
                                          "snapshots", "locks", "wal",   "backstay" };
-    GHashTable *tops = user;
-    g_autofree char *top = g_strndup(object->key, strcspn(object->key, "/"));
+    g_autofree char *top = g_strndup(key, strcspn(key, "/"));
 
-    (void)error;
     for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
         if (strcmp(top, known[i]) == 0)
-            return true;
-    g_hash_table_add(tops, g_steal_pointer(&top));
+            return;
+    g_hash_table_add(everything->tops, g_steal_pointer(&top));
+}
+
+static bool note_object(const StoreObject *object, void *user, G_GNUC_UNUSED GError **error)
+{
+    Everything *everything = user;
+    FileInfo info = { .size = object->size, .modified_at = object->modified_at };
+    Id index;
+
+    if (g_str_has_prefix(object->key, file_dir(FILE_INDEX)))
+        everything->foreign[FILE_INDEX] += !file_parse_key(FILE_INDEX, object->key, &index);
+    else if (!g_str_has_prefix(object->key, file_dir(FILE_PACK)))
+        note_top(everything, object->key);
+    else if (file_parse_key(FILE_PACK, object->key, &info.id))
+        g_array_append_val(everything->packs, info);
+    else
+        everything->foreign[FILE_PACK]++;
     return true;
 }
 
-static bool check_tops(Checking *checking, GError **error)
+static gint by_id(gconstpointer a, gconstpointer b)
+{
+    return id_compare(&((const FileInfo *)a)->id, &((const FileInfo *)b)->id);
+}
+
+/* Of a large repository a listing is hundreds of requests: this one tells of packs and strangers.
+ */
+static bool check_everything(Checking *checking, GError **error)
 {
     g_autoptr(GHashTable) tops = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GArray) packs = g_array_new(FALSE, FALSE, sizeof(FileInfo));
+    Everything everything = { .tops = tops, .packs = packs };
     GHashTableIter iter;
     gpointer top;
 
-    if (!store_list(repo_store(checking->repo), "", top_object, tops, error))
+    if (!store_list(repo_store(checking->repo), "", note_object, &everything, error))
         return false;
     g_hash_table_iter_init(&iter, tops);
     while (g_hash_table_iter_next(&iter, &top, NULL))
         checking_report(checking, false, "foreign-top", top, "is not of the format and left alone");
-    return true;
+    report_foreign(checking, FILE_INDEX, everything.foreign[FILE_INDEX]);
+    report_foreign(checking, FILE_PACK, everything.foreign[FILE_PACK]);
+    g_array_sort(packs, by_id);
+    return check_packs(checking, packs, error);
 }
 
 static bool run(Checking *checking, GError **error)
@@ -283,9 +337,8 @@ static bool run(Checking *checking, GError **error)
     // snapshots before the index: one finished in between has its index then
     return check_keys(checking, error) && check_locks(checking, error) &&
            check_snapshots(checking, snapshots, error) && check_index(checking, error) &&
-           checking_goes_on(checking, error) && check_tops(checking, error) &&
-           check_packs(checking, error) && check_trees(checking, snapshots, error) &&
-           check_losses(checking, snapshots, error);
+           checking_goes_on(checking, error) && check_everything(checking, error) &&
+           check_trees(checking, snapshots, error) && check_losses(checking, snapshots, error);
 }
 
 bool check_run(Repo *repo, const CheckOptions *options, const CheckWatch *watch,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/plural.h"
 #include "codec/hash.h"
 #include "repo/checking.h"
 #include "repo/pack.h"
@@ -12,6 +11,9 @@
 #define WORKERS_MAX 8
 #define WHOLE_MAX   (160u * 1024 * 1024) /* packs up to this size are read in one piece */
 #define PIECE       (8u * 1024 * 1024)
+/* What the workers have in memory together, but for one large pack: a pack and two blobs each. */
+#define MEMORY_MAX ((uint64_t)240 * 1024 * 1024)
+#define BLOBS_MAX  (16u * 1024 * 1024)
 
 typedef struct {
     Id id;
@@ -21,11 +23,14 @@ typedef struct {
 
 typedef struct {
     Checking *checking;
-    GArray *files;      /* of FileInfo, sorted */
-    uint8_t *listed;    /* for each file: the index knows it */
-    GPtrArray *chosen;  /* of PackJob, with read_data */
-    _Atomic guint next; /* of these */
-    uint64_t bytes;     /* of all packs */
+    const GArray *files; /* of FileInfo, sorted */
+    uint8_t *listed;     /* for each file: the index knows it */
+    GPtrArray *chosen;   /* of PackJob, with read_data */
+    _Atomic guint next;  /* of these */
+    uint64_t bytes;      /* of all packs */
+    pthread_mutex_t mutex;
+    pthread_cond_t less;
+    uint64_t memory; /* taken; under the mutex */
 } PackCheck;
 
 static void job_free(PackJob *job)
@@ -286,6 +291,27 @@ static void check_content(Checking *checking, const PackJob *job, BlobOpener *op
         *checking->watch->bytes_done += job->size;
 }
 
+/* Waits until there is room for a pack: of packs of 128 MiB only one is in memory. */
+static uint64_t take_memory(PackCheck *check, const PackJob *job)
+{
+    uint64_t need = (job->size <= WHOLE_MAX ? job->size : 0) + BLOBS_MAX;
+
+    pthread_mutex_lock(&check->mutex);
+    while (check->memory > 0 && check->memory + need > MEMORY_MAX)
+        pthread_cond_wait(&check->less, &check->mutex);
+    check->memory += need;
+    pthread_mutex_unlock(&check->mutex);
+    return need;
+}
+
+static void give_memory(PackCheck *check, uint64_t taken)
+{
+    pthread_mutex_lock(&check->mutex);
+    check->memory -= taken;
+    pthread_cond_broadcast(&check->less);
+    pthread_mutex_unlock(&check->mutex);
+}
+
 static void read_chosen(void *user)
 {
     PackCheck *check = user;
@@ -293,25 +319,34 @@ static void read_chosen(void *user)
     guint i;
 
     while ((i = atomic_fetch_add(&check->next, 1)) < check->chosen->len &&
-           checking_goes_on(check->checking, NULL))
-        check_content(check->checking, g_ptr_array_index(check->chosen, i), opener);
+           checking_goes_on(check->checking, NULL)) {
+        const PackJob *job = g_ptr_array_index(check->chosen, i);
+        uint64_t taken = take_memory(check, job);
+
+        check_content(check->checking, job, opener);
+        give_memory(check, taken);
+    }
 }
 
-bool check_packs(Checking *checking, GError **error)
+/* A worker computes or waits for the store, whichever takes longer. */
+static void read_packs(PackCheck *check)
 {
-    g_autoptr(GArray) files = NULL;
+    Repo *repo = check->checking->repo;
+    unsigned workers = repo_store(repo)->far ? repo_readers(repo) : parallel_cores();
+
+    pthread_mutex_init(&check->mutex, NULL);
+    pthread_cond_init(&check->less, NULL);
+    parallel_run(MIN(workers, WORKERS_MAX), read_chosen, check);
+    pthread_mutex_destroy(&check->mutex);
+    pthread_cond_destroy(&check->less);
+}
+
+bool check_packs(Checking *checking, const GArray *files, GError **error)
+{
     g_autoptr(GPtrArray) chosen = g_ptr_array_new_with_free_func((GDestroyNotify)job_free);
     g_autofree uint8_t *listed = NULL;
-    PackCheck check = { .checking = checking, .chosen = chosen };
-    unsigned foreign = 0;
+    PackCheck check = { .checking = checking, .files = files, .chosen = chosen };
 
-    if (!repo_list(checking->repo, FILE_PACK, &files, &foreign, error))
-        return false;
-    if (foreign > 0)
-        checking_report(
-            checking, false, "foreign-file", file_dir(FILE_PACK), "%u %s ignored", foreign,
-            plural(foreign, "file whose name is no id is", "files whose names are no ids are"));
-    check.files = files;
     check.listed = listed = g_malloc0(MAX(files->len, 1));
     for (guint i = 0; i < files->len; i++)
         check.bytes += g_array_index(files, FileInfo, i).size;
@@ -319,7 +354,7 @@ bool check_packs(Checking *checking, GError **error)
         return false;
     check_unlisted(&check);
     if (checking->options->read_data)
-        parallel_run(MIN(parallel_cores(), WORKERS_MAX), read_chosen, &check);
+        read_packs(&check);
     checking->result.packs_read = chosen->len;
     return checking_goes_on(checking, error);
 }

@@ -29,8 +29,8 @@ const char *checking_blob_code(BlobFault fault);
 void checking_bad_blob(Checking *checking, BlobType type, const Id *id);
 bool checking_is_bad(Checking *checking, BlobType type, const Id *id);
 
-/* Packs of the index against the listing, and their content. */
-bool check_packs(Checking *checking, GError **error);
+/* Packs of the index against the listing, and their content. files: of FileInfo, sorted by id. */
+bool check_packs(Checking *checking, const GArray *files, GError **error);
 /* Every tree of every snapshot. of Snapshot */
 bool check_trees(Checking *checking, const GPtrArray *snapshots, GError **error);
 /* Names what the bad blobs cost. */

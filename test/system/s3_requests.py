@@ -76,6 +76,13 @@ def together(watch, tree):
         gets = [r for r in requests if r.op == 'GetObject' and kind(r) == name]
         # those on new connections begin a little later
         fact(len(gets) > 3 and at_once(gets) > 1, 'several of %s/' % name, gets)
+    watch.proxy.clear()
+    watch.proxy.latency = 0.3
+    watch.repo.backstay('check', '--read-data', code=0)
+    watch.proxy.latency = 0
+    for name, least in (('snapshots', 1), ('data', 3)):
+        gets = [r for r in watch.proxy.requests if r.op == 'GetObject' and kind(r) == name]
+        fact(at_once(gets) > least, 'check: more of %s/ than two cores would read' % name, gets)
 
 
 def large(watch):
@@ -97,9 +104,13 @@ def large(watch):
 def keep(watch, tree):
     """Removing is one request for many, and what was left unfinished is looked for once."""
     for _ in range(3):
+        add_file(tree)
         watch.repo.backstay('backup', tree, code=0)
+    # keys, snapshots and locks are listed again as what is checked; everything once, for packs and what is not ours
+    watch.asks('check', {**OPENED, 'keys': 'GGLL', 'locks': 'PGLLLD', 'snapshots': 'GGGGGL', 'index': 'GGGGGL', 'data': 'GGGGG', '/': 'L'},
+               'check')
     watch.asks('forget', {**OPENED, 'snapshots': 'L', '/': 'B'}, 'forget', '--keep-last', '1', '--group-by', '')
-    watch.asks('prune', {**OPENED, 'snapshots': 'L', 'index': 'PPHHL', 'data': 'PGGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
+    watch.asks('prune', {**OPENED, 'snapshots': 'L', 'index': 'PPHHL', 'data': 'PGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
 
 
 def forget_cache():
