@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The database that a dump is restored into: looked at before the first change, made when it is
- * missing, compared with the dump afterwards.
+ * missing, compared with the dump afterwards. One thread. Every call asks the server, so any may
+ * fail with what pg/conn.h names.
  */
 #pragma once
 #include "pg/conn.h"
@@ -13,7 +14,10 @@ typedef struct PgTarget PgTarget;
 typedef void (*PgNote)(const char *text, void *user);
 
 typedef struct {
-    bool clean, create, force, no_owner;
+    bool clean;             /* what is there may go */
+    bool create;            /* a missing database is made */
+    bool force;             /* neither an older server nor what is there stops it */
+    bool no_owner;          /* a database that is made belongs to who makes it */
     bool look_only;         /* change nothing: a missing database is not made */
     const json_t *recorded; /* the database in the manifest, or NULL */
     PgNote note;            /* what went otherwise than one may expect; may be NULL */
