@@ -16,15 +16,24 @@ uint8_t *pgdump_stage_new(void)
     return g_malloc(STAGE_LEN);
 }
 
+static int64_t count_lines(const uint8_t *data, size_t len)
+{
+    const uint8_t *end = data + len;
+    int64_t lines = 0;
+
+    while ((data = memchr(data, '\n', (size_t)(end - data)))) {
+        data++;
+        lines++;
+    }
+    return lines;
+}
+
 static void stage_flush(PgDump *dump, size_t keep)
 {
     size_t n = dump->n_staged - keep;
-    int64_t rows = 0;
 
-    for (size_t i = 0; i < n; i++)
-        rows += dump->stage[i] == '\n';
     if (dump->block->copied)
-        dump->block->rows += rows;
+        dump->block->rows += count_lines(dump->stage, n);
     hash_update(dump->hash, dump->stage, n);
     memmove(dump->stage, dump->stage + n, keep);
     dump->n_staged = keep;
