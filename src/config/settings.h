@@ -67,8 +67,8 @@ typedef struct {
  * Setting two forms is an error. BS_ERROR_USAGE when there is none and no terminal to ask. */
 bool password_get(const PasswordFrom *from, Secret **ret_password, GError **error);
 
-/* The file that holds the master key, which opens a repository instead of a password; NULL: there is
- * none. Options come before the environment; both forms at once are BS_ERROR_USAGE. Borrowed. */
+/* The file that holds the master key, which opens a repository instead of a password; NULL: there
+ * is none. Options come before the environment; both forms at once are BS_ERROR_USAGE. Borrowed. */
 bool password_key_file(const PasswordFrom *from, const char **ret_path, GError **error);
 
 /* BACKSTAY_<key>, else RESTIC_<key>, else NULL; empty counts as unset. Borrowed. */

@@ -76,7 +76,7 @@ const RepoOptions *repo_options(const Repo *repo);
 const SealKey *repo_master_key(const Repo *repo);
 /* The key file that opened it; NULL: the master key itself did. */
 const Id *repo_key_id(const Repo *repo);
-const char *repo_id(const Repo *repo);   /* 64 hex digits, from config */
+const char *repo_id(const Repo *repo); /* 64 hex digits, from config */
 unsigned repo_version(const Repo *repo);
 uint64_t repo_polynomial(const Repo *repo);
 const GearTable *repo_gear(const Repo *repo);

@@ -57,7 +57,8 @@ def last_word(arguments):
 
 
 def settings(files):
-    """BACKSTAY_NAME, which is RESTIC_NAME as well; a password has three forms and three infixes."""
+    """BACKSTAY_NAME, which is RESTIC_NAME as well; a password has three forms and three infixes, and what opens a
+    repository that is there may be a key file instead."""
     keys, other = set(), []
     for name, text in files.items():
         for arguments in calls(text, 'settings_env') + calls(text, 'default_from_env'):
@@ -66,7 +67,8 @@ def settings(files):
                 other.append((name, arguments))
         for infix in re.findall(r'\.infix = "(\w*)"', text):
             keys.update(infix + 'PASSWORD' + form for form in SECRET_FORMS)
-    equal(sorted(other), [('config/password.c', 'key'), ('config/settings.c', 'key')],
+            keys.update([infix + 'KEY_FILE'] if infix != 'NEW_' else [])
+    equal(sorted(set(other)), [('config/password.c', 'key'), ('config/settings.c', 'key')],
           'settings are read by a literal key, passwords apart')
     return {'BACKSTAY_' + key for key in keys}
 

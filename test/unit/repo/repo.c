@@ -566,8 +566,7 @@ static void the_master_key_opens_without_a_password(void)
     g_assert_true(repo_open_master(store, repo_master_key(repo), &options, &again, NULL));
     g_assert_cmpstr(repo_id(again), ==, repo_id(repo));
     g_assert_null(repo_key_id(again));
-    g_assert_false(
-        repo_open_master(store, repo_master_key(stranger), &options, &stranger, &error));
+    g_assert_false(repo_open_master(store, repo_master_key(stranger), &options, &stranger, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_PASSWORD);
     g_assert_nonnull(strstr(error->message, "another one"));
 }
