@@ -99,13 +99,20 @@ class Cluster:
         return other
 
     def recover(self, *settings):
-        """Starts, replays what its archive holds up to a target, and is promoted to a timeline of its own."""
+        """Starts, replays what its archive holds up to a target, and goes on with a timeline of its own."""
         self.configure("restore_command = 'cp %s/%%f %%p'" % self.archive, "recovery_target_timeline = 'latest'",
                        "recovery_target_action = 'promote'", *settings)
         self.run('touch', self.data + '/recovery.signal')
         self.start()
         while self.sql('select pg_is_in_recovery()') == 't':
             pass
+        return self
+
+    def promote(self):
+        """Starts as a standby without a primary and is promoted."""
+        self.run('touch', self.data + '/standby.signal')
+        self.start()
+        self.sql('select pg_promote()')
         return self
 
 
