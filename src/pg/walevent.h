@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a record of WAL means to a recovery that looks for its target: ends of transactions, restore
+ * points, checkpoints, changes of the timeline. PostgreSQL documentation, "Recovery Target". Pure;
+ * any thread.
+ */
+#pragma once
+#include "pg/walrecord.h"
+
+typedef enum {
+    WAL_OTHER,
+    WAL_COMMIT,
+    WAL_ABORT,
+    WAL_RESTORE_POINT,
+    WAL_CHECKPOINT,
+    WAL_END_OF_RECOVERY, /* a timeline begins without a checkpoint */
+    WAL_BACKUP_END,
+    WAL_PARAMETERS,  /* settings that a standby must know have changed */
+    WAL_OVERWRITTEN, /* of a record that a crash left unfinished */
+} WalEventKind;
+
+typedef struct {
+    WalEventKind kind;
+    int64_t time_us; /* Unix; of a checkpoint whole seconds; 0 for backup end and parameters */
+
+    /* commit, abort */
+    uint32_t xid;            /* the transaction's own, also when it was prepared */
+    bool prepared;           /* before, by PREPARE TRANSACTION */
+    const uint8_t *subxacts; /* borrowed from the record: 32-bit numbers, little-endian */
+    uint32_t n_subxacts;
+
+    /* restore point; ends with a zero byte */
+    char name[64];
+
+    /* checkpoint: redo; backup end: where the backup began; overwritten: the lost record */
+    uint64_t lsn;
+    bool shutdown; /* checkpoint: of a server that stopped */
+
+    /* checkpoint, end of recovery; equal but where a timeline begins */
+    uint32_t timeline, previous_timeline;
+    int wal_level; /* parameters: 0 minimal, 1 replica, 2 logical */
+} WalEvent;
+
+/* BS_ERROR_CORRUPT: too short for what it says it is. */
+bool wal_event_decode(const WalRecord *record, WalEvent *ret_event, GError **error);
