@@ -7,10 +7,17 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define RANGE_MAX (8u * 1024 * 1024)
-#define GAP_MAX   (64u * 1024) /* a request costs more than reading this much for nothing */
-#define WORKERS   2
-#define JOBS      8
+/* A request costs more than reading a gap for nothing; of a far store it costs as much as a MiB,
+ * and a whole pack is one. With 8 MiB for a blob that was opened a worker has 16 or 25 MiB, all
+ * together 80, in place of the batches that the packer leaves untouched. */
+#define RANGE_MAX     (8u * 1024 * 1024)
+#define GAP_MAX       (64u * 1024)
+#define WORKERS_MIN   2u
+#define WORKERS_MAX   5u
+#define FAR_RANGE_MAX (17u * 1024 * 1024)
+#define FAR_GAP_MAX   (1024u * 1024)
+#define FAR_WORKERS   3u
+#define JOBS          8
 
 typedef struct {
     Id pack;
@@ -24,8 +31,7 @@ struct Transfer {
     const Cancel *cancel;
     Queue *jobs;
     unsigned n_workers;
-    pthread_t
-        workers[5]; /* 16 MiB each, in place of the batches that the packer leaves untouched */
+    pthread_t workers[WORKERS_MAX];
     pthread_mutex_t mutex;
     GError *failure;
     atomic_bool failed;
@@ -76,8 +82,10 @@ static bool move_blob(Transfer *transfer, BlobOpener *opener, const Id *pack, co
 }
 
 /* Index of the first blob that no longer belongs to the range that begins with blob i. */
-static guint range_end(const GArray *blobs, guint i)
+static guint range_end(const Transfer *transfer, const GArray *blobs, guint i)
 {
+    bool far = repo_store(transfer->from)->far;
+    uint64_t range_max = far ? FAR_RANGE_MAX : RANGE_MAX, gap_max = far ? FAR_GAP_MAX : GAP_MAX;
     const PackBlob *first = &g_array_index(blobs, PackBlob, i);
     uint64_t end = (uint64_t)first->offset + first->length;
     guint next = i + 1;
@@ -86,7 +94,7 @@ static guint range_end(const GArray *blobs, guint i)
         const PackBlob *blob = &g_array_index(blobs, PackBlob, next);
         uint64_t blob_end = (uint64_t)blob->offset + blob->length;
 
-        if (blob->offset > end + GAP_MAX || blob_end - first->offset > RANGE_MAX)
+        if (blob->offset > end + gap_max || blob_end - first->offset > range_max)
             break;
         end = MAX(end, blob_end);
     }
@@ -121,7 +129,7 @@ static bool run_job(Transfer *transfer, BlobOpener *opener, const Job *job, Room
                     Room *plain, GError **error)
 {
     for (guint begin = 0, end; begin < job->blobs->len; begin = end) {
-        end = range_end(job->blobs, begin);
+        end = range_end(transfer, job->blobs, begin);
         if (!move_range(transfer, opener, job, begin, end, range, plain, error)) {
             g_prefix_error(error, "pack %s: ", id_hex(&job->pack).text);
             return false;
@@ -165,14 +173,15 @@ static void *worker_main(void *arg)
 Transfer *transfer_new(Repo *from, Packer *to, _Atomic uint64_t *bytes, const Cancel *cancel)
 {
     Transfer *transfer = g_new0(Transfer, 1);
-    unsigned connections = repo_store(from)->connections;
+    const Store *store = repo_store(from);
 
     transfer->from = from;
     transfer->to = to;
     transfer->bytes = bytes;
     transfer->cancel = cancel;
     transfer->jobs = queue_new(JOBS);
-    transfer->n_workers = CLAMP(connections, WORKERS, (unsigned)G_N_ELEMENTS(transfer->workers));
+    transfer->n_workers =
+        CLAMP(store->connections, WORKERS_MIN, store->far ? FAR_WORKERS : WORKERS_MAX);
     pthread_mutex_init(&transfer->mutex, NULL);
     for (unsigned i = 0; i < transfer->n_workers; i++)
         g_assert(pthread_create(&transfer->workers[i], NULL, worker_main, transfer) == 0);

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from s3 import S3Repo, S3Server
 from s3proxy import Proxy
-from scenario import equal, fact, finish, path
+from scenario import Repo, equal, fact, finish, path
 
 OPENED = {'config': 'G', 'keys': 'GL', 'locks': 'PLLD'}
 ORDER = ('PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'DeleteObject', 'DeleteObjects', 'ListMultipartUploads',
@@ -97,6 +97,13 @@ def large(watch):
     watch.asks('restore of three packs', {**OPENED, 'snapshots': 'L', 'index': 'L', 'data': 'GGG'},
                'restore', 'latest', '--no-sync', '--target', path('three'))
     equal(sorted(os.listdir(path('three') + tree)), sorted(os.listdir(tree)), 'all files are there')
+    other = Repo.named('copy')
+    other.backstay('init', code=0)
+    watch.proxy.clear()
+    other.backstay('copy', 'latest', code=0, env={'RESTIC_FROM_REPOSITORY': repo.path, 'RESTIC_FROM_PASSWORD': repo.password,
+                                                  **{k: v for k, v in repo.env().items() if k.startswith('AWS_')}})
+    packs = [r.place for r in watch.proxy.requests if kind(r) == 'data' and r.op == 'GetObject']
+    fact(len(packs) >= 3 and len(packs) == len(set(packs)), 'copy reads each pack with one request', packs)
     watch.asks('restore of two files that are not neighbours', {**OPENED, 'snapshots': 'L', 'index': 'L', 'data': 'G'},
                'restore', 'latest', '--no-sync', '--target', path('four'), '--include', 'file0', '--include', 'file3')
 
