@@ -30,6 +30,7 @@ struct Prune {
     UsedBlobs *used, *taken; /* taken: one place of each used blob was chosen */
     GArray *packs;           /* of PackPlan, sorted by id */
     GArray *unindexed;       /* of FileInfo */
+    GArray *snapshots;       /* that the plan is made for; of Id, sorted */
     PruneStats stats;
 };
 
@@ -129,6 +130,49 @@ static bool compare_packs(Prune *prune, const GArray *files, GError **error)
     for (; k < files->len; k++)
         g_array_append_val(prune->unindexed, g_array_index(files, FileInfo, k));
     return true;
+}
+
+static GArray *ids_of(const GPtrArray *snapshots)
+{
+    GArray *ids = g_array_sized_new(FALSE, FALSE, sizeof(Id), snapshots->len);
+
+    for (guint i = 0; i < snapshots->len; i++)
+        g_array_append_val(ids, ((const Snapshot *)g_ptr_array_index(snapshots, i))->id);
+    g_array_sort(ids, by_id);
+    return ids;
+}
+
+/* known: of Id, sorted. */
+static bool lists_no_other(Repo *repo, FileType type, const GArray *known, GError **error)
+{
+    g_autoptr(GArray) files = NULL;
+
+    if (!repo_list(repo, type, &files, NULL, error))
+        return false;
+    for (guint i = 0; i < files->len; i++) {
+        const Id *id = &g_array_index(files, FileInfo, i).id;
+
+        if (bsearch(id, known->data, known->len, sizeof(Id), by_id))
+            continue;
+        g_set_error(
+            error, BS_ERROR, BS_ERROR_FAILED,
+            "nothing removed: %s is listed now and was not when the plan was made, although "
+            "nobody else is at work; the store's listings cannot be relied upon, try later",
+            file_key(type, id).text);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * What only a snapshot needs that the store forgot to list looks as if nobody needed it: servers
+ * are known for listings that leave something out for a moment. So both are listed once more before
+ * anything goes.
+ */
+static bool look_again(const Prune *prune, GError **error)
+{
+    return lists_no_other(prune->repo, FILE_SNAPSHOT, prune->snapshots, error) &&
+           lists_no_other(prune->repo, FILE_INDEX, index_objects(repo_index(prune->repo)), error);
 }
 
 /* ---- what to do ---- */
@@ -264,6 +308,7 @@ bool prune_plan(Repo *repo, const PruneOptions *options, const Cancel *cancel, P
         g_prefix_error(error, "nothing removed: ");
         return false;
     }
+    prune->snapshots = ids_of(snapshots);
     if (!repo_load_index_whole(repo, cancel, error))
         return false;
     prune->used = used_blobs_new(repo);
@@ -289,6 +334,7 @@ void prune_free(Prune *prune)
     used_blobs_free(prune->taken);
     g_clear_pointer(&prune->packs, g_array_unref);
     g_clear_pointer(&prune->unindexed, g_array_unref);
+    g_clear_pointer(&prune->snapshots, g_array_unref);
     g_free(prune);
 }
 
@@ -463,7 +509,8 @@ bool prune_execute(Prune *prune, bool (*still_locked)(void *user, GError **error
     StillLocked locked = { still_locked, user };
     bool changes = prune->stats.packs_repack + prune->stats.packs_remove > 0;
 
-    return remove_unindexed(prune, &locked, error) &&
+    return (!prune_has_work(prune) || look_again(prune, error)) &&
+           remove_unindexed(prune, &locked, error) &&
            (!changes || replace_packs(prune, &locked, cancel, error)) &&
            is_locked(&locked, error) && remove_unfinished(prune, error);
 }

@@ -117,7 +117,7 @@ def keep(watch, tree):
     watch.asks('check', {**OPENED, 'keys': 'GGLL', 'locks': 'PGLLLD', 'snapshots': 'GGGGGL', 'index': 'GGGGGL', 'data': 'GGGGG', '/': 'L'},
                'check')
     watch.asks('forget', {**OPENED, 'snapshots': 'L', '/': 'B'}, 'forget', '--keep-last', '1', '--group-by', '')
-    watch.asks('prune', {**OPENED, 'snapshots': 'L', 'index': 'PPHHL', 'data': 'PGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
+    watch.asks('prune', {**OPENED, 'snapshots': 'LL', 'index': 'PPHHLL', 'data': 'PGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
 
 
 def forget_cache():
