@@ -46,8 +46,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(S3Access, s3_access_clear)
 
 /*
  * BACKSTAY_S3_* come first, then BACKUP_S3_*, then AWS_*: the first family that names a key or a
- * profile gives all of them. infix "FROM_": the other repository of copy and init, whose
- * BACKSTAY_FROM_S3_* come before all. BS_ERROR_USAGE.
+ * profile gives all of them. infix "FROM_" (the other repository of copy and init) or
+ * "MIRROR_<NAME>_": BACKSTAY_FROM_S3_* and so on come before all. BS_ERROR_USAGE.
  */
 bool s3_access_load(const char *infix, S3Access *ret_access, GError **error);
 

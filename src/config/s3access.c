@@ -18,15 +18,26 @@ static const Family families[] = {
     { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE" },
 };
 
-static const Family other_family = { "BACKSTAY_FROM_S3_ACCESS_KEY", "BACKSTAY_FROM_S3_SECRET_KEY",
-                                     "BACKSTAY_FROM_S3_SESSION_TOKEN", "BACKSTAY_FROM_S3_PROFILE" };
-
 /* Set and not empty. */
 static const char *env(const char *name)
 {
     const char *value = name ? g_getenv(name) : NULL;
 
     return value && *value ? value : NULL;
+}
+
+/* BACKSTAY_<infix>S3_<word> */
+static char *own_name(const char *infix, const char *word)
+{
+    return g_strconcat("BACKSTAY_", infix, "S3_", word, NULL);
+}
+
+/* Of those that have an infix; the others are in the tables. */
+static const char *env_own(const char *infix, const char *word)
+{
+    g_autofree char *name = *infix ? own_name(infix, word) : NULL;
+
+    return env(name);
 }
 
 static const char *env_first(const char *const *names)
@@ -71,9 +82,19 @@ static bool names_keys(const S3Access *access)
     return access->access_key || access->profile;
 }
 
-static bool load_keys(bool other, S3Access *access, GError **error)
+static bool load_own_family(const char *infix, S3Access *access, GError **error)
 {
-    if (other && !load_family(&other_family, access, error))
+    g_autofree char *access_key = own_name(infix, "ACCESS_KEY");
+    g_autofree char *secret_key = own_name(infix, "SECRET_KEY");
+    g_autofree char *session_token = own_name(infix, "SESSION_TOKEN");
+    g_autofree char *profile = own_name(infix, "PROFILE");
+
+    return load_family(&(Family){ access_key, secret_key, session_token, profile }, access, error);
+}
+
+static bool load_keys(const char *infix, S3Access *access, GError **error)
+{
+    if (*infix && !load_own_family(infix, access, error))
         return false;
     for (size_t i = 0; i < G_N_ELEMENTS(families) && !names_keys(access); i++)
         if (!load_family(&families[i], access, error))
@@ -83,13 +104,13 @@ static bool load_keys(bool other, S3Access *access, GError **error)
 
 /* ---- where ---- */
 
-static bool load_endpoint(bool other, char **ret_endpoint, GError **error)
+static bool load_endpoint(const char *infix, char **ret_endpoint, GError **error)
 {
     static const char *const names[] = {
         "BACKSTAY_S3_ENDPOINT", "BACKUP_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL",     "AWS_ENDPOINTS",      NULL,
     };
-    const char *given = other ? env("BACKSTAY_FROM_S3_ENDPOINT") : NULL;
+    const char *given = env_own(infix, "ENDPOINT");
     g_autofree char *endpoint = NULL;
 
     if (!given)
@@ -108,11 +129,11 @@ static bool load_endpoint(bool other, char **ret_endpoint, GError **error)
     return true;
 }
 
-static const char *region_of(bool other)
+static const char *region_of(const char *infix)
 {
     static const char *const names[] = { "BACKSTAY_S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION",
                                          NULL };
-    const char *region = other ? env("BACKSTAY_FROM_S3_REGION") : NULL;
+    const char *region = env_own(infix, "REGION");
 
     return region ? region : env_first(names);
 }
@@ -128,9 +149,8 @@ void s3_access_clear(S3Access *access)
 
 bool s3_access_load(const char *infix, S3Access *ret_access, GError **error)
 {
-    bool other = *infix != '\0';
     g_auto(S3Access) access = {
-        .region = region_of(other),
+        .region = region_of(infix),
         .web_identity_file = env("AWS_WEB_IDENTITY_TOKEN_FILE"),
         .role_arn = env("AWS_ROLE_ARN"),
         .role_session = env("AWS_ROLE_SESSION_NAME"),
@@ -146,7 +166,7 @@ bool s3_access_load(const char *infix, S3Access *ret_access, GError **error)
 
     if (!access.sts_endpoint)
         access.sts_endpoint = env("AWS_ENDPOINT_URL_STS");
-    if (!load_endpoint(other, &access.endpoint, error) || !load_keys(other, &access, error))
+    if (!load_endpoint(infix, &access.endpoint, error) || !load_keys(infix, &access, error))
         return false;
     *ret_access = access;
     access = (S3Access){ 0 };

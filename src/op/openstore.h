@@ -14,10 +14,10 @@ typedef struct {
 } OpenStore;
 
 /*
- * location: a path, local:path, or s3:... (store/s3.h). infix: "" or "FROM_" for the other
- * repository, which may have keys of its own. create: for init; what is put makes the directory.
- * Nothing is asked of a server. BS_ERROR_UNSUPPORTED names schemes this version lacks. cancel is
- * borrowed and may be NULL.
+ * location: a path, local:path, or s3:... (store/s3.h). infix: "", "FROM_" for the other
+ * repository or that of a mirror, which may have keys of their own. create: for init; what is put
+ * makes the directory. Nothing is asked of a server. BS_ERROR_UNSUPPORTED names schemes this
+ * version lacks. cancel is borrowed and may be NULL.
  */
 bool open_store(const Settings *settings, const char *location, const char *infix, bool create,
                 const Cancel *cancel, OpenStore *ret_open, GError **error);

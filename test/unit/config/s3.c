@@ -222,6 +222,14 @@ static void the_first_family_gives_all_keys(void)
           "b",
           NULL,
           NULL },
+        { "and so does each mirror",
+          "MIRROR_NAS_2_",
+          { "BACKSTAY_MIRROR_NAS_2_S3_ACCESS_KEY", "j", "BACKSTAY_MIRROR_NAS_2_S3_SECRET_KEY", "k",
+            "BACKSTAY_FROM_S3_ACCESS_KEY", "h", "BACKSTAY_FROM_S3_SECRET_KEY", "i" },
+          "j",
+          "k",
+          NULL,
+          NULL },
         { "or the same as this one",
           "FROM_",
           { "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "b" },
@@ -318,6 +326,12 @@ static void endpoints_and_regions_have_their_order(void)
             "http://e", "BACKSTAY_FROM_S3_ENDPOINT", "http://f" },
           "http://f",
           "r4" },
+        { "MIRROR_NAS_2_",
+          { "BACKSTAY_FROM_S3_REGION", "r4", "BACKSTAY_S3_ENDPOINT", "http://e",
+            "BACKSTAY_MIRROR_NAS_2_S3_REGION", "r5", "BACKSTAY_MIRROR_NAS_2_S3_ENDPOINT",
+            "http://g" },
+          "http://g",
+          "r5" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
