@@ -1,13 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/carry.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "codec/hash.h"
 
 #include <string.h>
 
 #define WHOLE_MAX (32u * 1024 * 1024) /* twice the usual pack; larger ones go in pieces */
+#define LOOKS     4                   /* with 1, 2 and 3 seconds between them */
 #define SAME_MAX  UINT32_MAX          /* what is put if absent is a segment of WAL, or smaller */
+
+/* ---- putting ---- */
+
+static bool prove(Store *to, const char *key, uint64_t size, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    uint64_t there = 0;
+
+    for (unsigned n = 1; to->acks_may_lie; n++) {
+        bool found = store_stat(to, key, &there, &failure);
+
+        if (found && there == size)
+            break;
+        if (!found && !g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return false;
+        }
+        if (n == LOOKS) {
+            g_set_error(error, BS_ERROR, BS_ERROR_FAILED,
+                        "%s: the store acknowledged %s, but %s; it cannot be relied on",
+                        to->location, key, found ? "holds another length" : "does not have it");
+            return false;
+        }
+        g_clear_error(&failure);
+        clock_sleep_ms(n * 1000);
+    }
+    return true;
+}
+
+bool carry_put(Store *to, const char *key, const void *data, size_t len, GError **error)
+{
+    return store_put(to, key, data, len, false, error) && prove(to, key, len, error);
+}
+
+/* ---- carrying ---- */
 
 static bool wrong_bytes(const Store *from, const char *key, GError **error)
 {
@@ -40,7 +77,7 @@ static bool carry_whole(Store *from, Store *to, const char *key, uint64_t size, 
     hash_bytes(data, len, &actual);
     if (want && !id_equal(want, &actual))
         return wrong_bytes(from, key, error);
-    return store_put(to, key, data, len, false, error);
+    return carry_put(to, key, data, len, error);
 }
 
 typedef struct {
@@ -83,7 +120,7 @@ static bool carry_in_pieces(Store *from, Store *to, const char *key, uint64_t si
         return false;
     if (there != size)
         return wrong_length(from, key, size, error);
-    return store_put_stream(to, key, read_piece, &reading, error);
+    return store_put_stream(to, key, read_piece, &reading, error) && prove(to, key, size, error);
 }
 
 bool carry_object(Store *from, Store *to, const char *key, uint64_t size, const Id *want,
@@ -113,7 +150,7 @@ bool carry_put_same(Store *to, const char *key, const void *data, size_t len, GE
     g_autoptr(GError) failure = NULL, problem = NULL;
 
     if (store_put(to, key, data, len, true, &failure))
-        return true;
+        return prove(to, key, len, error);
     if (!g_error_matches(failure, BS_ERROR, BS_ERROR_EXISTS)) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return false;

@@ -12,6 +12,10 @@
 bool carry_object(Store *from, Store *to, const char *key, uint64_t size, const Id *want,
                   GError **error);
 
+/* Puts, and where the store's word is no proof (acks_may_lie) looks for the object.
+ * BS_ERROR_FAILED: it was acknowledged, but is not there, or cut. So do all of these. */
+bool carry_put(Store *to, const char *key, const void *data, size_t len, GError **error);
+
 /* Puts if absent; an object that is there already must have these very bytes, else
  * BS_ERROR_EXISTS. */
 bool carry_put_same(Store *to, const char *key, const void *data, size_t len, GError **error);

@@ -81,7 +81,7 @@ static bool job_run(Feed *feed, const Job *job, GError **error)
                                  error);
     data = g_bytes_get_data(job->data, &len);
     return job->if_absent ? carry_put_same(feed->to, key, data, len, error)
-                          : store_put(feed->to, key, data, len, false, error);
+                          : carry_put(feed->to, key, data, len, error);
 }
 
 /* ---- threads ---- */

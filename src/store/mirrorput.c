@@ -73,7 +73,7 @@ static void *side_put(void *user)
 {
     SidePut *put = user;
 
-    (void)store_put(put->copy->store, put->key, put->data, put->len, false, &put->failure);
+    (void)carry_put(put->copy->store, put->key, put->data, put->len, &put->failure);
     return NULL;
 }
 
@@ -125,7 +125,7 @@ static bool put_names(MirrorStore *mirror, const char *key, const void *data, si
             continue;
         if (!check_whole(copy, error))
             return false;
-        if (!store_put(copy->store, key, data, len, false, &failure))
+        if (!carry_put(copy->store, key, data, len, &failure))
             return copy_may_fail(copy, failure, error);
     }
     return store_put(mirror->first, key, data, len, false, error);

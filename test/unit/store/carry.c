@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/carry.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "codec/hash.h"
 #include "lib/flaky_store.h"
@@ -62,6 +63,42 @@ static void stops_damage(void)
         g_assert_error(error, BS_ERROR, BS_ERROR_CORRUPT);
         g_assert_true(holds(to, "data/x", 3)); // as it was
     }
+}
+
+/* A server that says yes and keeps half. */
+static void does_not_believe_what_lies(void)
+{
+    static const FlakyPlan plans[] = {
+        { .call = CALL_PUT, .at = 1, .how = FLAKY_CUT },
+        { .call = CALL_PUT_STREAM, .at = 1, .how = FLAKY_CUT },
+        { .call = CALL_STAT, .at = 1, .code = BS_ERROR_NOT_FOUND, .how = FLAKY_FAIL },
+    };
+
+    clock_set((Timestamp){ .sec = 1000000 });
+    for (size_t k = 0; k < G_N_ELEMENTS(plans); k++)
+        for (size_t i = 2; i < G_N_ELEMENTS(lengths); i++) {
+            g_autoptr(Store) from = memory_store_new(), to = memory_store_new();
+            g_autoptr(Store) lies = flaky_store_new(to);
+            g_autoptr(GError) error = NULL;
+            Id want;
+
+            fill(from, lengths[i], &want);
+            flaky_store_plan(lies, &plans[k]);
+            lies->acks_may_lie = true;
+            if (carry_object(from, lies, "data/x", lengths[i], &want, &error))
+                g_assert_cmpuint(flaky_store_faults(lies), ==, 0);
+            else
+                g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
+            g_clear_error(&error);
+            // what comes late is there
+            flaky_store_plan(lies, &(FlakyPlan){ .call = CALL_STAT,
+                                                 .at = 1,
+                                                 .n = 2,
+                                                 .code = BS_ERROR_NOT_FOUND,
+                                                 .how = FLAKY_FAIL });
+            carry_put(lies, "data/y", "text", 4, &error);
+            g_assert_no_error(error);
+        }
 }
 
 static void stops_what_is_cut(void)
@@ -133,6 +170,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/carry/carries-any-length", carries_any_length);
     g_test_add_func("/carry/stops-damage", stops_damage);
+    g_test_add_func("/carry/does-not-believe-what-lies", does_not_believe_what_lies);
     g_test_add_func("/carry/stops-what-is-cut", stops_what_is_cut);
     g_test_add_func("/carry/proves-what-it-reads", proves_what_it_reads);
     g_test_add_func("/carry/puts-what-is-absent-or-the-same", puts_what_is_absent_or_the_same);
