@@ -9,7 +9,6 @@ static void copy_free(gpointer pointer)
     Copy *copy = pointer;
 
     feed_free(copy->feed);
-    store_free(copy->store);
     g_clear_error(&copy->why);
     g_free(copy->name);
     g_free(copy);
@@ -130,12 +129,13 @@ static bool remove_from(Copy *copy, const char *const *keys, size_t n, GError **
     return store_remove_many(copy->store, keys, n, &failure) || copy_may_fail(copy, failure, error);
 }
 
+/* Tried once where the copy fell behind after it got the lock: else that stands in the way of
+ * others until it is old. */
 static bool remove_lock(Copy *copy, const char *const *keys, size_t n, GError **error)
 {
     GError *failure = NULL;
 
-    return copy_takes(copy) == MIRROR_TAKES_NOTHING ||
-           store_remove_many(copy->store, keys, n, &failure) || copy_may_fail(copy, failure, error);
+    return store_remove_many(copy->store, keys, n, &failure) || copy_may_fail(copy, failure, error);
 }
 
 bool mirror_remove_from_copies(MirrorStore *mirror, const char *const *keys, size_t n,
@@ -335,7 +335,6 @@ static void mirror_free(Store *store)
     MirrorStore *mirror = (MirrorStore *)store;
 
     g_ptr_array_unref(mirror->copies);
-    store_free(mirror->first);
     pthread_mutex_destroy(&mirror->mutex);
     g_free(mirror->base.location);
     g_free(mirror);
@@ -419,6 +418,11 @@ void mirror_store_set(Store *store, size_t i, MirrorTakes takes)
         copy->missed = copy->missed_bytes = 0;
     }
     pthread_mutex_unlock(&mirror->mutex);
+}
+
+void mirror_store_fail(Store *store, size_t i, const GError *why)
+{
+    copy_fall_behind(copy_at((MirrorStore *)store, i), MIRROR_TAKES_NOTHING, why);
 }
 
 void mirror_store_flush(Store *store)

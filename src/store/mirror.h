@@ -50,10 +50,10 @@ typedef struct {
     int64_t patience_ms; /* how long all puts together wait for a slow copy; 0: ten seconds */
 } MirrorOptions;
 
-/* Owns first; copies the options. */
+/* first is borrowed, and so are the copies; the options are copied. */
 Store *mirror_store_new(Store *first, const MirrorOptions *options);
 
-/* Before any other thread calls. Owns copy. */
+/* Before any other thread calls. */
 void mirror_store_add(Store *store, const char *name, Store *copy, bool required,
                       MirrorTakes takes);
 size_t mirror_store_n(const Store *store);
@@ -62,6 +62,8 @@ void mirror_store_state(Store *store, size_t i, MirrorState *ret_state);
 /* What was found out about a copy, by whoever compared it: says nothing to behind(). With
  * MIRROR_TAKES_PUTS or more what it had missed is forgotten. */
 void mirror_store_set(Store *store, size_t i, MirrorTakes takes);
+/* Whoever used an eventual copy by himself met a failure: from now on it takes nothing. */
+void mirror_store_fail(Store *store, size_t i, const GError *why);
 /* Waits until the eventual copies have what they were given. To be done before locks are removed.
  */
 void mirror_store_flush(Store *store);

@@ -64,10 +64,12 @@ static void world_init(World *world)
 
 static void world_done(World *world)
 {
-    store_free(world->store); // and the flaky ones and the gate
-    store_free(world->flaky[2]);
-    for (unsigned i = 0; i < 3; i++)
+    store_free(world->store);
+    store_free(world->gate);
+    for (unsigned i = 0; i < 3; i++) {
+        store_free(world->flaky[i]);
         store_free(world->memory[i]);
+    }
     g_free(world->told.name);
     g_free(world->told.why);
 }
@@ -478,10 +480,9 @@ static Store *make(void **ret_place)
     suite->first = memory_store_new();
     suite->near = memory_store_new();
     suite->far = memory_store_new();
-    // borrowed by flaky ones, so that they outlive the mirror
-    store = mirror_store_new(flaky_store_new(suite->first), &options);
-    mirror_store_add(store, "near", flaky_store_new(suite->near), true, MIRROR_TAKES_ALL);
-    mirror_store_add(store, "far", flaky_store_new(suite->far), false, MIRROR_TAKES_ALL);
+    store = mirror_store_new(suite->first, &options);
+    mirror_store_add(store, "near", suite->near, true, MIRROR_TAKES_ALL);
+    mirror_store_add(store, "far", suite->far, false, MIRROR_TAKES_ALL);
     *ret_place = suite;
     return store;
 }
