@@ -160,7 +160,8 @@ static LockInfo *find_lock(GArray *locks, const Id *id)
     return NULL;
 }
 
-/* A state file without its lock object has done its duty. */
+/* A state file without its lock object has done its duty, unless that lies in another copy of the
+ * repository: so it is kept until such a lock is told dead by its age. */
 static void mark_dead(GArray *locks, const GArray *dead, const char *state_dir, const char *repo_id)
 {
     for (guint i = 0; i < dead->len; i++) {
@@ -170,7 +171,7 @@ static void mark_dead(GArray *locks, const GArray *dead, const char *state_dir, 
         if (info)
             info->stale = true;
         else
-            lockstate_forget(state_dir, repo_id, id);
+            lockstate_forget(state_dir, repo_id, id, STALE_AFTER_S);
     }
 }
 
@@ -209,16 +210,6 @@ bool lock_list(Repo *repo, const char *state_dir, GArray **ret_locks, GError **e
     return list_others(repo, state_dir, NULL, ret_locks, error);
 }
 
-static bool remove_lock(Repo *repo, const char *state_dir, const LockInfo *info, GError **error)
-{
-    if (!repo_remove(repo, FILE_LOCK, &info->id, error))
-        return false;
-    // the file of a live holder is his to remove
-    if (state_dir && info->stale)
-        lockstate_forget(state_dir, repo_id(repo), &info->id);
-    return true;
-}
-
 bool lock_remove_stale(Repo *repo, const char *state_dir, bool all, unsigned *ret_removed,
                        GError **error)
 {
@@ -232,7 +223,7 @@ bool lock_remove_stale(Repo *repo, const char *state_dir, bool all, unsigned *re
 
         if (!all && !info->stale)
             continue;
-        if (!remove_lock(repo, state_dir, info, error))
+        if (!repo_remove(repo, FILE_LOCK, &info->id, error))
             return false;
         n++;
     }
@@ -280,7 +271,7 @@ static bool check_others(Repo *repo, const LockOptions *options, const Lock *own
 
         if (info->readable && info->stale) {
             // where removing is not allowed it still counts as absent
-            if (!remove_lock(repo, options->state_dir, info, &failure))
+            if (!repo_remove(repo, FILE_LOCK, &info->id, &failure))
                 log_debug("stale lock stays", "lock", id_hex(&info->id).text, "why",
                           failure->message, NULL);
         } else if (conflicts(info, options->exclusive)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/lockstate.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 
@@ -132,9 +133,11 @@ GArray *lockstate_dead(const char *state_dir, const char *repo_id)
     return dead;
 }
 
-void lockstate_forget(const char *state_dir, const char *repo_id, const Id *lock)
+void lockstate_forget(const char *state_dir, const char *repo_id, const Id *lock, int64_t age_s)
 {
     g_autofree char *path = file_path(state_dir, repo_id, lock);
+    struct stat st;
 
-    (void)unlink(path);
+    if (lstat(path, &st) == 0 && clock_now().sec - st.st_mtim.tv_sec > age_s)
+        (void)unlink(path);
 }

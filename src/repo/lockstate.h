@@ -22,5 +22,5 @@ void lockstate_abandon(LockState *state);
 
 /* The locks of this repository whose holders have died here. Of Id. */
 GArray *lockstate_dead(const char *state_dir, const char *repo_id);
-/* The object of a dead one is gone. */
-void lockstate_forget(const char *state_dir, const char *repo_id, const Id *lock);
+/* Removes the file of a dead one if it was made more than age_s seconds ago. */
+void lockstate_forget(const char *state_dir, const char *repo_id, const Id *lock, int64_t age_s);

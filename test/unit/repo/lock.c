@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #define MINUTE_MS (60 * 1000)
@@ -472,13 +473,22 @@ static void state_files_without_a_lock_go(Place *place, G_GNUC_UNUSED gconstpoin
     const char *other = "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf";
     g_autofree char *ours = g_strdup_printf("locks/%s-%s.held", repo_id(place->repo), other);
     g_autofree char *foreign = g_strdup_printf("locks/%s-%s.held", other, other);
-    g_autofree char *half = g_strconcat(ours, ".new", NULL);
+    g_autofree char *half = g_strconcat(ours, ".new", NULL), *path = NULL;
+    struct timeval now[2] = { { .tv_sec = clock_now().sec }, { .tv_sec = clock_now().sec } };
+    struct timeval hour_ago[2] = { { .tv_sec = clock_now().sec - 3600 },
+                                   { .tv_sec = clock_now().sec - 3600 } };
 
     // what a crash leaves between the state file and the object, and of another repository
     tempdir_write(place->state_dir, ours, "", 0);
     tempdir_write(place->state_dir, foreign, "", 0);
     tempdir_write(place->state_dir, half, "", 0);
     tempdir_write(place->state_dir, "locks/README", "", 0);
+    path = g_build_filename(place->state_dir, ours, NULL);
+    g_assert_cmpint(utimes(path, now), ==, 0);
+    lock_release(take(place, true));
+    // the object may lie in another copy of the repository
+    assert_n_state_files(place, 3);
+    g_assert_cmpint(utimes(path, hour_ago), ==, 0);
     lock_release(take(place, true));
     assert_n_state_files(place, 2);
 }
