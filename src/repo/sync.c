@@ -124,6 +124,13 @@ static void add_missing(Sync *sync, SyncPlace place, const SyncItem *item, bool 
     facts->since = facts->since ? MIN(facts->since, item->modified_at) : item->modified_at;
 }
 
+/* A list of mirrors is not lost with an entry that was removed. */
+static bool may_be_lost(SyncPlace place, const SyncItem *item)
+{
+    return place != SYNC_PACKS && place != SYNC_INDEX &&
+           !(item->name && g_str_has_prefix(item->name, places[SYNC_MIRRORS].prefix));
+}
+
 static void add_extra(Sync *sync, SyncPlace place, const SyncItem *item)
 {
     SyncItem copy = *item;
@@ -133,6 +140,7 @@ static void add_extra(Sync *sync, SyncPlace place, const SyncItem *item)
     sync->facts.extra.objects++;
     sync->facts.extra.bytes += item->size;
     sync->facts.extra_snapshots += place == SYNC_SNAPSHOTS;
+    sync->facts.extra_names += may_be_lost(place, item);
 }
 
 /* Both are sorted. */
@@ -187,9 +195,9 @@ static unsigned version_of(const Sync *sync, GBytes *bytes)
 /*
  * The only object that is not named by its content. A sound one is never replaced, but for the one
  * time in its life that its version is raised; the mark has told that the copy is ours, so one that
- * does not open is damaged.
+ * does not open is damaged. *ret_foreign: it may also be that of another repository.
  */
-static bool compare_config(Sync *sync, GError **error)
+static bool compare_config(Sync *sync, bool *ret_foreign, GError **error)
 {
     g_autoptr(GBytes) there = NULL;
     unsigned version;
@@ -202,6 +210,7 @@ static bool compare_config(Sync *sync, GError **error)
                     sync->from->location);
         return false;
     }
+    *ret_foreign = there && version_of(sync, there) == 0;
     if (there && (g_bytes_equal(there, sync->config) || version_of(sync, there) >= version))
         g_clear_pointer(&sync->config, g_bytes_unref);
     else {
@@ -211,10 +220,23 @@ static bool compare_config(Sync *sync, GError **error)
     return true;
 }
 
+/* With keys that we do not have it was made by somebody else. */
+static bool check_not_foreign(const Sync *sync, bool foreign, GError **error)
+{
+    if (!foreign || sync->extra[SYNC_KEYS]->len == 0)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_EXISTS,
+                "%s: config does not open with the key of this repository, and there are other "
+                "keys: it looks like another repository",
+                sync->to->location);
+    return false;
+}
+
 bool sync_compare(Repo *repo, Store *from, Store *to, SyncScope scope, const Cancel *cancel,
                   Sync **ret_sync, GError **error)
 {
     g_autoptr(Sync) sync = g_new0(Sync, 1);
+    bool foreign;
 
     sync->repo = repo;
     sync->from = from;
@@ -223,7 +245,7 @@ bool sync_compare(Repo *repo, Store *from, Store *to, SyncScope scope, const Can
         sync->missing[place] = items_new();
         sync->extra[place] = items_new();
     }
-    if (!compare_config(sync, error))
+    if (!compare_config(sync, &foreign, error))
         return false;
     // the copy first: what comes to both in between then counts as missing, never as too much
     for (int side = 0; side < 2; side++)
@@ -239,6 +261,8 @@ bool sync_compare(Repo *repo, Store *from, Store *to, SyncScope scope, const Can
     for (SyncPlace place = 0; place < SYNC_PLACES; place++)
         if (is_listed(place, scope))
             compare_place(sync, place);
+    if (!check_not_foreign(sync, foreign, error))
+        return false;
     *ret_sync = g_steal_pointer(&sync);
     return true;
 }
@@ -264,7 +288,7 @@ const SyncFacts *sync_facts(const Sync *sync)
 
 /* ---- removing ---- */
 
-static bool may_remove(const Sync *sync, bool force, GError **error)
+static bool may_remove(const Sync *sync, SyncRemoval what, GError **error)
 {
     guint left = sync->here[SYNC_SNAPSHOTS]->len;
 
@@ -274,7 +298,16 @@ static bool may_remove(const Sync *sync, bool force, GError **error)
                     sync->facts.missing.objects);
         return false;
     }
-    if (!force && sync->facts.extra_snapshots > left) {
+    if (what == SYNC_REMOVE_UNNEEDED && sync->facts.extra_names > 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_GUARD,
+                    "nothing removed: the copy has snapshots, keys or records (%" G_GUINT64_FORMAT
+                    ") that the repository does not have; if they were removed on purpose while "
+                    "the copy was away, run `backstay mirror sync --delete`, else bring snapshots "
+                    "back with `backstay copy`",
+                    sync->facts.extra_names);
+        return false;
+    }
+    if (what != SYNC_REMOVE_FORCED && sync->facts.extra_snapshots > left) {
         g_set_error(error, BS_ERROR, BS_ERROR_GUARD,
                     "nothing removed: %" G_GUINT64_FORMAT
                     " snapshots at the copy are not in the repository, which has only %u; if they "
@@ -350,14 +383,14 @@ static bool remove_place(Sync *sync, SyncPlace place, SyncLocked still_locked, v
     return true;
 }
 
-bool sync_remove(Sync *sync, bool force, SyncLocked still_locked, void *user, SyncResult *result,
-                 GError **error)
+bool sync_remove(Sync *sync, SyncRemoval what, SyncLocked still_locked, void *user,
+                 SyncResult *result, GError **error)
 {
     static const SyncPlace order[] = { SYNC_SNAPSHOTS, SYNC_INDEX,   SYNC_PACKS,
                                        SYNC_WAL,       SYNC_RECORDS, SYNC_KEYS };
 
     g_assert(sync->here[SYNC_PACKS] && repo_index(sync->repo)); // compared all
-    if (!may_remove(sync, force, error) || !check_extra(sync, error))
+    if (!may_remove(sync, what, error) || !check_extra(sync, error))
         return false;
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++)
         if (!remove_place(sync, order[i], still_locked, user, result, error))

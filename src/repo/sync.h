@@ -19,6 +19,8 @@ typedef struct {
     int64_t since;      /* Unix seconds: how old the oldest missing one is; 0: nothing is missing */
     SyncAmount extra;   /* what the copy has beyond the other */
     uint64_t extra_snapshots;
+    uint64_t
+        extra_names; /* snapshots, keys, WAL and records: what may have been lost in the other */
 } SyncFacts;
 
 typedef enum {
@@ -42,7 +44,7 @@ typedef struct {
 typedef struct Sync Sync;
 
 /* repo: opened on `from`, or on something that reads from it. All is borrowed. Complete listings or
- * an error. */
+ * an error. BS_ERROR_EXISTS: another repository may lie in `to`. */
 bool sync_compare(Repo *repo, Store *from, Store *to, SyncScope scope, const Cancel *cancel,
                   Sync **ret_sync, GError **error);
 void sync_free(Sync *sync);
@@ -54,14 +56,25 @@ const SyncFacts *sync_facts(const Sync *sync);
 bool sync_carry(Sync *sync, const SyncWatch *watch, const Cancel *cancel, SyncResult *result,
                 GError **error);
 
+typedef enum {
+    SYNC_REMOVE_NOTHING,
+    /* Packs and index objects, which nothing needs when both have the same snapshots. For runs that
+     * nobody asked to remove anything else: refuses where a snapshot, a key, WAL or a record would
+     * go, for nobody knows whether the other one has lost it. */
+    SYNC_REMOVE_UNNEEDED,
+    /* Refuses when more snapshots would go than the other has left: then it looks as if that one
+     * were the poorer by mistake. */
+    SYNC_REMOVE_EXTRA,
+    SYNC_REMOVE_FORCED,
+} SyncRemoval;
+
 /* still_locked: asked before each thousand. */
 typedef bool (*SyncLocked)(void *user, GError **error);
 /*
  * Removes what the copy has beyond the other, names first. The caller holds the exclusive lock, has
  * made sure that the other one is whole, and has loaded its index since. BS_ERROR_GUARD, and
  * nothing is removed: while anything is missing at the copy; when something is in the other after
- * all; or, without force, when more snapshots would go than the other has left, for then it looks
- * as if that one were the poorer by mistake.
+ * all; or as said above.
  */
-bool sync_remove(Sync *sync, bool force, SyncLocked still_locked, void *user, SyncResult *result,
-                 GError **error);
+bool sync_remove(Sync *sync, SyncRemoval what, SyncLocked still_locked, void *user,
+                 SyncResult *result, GError **error);

@@ -295,6 +295,25 @@ static void a_sound_config_stays(void)
     assert_whole(world.to);
 }
 
+static void another_repository_is_left_alone(void)
+{
+    g_auto(World) world;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Sync) sync = NULL;
+    Id id = { { 7 } };
+
+    world_init(&world);
+    carry(&world);
+    damage(world.to, "config", false);
+    g_assert_true(sync_compare(world.repo, world.from, world.to, SYNC_NAMES, NULL, &sync, NULL));
+    g_assert_cmpuint(sync_facts(sync)->missing.objects, ==, 1);
+    g_clear_pointer(&sync, sync_free);
+    // with a key that is not ours it is no damage
+    put(world.to, file_key(FILE_KEY, &id).text, "k", 1);
+    g_assert_false(sync_compare(world.repo, world.from, world.to, SYNC_NAMES, NULL, &sync, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_EXISTS);
+}
+
 /* ---- damage ---- */
 
 static void damage_does_not_spread(void)
@@ -454,8 +473,8 @@ static bool locked(void *user, GError **error)
     return true;
 }
 
-static bool try_remove(const World *world, Store *from, Store *to, bool force, SyncResult *result,
-                       GError **error)
+static bool try_remove(const World *world, Store *from, Store *to, SyncRemoval what,
+                       SyncResult *result, GError **error)
 {
     g_autoptr(Sync) sync = NULL;
     unsigned asked = 0;
@@ -463,7 +482,7 @@ static bool try_remove(const World *world, Store *from, Store *to, bool force, S
     *result = (SyncResult){ 0 };
     return repo_load_index_whole(world->repo, NULL, error) &&
            sync_compare(world->repo, from, to, SYNC_ALL, NULL, &sync, error) &&
-           sync_remove(sync, force, locked, &asked, result, error);
+           sync_remove(sync, what, locked, &asked, result, error);
 }
 
 static void removes_what_the_repository_no_longer_has(void)
@@ -486,7 +505,7 @@ static void removes_what_the_repository_no_longer_has(void)
     put(world.to, MIRROR_MARK_KEY, "mark", 4);
     g_assert_true(store_remove(world.from, first_key(world.from, FILE_SNAPSHOT).text, NULL));
     gate = gate_store_new(world.to);
-    try_remove(&world, world.from, gate, false, &result, &error);
+    try_remove(&world, world.from, gate, SYNC_REMOVE_EXTRA, &result, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(result.removed, ==, 6);
     g_assert_cmpuint(n_snapshots(world.to), ==, 3);
@@ -499,6 +518,34 @@ static void removes_what_the_repository_no_longer_has(void)
     g_assert_true(strstr(log, "remove index/") < strstr(log, "remove data/"));
 }
 
+/* Any but the last may be what only the copy still has. */
+static void removes_by_itself_only_what_nothing_needs(void)
+{
+#define HEX "0700000000000000000000000000000000000000000000000000000000000000"
+    static const char *const names[] = { "snapshots/" HEX, "keys/" HEX, "wal/7/old",
+                                         "backstay/kind/old", "backstay/mirrors/old" };
+    static const char pack[] = "data/07/" HEX, index[] = "index/" HEX;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_auto(World) world;
+        g_autoptr(GError) error = NULL;
+        bool goes = i == G_N_ELEMENTS(names) - 1;
+        SyncResult result;
+
+        world_init(&world);
+        carry(&world);
+        put(world.to, pack, "p", 1);
+        put(world.to, index, "i", 1);
+        put(world.to, names[i], "n", 1);
+        g_test_message("%s", names[i]);
+        try_remove(&world, world.from, world.to, SYNC_REMOVE_UNNEEDED, &result, &error);
+        g_assert_cmpint(g_error_matches(error, BS_ERROR, BS_ERROR_GUARD), !=, goes);
+        g_assert_cmpuint(result.removed, ==, goes ? 3 : 0);
+        g_assert_cmpint(holds(world.to, pack), !=, goes);
+        g_assert_cmpint(holds(world.to, names[i]), !=, goes);
+    }
+}
+
 static void does_not_follow_a_repository_that_was_emptied(void)
 {
     g_auto(World) world;
@@ -509,12 +556,12 @@ static void does_not_follow_a_repository_that_was_emptied(void)
     carry(&world);
     for (unsigned i = 0; i < 3; i++)
         g_assert_true(store_remove(world.from, first_key(world.from, FILE_SNAPSHOT).text, NULL));
-    g_assert_false(try_remove(&world, world.from, world.to, false, &result, &error));
+    g_assert_false(try_remove(&world, world.from, world.to, SYNC_REMOVE_EXTRA, &result, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_GUARD);
     g_assert_cmpuint(n_snapshots(world.to), ==, 4);
     g_clear_error(&error);
     // unless it is told to
-    try_remove(&world, world.from, world.to, true, &result, &error);
+    try_remove(&world, world.from, world.to, SYNC_REMOVE_FORCED, &result, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(n_snapshots(world.to), ==, 1);
     assert_whole(world.to);
@@ -531,7 +578,7 @@ static void does_not_remove_while_something_is_missing(void)
     carry(&world);
     g_assert_true(store_remove(world.to, first_key(world.to, FILE_PACK).text, NULL));
     put(world.to, file_key(FILE_PACK, &id).text, "p", 1);
-    g_assert_false(try_remove(&world, world.from, world.to, true, &result, &error));
+    g_assert_false(try_remove(&world, world.from, world.to, SYNC_REMOVE_FORCED, &result, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_GUARD);
     g_assert_true(holds(world.to, file_key(FILE_PACK, &id).text));
 }
@@ -565,7 +612,7 @@ static void does_not_believe_half_a_listing(void)
         from = flaky_store_new(world.from);
         flaky_store_plan(from, &plan);
         g_test_message("%s", prefixes[i]);
-        g_assert_false(try_remove(&world, from, world.to, true, &result, &error));
+        g_assert_false(try_remove(&world, from, world.to, SYNC_REMOVE_FORCED, &result, &error));
         g_assert_error(error, BS_ERROR, BS_ERROR_GUARD);
         g_assert_nonnull(strstr(error->message, "a listing of"));
         g_assert_cmpuint(result.removed, ==, 0);
@@ -584,6 +631,7 @@ int main(int argc, char **argv)
     g_test_add_func("/sync/what-is-cut-at-the-copy-is-replaced",
                     what_is_cut_at_the_copy_is_replaced);
     g_test_add_func("/sync/a-sound-config-stays", a_sound_config_stays);
+    g_test_add_func("/sync/another-repository-is-left-alone", another_repository_is_left_alone);
     g_test_add_func("/sync/damage-does-not-spread", damage_does_not_spread);
     g_test_add_func("/sync/damage-replaces-nothing", damage_replaces_nothing);
     g_test_add_func("/sync/what-is-no-hash-must-have-its-seal", what_is_no_hash_must_have_its_seal);
@@ -594,6 +642,8 @@ int main(int argc, char **argv)
                     removes_what_the_repository_no_longer_has);
     g_test_add_func("/sync/does-not-follow-a-repository-that-was-emptied",
                     does_not_follow_a_repository_that_was_emptied);
+    g_test_add_func("/sync/removes-by-itself-only-what-nothing-needs",
+                    removes_by_itself_only_what_nothing_needs);
     g_test_add_func("/sync/does-not-remove-while-something-is-missing",
                     does_not_remove_while_something_is_missing);
     g_test_add_func("/sync/does-not-believe-half-a-listing", does_not_believe_half_a_listing);
