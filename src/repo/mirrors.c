@@ -103,12 +103,30 @@ static gint compare_names(gconstpointer a, gconstpointer b)
     return g_ascii_strcasecmp(left->name, right->name);
 }
 
-bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, GError **error)
+typedef struct {
+    GArray *ids; /* of Id */
+    bool marked;
+} Listing;
+
+static bool note(const StoreObject *object, void *user, G_GNUC_UNUSED GError **error)
+{
+    Listing *listing = user;
+    Id id;
+
+    if (strcmp(object->key, MIRROR_MARK_KEY) == 0)
+        listing->marked = true;
+    else if (record_parse_key(object->key, &id))
+        g_array_append_val(listing->ids, id);
+    return true;
+}
+
+bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, bool *ret_marked, GError **error)
 {
     g_autoptr(GPtrArray) mirrors = g_ptr_array_new_with_free_func((GDestroyNotify)mirror_free);
-    g_autoptr(GArray) ids = NULL;
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
+    Listing listing = { ids, false };
 
-    if (!record_list(repo, KIND, &ids, error))
+    if (!store_list(repo_store(repo), "backstay/" KIND "/", note, &listing, error))
         return false;
     for (guint i = 0; i < ids->len; i++) {
         const Id *id = &g_array_index(ids, Id, i);
@@ -124,6 +142,8 @@ bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, GError **error)
     }
     g_ptr_array_sort(mirrors, compare_names);
     *ret_mirrors = g_steal_pointer(&mirrors);
+    if (ret_marked)
+        *ret_marked = listing.marked;
     return true;
 }
 

@@ -32,9 +32,9 @@ bool mirror_name_is_valid(const char *name);
 
 /* With a new token, added now. */
 Mirror *mirror_new(const char *name, const char *location, bool required);
-/* Of Mirror, by name. BS_ERROR_CORRUPT: a record is damaged, so nobody knows what else should get
- * what is written; says what to do. */
-bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, GError **error);
+/* Of Mirror, by name. ret_marked: this copy bears a mark; may be NULL. BS_ERROR_CORRUPT: a record
+ * is damaged, so nobody knows what else should get what is written; says what to do. */
+bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, bool *ret_marked, GError **error);
 /* NULL: there is none of that name. Names are the same in any case of letters. */
 Mirror *mirrors_find(const GPtrArray *mirrors, const char *name);
 bool mirror_save(Repo *repo, Mirror *mirror, GError **error);

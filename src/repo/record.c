@@ -102,32 +102,6 @@ bool record_load(Repo *repo, const char *kind, const Id *id, json_t **ret_object
     return decode(repo, key.text, kind, g_steal_pointer(&stored), ret_object, error);
 }
 
-static bool note(const StoreObject *object, void *user, G_GNUC_UNUSED GError **error)
-{
-    Id id;
-
-    if (record_parse_key(object->key, &id))
-        g_array_append_val((GArray *)user, id);
-    return true;
-}
-
-static gint compare_ids(gconstpointer a, gconstpointer b)
-{
-    return id_compare(a, b);
-}
-
-bool record_list(Repo *repo, const char *kind, GArray **ret_ids, GError **error)
-{
-    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
-    g_autofree char *prefix = g_strdup_printf("backstay/%s/", kind);
-
-    if (!store_list(repo_store(repo), prefix, note, ids, error))
-        return false;
-    g_array_sort(ids, compare_ids);
-    *ret_ids = g_steal_pointer(&ids);
-    return true;
-}
-
 bool record_remove(Repo *repo, const char *kind, const Id *id, GError **error)
 {
     return store_remove(repo_store(repo), record_key(kind, id).text, error);

@@ -25,8 +25,6 @@ bool record_parse_key(const char *key, Id *ret_id);
 bool record_save(Repo *repo, const char *kind, json_t *object, Id *ret_id, GError **error);
 /* BS_ERROR_CORRUPT: damaged, or a record of another kind or repository. */
 bool record_load(Repo *repo, const char *kind, const Id *id, json_t **ret_object, GError **error);
-/* Sorted. Of Id. Names that are no ids are passed over. */
-bool record_list(Repo *repo, const char *kind, GArray **ret_ids, GError **error);
 bool record_remove(Repo *repo, const char *kind, const Id *id, GError **error);
 
 /* ---- objects of this form under a name of their own, in any store ---- */

@@ -21,7 +21,7 @@ static GPtrArray *load(Repo *repo)
     g_autoptr(GError) error = NULL;
     GPtrArray *mirrors = NULL;
 
-    mirrors_load(repo, &mirrors, &error);
+    mirrors_load(repo, &mirrors, NULL, &error);
     g_assert_no_error(error);
     return mirrors;
 }
@@ -110,7 +110,7 @@ static void a_damaged_list_is_no_empty_list(void)
     g_autoptr(GError) error = NULL;
 
     g_assert_true(store_list(store, "backstay/", damage, store, NULL));
-    g_assert_false(mirrors_load(repo, &mirrors, &error));
+    g_assert_false(mirrors_load(repo, &mirrors, NULL, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_CORRUPT);
     g_assert_nonnull(strstr(error->message, id_hex(&mirror->id).text));
 }
@@ -131,7 +131,7 @@ static void a_record_is_what_it_says(void)
     g_assert_true(store_get_whole(store, record_key("proofs", &id).text, 10000, &bytes, NULL));
     g_assert_true(store_put(store, record_key("mirrors", &id).text, g_bytes_get_data(bytes, NULL),
                             g_bytes_get_size(bytes), false, NULL));
-    g_assert_false(mirrors_load(repo, &mirrors, &error));
+    g_assert_false(mirrors_load(repo, &mirrors, NULL, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_CORRUPT);
 }
 
