@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/plural.h"
 #include "cmd/commands.h"
+#include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "op/sources.h"
 #include "plan/amount.h"
@@ -145,13 +146,14 @@ static void tell_item(const char *path, const Node *node, ItemChange change, voi
         printf("%-9s %s\n", words[change], path);
 }
 
-static void tell_json(const BackupResult *result, bool dry_run)
+static void tell_json(const BackupResult *result, OpenRepo *open, bool dry_run)
 {
     const SnapshotSummary *summary = &result->snapshot->summary;
     double seconds = (double)(summary->backup_end.sec - summary->backup_start.sec) +
                      ((double)summary->backup_end.nsec - (double)summary->backup_start.nsec) / 1e9;
     json_t *object = json_snapshot(result->snapshot);
     json_t *line = json_deep_copy(json_object_get(object, "summary"));
+    json_t *mirrors = mirrored_json(open);
 
     json_object_set_new(line, "message_type", json_string("summary"));
     if (dry_run)
@@ -159,6 +161,8 @@ static void tell_json(const BackupResult *result, bool dry_run)
     json_object_set_new(line, "total_duration", json_real(seconds));
     if (result->saved)
         json_object_set_new(line, "snapshot_id", json_string(id_hex(&result->snapshot->id).text));
+    if (mirrors)
+        json_object_set_new(line, "mirrors", mirrors);
     json_decref(object);
     output_json(line);
 }
@@ -215,7 +219,7 @@ static bool backup_one(const Context *context, OpenRepo *open, Source *source,
         return false;
     *problems += result.problems;
     if (settings->json)
-        tell_json(&result, options->dry_run);
+        tell_json(&result, open, options->dry_run);
     else if (!settings->quiet)
         tell_text(&result, options->dry_run);
     backup_result_clear(&result);
@@ -229,6 +233,7 @@ static bool backup_run(const Context *context, void *request, char **operands, G
     g_autoptr(GPtrArray) sources = NULL;
     g_auto(OpenRepo) open = { 0 };
     unsigned problems = 0;
+    bool ok;
 
     if (!sources_from_operands(operands, &wanted, &sources, error) ||
         !open_repo(context->settings, OPEN_SHARED, options->dry_run, context->cancel, &open, error))
@@ -242,13 +247,12 @@ static bool backup_run(const Context *context, void *request, char **operands, G
             return false;
         }
     }
-    if (problems > 0) {
+    ok = problems == 0;
+    if (!ok)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
                     "%u %s could not be read; the snapshot lacks %s", problems,
                     plural(problems, "item", "items"), plural(problems, "it", "them"));
-        return false;
-    }
-    return true;
+    return mirrored_finish(context, &open, false, ok, error);
 }
 
 const Command backup_command = {

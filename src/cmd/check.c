@@ -145,7 +145,8 @@ static bool check_it(const Context *context, const CheckOptions *options, GError
     bool ok;
 
     // shared: a check removes nothing, and may run beside backups
-    if (!open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error))
+    if (!open_repo_using(context->settings, OPEN_SHARED, MIRRORS_ALONE, true, context->cancel,
+                         &open, error))
         return false;
     progress_init(&progress);
     line = progress_line_start(context->settings, options->read_data ? &progress : NULL);

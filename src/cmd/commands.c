@@ -19,6 +19,7 @@ const Command *const commands[] = {
     &repair_command,     //
     &tag_command,        //
     &copy_command,       //
+    &mirror_command,     //
     &cat_command,        //
     &unlock_command,     //
     &policy_command,     //

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cmd/commands.h"
+#include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include <stdio.h>
 
@@ -92,11 +93,15 @@ static bool copy_run(const Context *context, void *request, char **operands, GEr
         return false;
     }
     if (!other_location(options, &location, error) ||
-        !open_repo(context->settings, OPEN_SHARED, false, context->cancel, &mine, error) ||
-        !open_repo_at(context->settings, location, &from, OPEN_SHARED, context->cancel, &other,
-                      error))
+        !open_repo_using(context->settings, OPEN_SHARED, to ? MIRRORS_ALONE : MIRRORS_WRITE, false,
+                         context->cancel, &mine, error) ||
+        !open_repo_at(context->settings, location, &from, OPEN_SHARED,
+                      to ? MIRRORS_WRITE : MIRRORS_ALONE, context->cancel, &other, error))
         return false;
-    return op_copy(to ? &mine : &other, to ? &other : &mine, &copy, &watch, context->cancel, error);
+    return mirrored_finish(
+        context, to ? &other : &mine, false,
+        op_copy(to ? &mine : &other, to ? &other : &mine, &copy, &watch, context->cancel, error),
+        error);
 }
 
 const Command copy_command = {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/plural.h"
 #include "cmd/commands.h"
+#include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "cmd/pruneoptions.h"
 #include <stdio.h>
@@ -199,6 +200,7 @@ static bool forget(const Context *context, const ForgetOptions *options,
     const Settings *settings = context->settings;
     g_auto(OpenRepo) open = { 0 };
     g_autoptr(ForgetPlan) plan = NULL;
+    bool ok;
 
     if (!open_repo(settings, request->dry_run ? OPEN_SHARED : OPEN_EXCLUSIVE, request->dry_run,
                    context->cancel, &open, error) ||
@@ -210,15 +212,16 @@ static bool forget(const Context *context, const ForgetOptions *options,
     if (!settings->json && !settings->quiet)
         printf("%u %s %s\n", plan->n_remove, plural(plan->n_remove, "snapshot", "snapshots"),
                request->dry_run ? "would be removed" : "removed");
-    if (plan->unreadable > 0) {
+    ok = plan->unreadable == 0;
+    if (!ok)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
                     "%u %s cannot be read and %s left alone; nothing is pruned before "
                     "`backstay check` is clean",
                     plan->unreadable, plural(plan->unreadable, "snapshot", "snapshots"),
                     plural(plan->unreadable, "was", "were"));
-        return false;
-    }
-    return !options->prune || prune_with(context, &open, &options->args, error);
+    else if (options->prune)
+        ok = prune_with(context, &open, &options->args, error);
+    return mirrored_finish(context, &open, ok && options->prune, ok, error);
 }
 
 static bool forget_run(const Context *context, void *request, char **operands, GError **error)

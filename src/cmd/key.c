@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/plural.h"
 #include "cmd/commands.h"
+#include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "cmd/table.h"
 #include <string.h>
@@ -194,7 +195,9 @@ static bool key_run(const Context *context, void *request, char **operands, GErr
             return operands_between(operands, n, n, actions[i].operand, error) &&
                    open_repo(context->settings, actions[i].how, actions[i].only_reads,
                              context->cancel, &open, error) &&
-                   actions[i].run(context, &open, request, operands[1], error);
+                   mirrored_finish(context, &open, false,
+                                   actions[i].run(context, &open, request, operands[1], error),
+                                   error);
     }
     g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                 "key %s: must be list, add, remove, passwd or export", operands[0]);

@@ -128,19 +128,24 @@ static const Term env_keys[] = {
     { "BACKSTAY_FROM_S3_ACCESS_KEY , BACKSTAY_FROM_S3_SECRET_KEY , "
       "BACKSTAY_FROM_S3_SESSION_TOKEN",
       "Keys of the other repository of copy and init; without them it has the same." },
+    { "BACKSTAY_MIRROR_NAME_S3_ACCESS_KEY , BACKSTAY_MIRROR_NAME_S3_SECRET_KEY , "
+      "BACKSTAY_MIRROR_NAME_S3_SESSION_TOKEN",
+      "Keys of the mirror that is called name; without them it has the repository's." },
     { NULL, NULL },
 };
 
 static const Term env_buckets[] = {
-    { "BACKSTAY_S3_PROFILE , AWS_PROFILE , BACKSTAY_FROM_S3_PROFILE",
+    { "BACKSTAY_S3_PROFILE , AWS_PROFILE , BACKSTAY_FROM_S3_PROFILE , "
+      "BACKSTAY_MIRROR_NAME_S3_PROFILE",
       "A profile of the files of Amazon's command line, when no keys are given." },
     { "AWS_SHARED_CREDENTIALS_FILE , AWS_CONFIG_FILE", "Where these files are." },
     { "AWS_WEB_IDENTITY_TOKEN_FILE , AWS_ROLE_ARN , AWS_ROLE_SESSION_NAME , AWS_ENDPOINT_URL_STS",
       "Keys in exchange for a token, and who gives them." },
-    { "BACKSTAY_S3_REGION , AWS_REGION , AWS_DEFAULT_REGION , BACKSTAY_FROM_S3_REGION",
+    { "BACKSTAY_S3_REGION , AWS_REGION , AWS_DEFAULT_REGION , BACKSTAY_FROM_S3_REGION , "
+      "BACKSTAY_MIRROR_NAME_S3_REGION",
       "Region of the bucket." },
     { "BACKSTAY_S3_ENDPOINT , BACKUP_S3_ENDPOINT , AWS_ENDPOINT_URL_S3 , AWS_ENDPOINT_URL , "
-      "AWS_ENDPOINTS , BACKSTAY_FROM_S3_ENDPOINT",
+      "AWS_ENDPOINTS , BACKSTAY_FROM_S3_ENDPOINT , BACKSTAY_MIRROR_NAME_S3_ENDPOINT",
       "Endpoint for a repository that names only a bucket: s3:bucket/prefix." },
     { "BACKUP_S3_BUCKET", "With BACKUP_S3_ENDPOINT the repository when nothing else names one." },
     { "BACKSTAY_S3_BUCKET_LOOKUP , BACKSTAY_S3_STORAGE_CLASS , BACKSTAY_S3_CONNECTIONS , "
@@ -206,6 +211,7 @@ static const Term statuses[] = {
     { "24", "No space is left on the disk." },
     { "25", "The target of a restore holds data." },
     { "27", "What was restored differs from what was saved." },
+    { "30", "Done in the repository, but not in every mirror." },
     { "130", "Interrupted. What was stored up to then is found again by the next run." },
     { NULL, NULL },
 };
@@ -214,7 +220,8 @@ static const Term files[] = {
     { "/var/cache/backstay", "Copies of the index, for root. They may be removed at any time." },
     { "~/.cache/backstay", "The same for everybody else ($XDG_CACHE_HOME)." },
     { "/var/lib/backstay , ~/.local/state/backstay",
-      "When a lock was first seen; it shows which locks are dead ($XDG_STATE_HOME)." },
+      "When a lock was first seen; it shows which locks are dead. Where mirrors lie "
+      "($XDG_STATE_HOME)." },
     { "DIR/.backstay-unfinished",
       "Lies in the target of a restore until the restore is complete." },
     { NULL, NULL },

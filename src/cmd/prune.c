@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cmd/commands.h"
+#include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "cmd/pruneoptions.h"
 #include "plan/amount.h"
@@ -126,7 +127,8 @@ static bool prune_run(const Context *context, void *request, char **operands, GE
     return operands_between(operands, 0, 0, "", error) &&
            open_repo(context->settings, prune->args.dry_run ? OPEN_SHARED : OPEN_EXCLUSIVE,
                      prune->args.dry_run, context->cancel, &open, error) &&
-           prune_with(context, &open, &prune->args, error);
+           mirrored_finish(context, &open, true, prune_with(context, &open, &prune->args, error),
+                           error);
 }
 
 const Command prune_command = {

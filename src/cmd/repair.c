@@ -5,6 +5,7 @@
 #include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
+#include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "op/repairsnapshots.h"
 #include <string.h>
@@ -118,7 +119,7 @@ static bool repair_the_index(const Context *context, const RepairArgs *args, GEr
         tell_index_json(&stats, args->dry_run);
     else if (!context->settings->quiet)
         tell_index(&stats, args->dry_run);
-    return true;
+    return mirrored_finish(context, &open, false, true, error);
 }
 
 /* ---- snapshots ---- */
@@ -197,7 +198,7 @@ static bool repair_the_snapshots(const Context *context, RepairArgs *args, char 
     ok = op_repair_snapshots(&open, &request, &watch, context->cancel, &result, error);
     if (ok || g_error_matches(*error, BS_ERROR, BS_ERROR_PARTIAL))
         tell_result(context->settings, &result, args->dry_run);
-    return ok;
+    return mirrored_finish(context, &open, false, ok, error);
 }
 
 /* ---- which ---- */

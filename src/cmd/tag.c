@@ -5,6 +5,7 @@
 #include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
+#include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "op/select.h"
 
@@ -73,6 +74,7 @@ static bool tag_run(const Context *context, void *request, char **operands, GErr
     g_auto(OpenRepo) open = { 0 };
     g_autoptr(GPtrArray) snapshots = NULL;
     unsigned unreadable, failed;
+    bool ok;
 
     if (!check_options(options, error))
         return false;
@@ -82,12 +84,11 @@ static bool tag_run(const Context *context, void *request, char **operands, GErr
         !op_tag(&open, snapshots, &tags, tell_changed, &teller, context->cancel, &failed, error))
         return false;
     tell_summary(&teller);
-    if (failed > 0) {
+    ok = failed == 0 && select_complete(unreadable, error);
+    if (failed > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s could not be changed", failed,
                     plural(failed, "snapshot", "snapshots"));
-        return false;
-    }
-    return select_complete(unreadable, error);
+    return mirrored_finish(context, &open, false, ok, error);
 }
 
 const Command tag_command = {

@@ -52,7 +52,8 @@ static bool unlock_run(const Context *context, void *request, char **operands, G
     unsigned removed;
 
     if (!operands_between(operands, 0, 0, "", error) ||
-        !open_repo(context->settings, OPEN_UNLOCKED, true, context->cancel, &open, error) ||
+        !open_repo_using(context->settings, OPEN_UNLOCKED, MIRRORS_ALONE, true, context->cancel,
+                         &open, error) ||
         !lock_remove_stale(open.repo, state_dir, options->remove_all, &removed, error) ||
         !lock_list(open.repo, state_dir, &left, error))
         return false;

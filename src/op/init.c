@@ -10,8 +10,8 @@ static bool other_polynomial(const Settings *settings, const InitRequest *reques
 {
     g_auto(OpenRepo) other = { 0 };
 
-    if (!open_repo_at(settings, request->from, &request->from_password, OPEN_UNLOCKED, cancel,
-                      &other, error))
+    if (!open_repo_at(settings, request->from, &request->from_password, OPEN_UNLOCKED,
+                      MIRRORS_ALONE, cancel, &other, error))
         return false;
     *ret_polynomial = repo_polynomial(other.repo);
     return true;

@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "config/secrets.h"
+#include "op/remembered.h"
 #include "plan/amount.h"
+#include <string.h>
 
 /* A far repository's copies: the trees of 100 million files are 7 GB (repository format, "Scale").
  */
@@ -65,6 +67,26 @@ static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cance
     return false;
 }
 
+/* ---- what opens it ---- */
+
+/* One or the other. */
+typedef struct {
+    const char *key_file; /* borrowed */
+    Secret *password;
+} Opener;
+
+static void opener_clear(Opener *opener)
+{
+    g_clear_pointer(&opener->password, secret_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Opener, opener_clear)
+
+static bool opener_get(const PasswordFrom *from, Opener *ret_opener, GError **error)
+{
+    return password_key_file(from, &ret_opener->key_file, error) &&
+           (ret_opener->key_file || password_get(from, &ret_opener->password, error));
+}
+
 /* With the master key there is nothing to derive. */
 static bool open_by_key_file(Store *store, const char *path, const RepoOptions *options,
                              Repo **ret_repo, GError **error)
@@ -84,38 +106,111 @@ static bool open_by_key_file(Store *store, const char *path, const RepoOptions *
     return ok;
 }
 
-static bool open_by_password(Store *store, const PasswordFrom *from, const RepoOptions *options,
-                             Repo **ret_repo, GError **error)
+static bool open_with(const Opener *opener, Store *store, const RepoOptions *options,
+                      Repo **ret_repo, GError **error)
 {
-    g_autoptr(Secret) password = NULL;
-
-    return password_get(from, &password, error) &&
-           repo_open(store, password, options, ret_repo, error);
+    return opener->key_file ? open_by_key_file(store, opener->key_file, options, ret_repo, error)
+                            : repo_open(store, opener->password, options, ret_repo, error);
 }
 
-bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,
-                  OpenHow how, const Cancel *cancel, OpenRepo *ret_open, GError **error)
+/* All but the lock. */
+static bool open_unlocked(const Settings *settings, const char *location, const char *infix,
+                          const Opener *opener, MirrorUse use, const Cancel *cancel,
+                          OpenRepo *ret_open, GError **error)
 {
     g_auto(OpenRepo) open = { 0 };
-    const char *key_file;
     RepoOptions options;
 
     if (!repo_options_from(settings, &options, error) ||
-        !password_key_file(from, &key_file, error) ||
-        !open_store(settings, location, from->infix, false, cancel, &open.at, error))
+        !open_store(settings, location, infix, false, cancel, &open.at, error))
         return false;
-    if (key_file ? !open_by_key_file(open.at.store, key_file, &options, &open.repo, error)
-                 : !open_by_password(open.at.store, from, &options, &open.repo, error))
-        return false;
-    if (!take_lock(settings, how, cancel, &open, error))
+    open.mirrors = mirrorset_new(settings, location, open.at.store, use, cancel);
+    if (!open_with(opener, mirrorset_store(open.mirrors), &options, &open.repo, error) ||
+        !mirrorset_attach(open.mirrors, open.repo, error))
         return false;
     *ret_open = open;
     open = (OpenRepo){ 0 };
     return true;
 }
 
-bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const Cancel *cancel,
-               OpenRepo *ret_open, GError **error)
+/* ---- the repository cannot be asked ---- */
+
+static bool is_for_mirrors(const GError *failure)
+{
+    static const int final[] = { BS_ERROR_PASSWORD, BS_ERROR_USAGE, BS_ERROR_CANCELLED,
+                                 BS_ERROR_UNSUPPORTED };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(final); i++)
+        if (g_error_matches(failure, BS_ERROR, final[i]))
+            return false;
+    return true;
+}
+
+static bool open_mirror(const Settings *settings, const Mirror *mirror, const char *id,
+                        const Opener *opener, const Cancel *cancel, OpenRepo *ret_open)
+{
+    g_auto(OpenRepo) open = { 0 };
+    g_autofree char *infix = mirrorset_infix(mirror);
+    g_autoptr(GError) failure = NULL;
+
+    if (open_unlocked(settings, mirror->location, infix, opener, MIRRORS_ALONE, cancel, &open,
+                      &failure) &&
+        strcmp(repo_id(open.repo), id) == 0) {
+        *ret_open = open;
+        open = (OpenRepo){ 0 };
+        return true;
+    }
+    log_debug("no help from a mirror", "mirror", mirror->name, "why",
+              failure ? failure->message : "it is another repository", NULL);
+    return false;
+}
+
+/* Readers go on with a mirror that was remembered here when the repository was last read. */
+static bool stand_in(const Settings *settings, const char *location, const Opener *opener,
+                     const Cancel *cancel, const GError *why, OpenRepo *ret_open)
+{
+    g_autofree char *id = NULL;
+    g_autoptr(GPtrArray) mirrors = remembered_load(settings->state_dir, location, &id);
+
+    for (guint i = 0; mirrors && i < mirrors->len; i++) {
+        const Mirror *mirror = g_ptr_array_index(mirrors, i);
+
+        if (!open_mirror(settings, mirror, id, opener, cancel, ret_open))
+            continue;
+        log_warn("the repository cannot be opened; reading from a mirror, which may lack the "
+                 "newest snapshots",
+                 "repository", location, "error", why->message, "mirror", mirror->name, "location",
+                 mirror->location, NULL);
+        return true;
+    }
+    return false;
+}
+
+bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,
+                  OpenHow how, MirrorUse use, const Cancel *cancel, OpenRepo *ret_open,
+                  GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+    g_auto(Opener) opener = { 0 };
+    g_autoptr(GError) failure = NULL;
+
+    if (!opener_get(from, &opener, error))
+        return false;
+    if (!open_unlocked(settings, location, from->infix, &opener, use, cancel, &open, &failure) &&
+        !(use == MIRRORS_READ && is_for_mirrors(failure) &&
+          stand_in(settings, location, &opener, cancel, failure, &open))) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    if (!take_lock(settings, how, cancel, &open, error) || !mirrorset_compare(open.mirrors, error))
+        return false;
+    *ret_open = open;
+    open = (OpenRepo){ 0 };
+    return true;
+}
+
+bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool allow_no_lock,
+                     const Cancel *cancel, OpenRepo *ret_open, GError **error)
 {
     g_autofree char *location = NULL;
     PasswordFrom from = {
@@ -133,14 +228,24 @@ bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const 
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--no-lock is for commands that only read");
         return false;
     }
-    return open_repo_at(settings, location, &from, settings->no_lock ? OPEN_UNLOCKED : how, cancel,
-                        ret_open, error);
+    return open_repo_at(settings, location, &from, settings->no_lock ? OPEN_UNLOCKED : how, use,
+                        cancel, ret_open, error);
+}
+
+bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const Cancel *cancel,
+               OpenRepo *ret_open, GError **error)
+{
+    return open_repo_using(settings, how, allow_no_lock ? MIRRORS_READ : MIRRORS_WRITE,
+                           allow_no_lock, cancel, ret_open, error);
 }
 
 void open_done(OpenRepo *open)
 {
+    if (open->mirrors)
+        mirrorset_flush(open->mirrors);
     lock_release(open->lock);
     repo_close(open->repo);
+    mirrorset_free(open->mirrors);
     open_store_done(&open->at);
     *open = (OpenRepo){ 0 };
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From settings to an open, locked repository: what nearly every operation begins with. */
 #pragma once
-#include "op/openstore.h"
+#include "op/mirrorset.h"
 #include "repo/lock.h"
 #include "repo/repo.h"
 
@@ -13,17 +13,25 @@ typedef enum {
 
 typedef struct {
     OpenStore at;
+    MirrorSet *mirrors;
     Repo *repo;
     Lock *lock; /* NULL without */
 } OpenRepo;
 
-/* allow_no_lock: the operation only reads, so --no-lock may be obeyed. */
+/*
+ * allow_no_lock: the operation only reads, so --no-lock may be obeyed, and mirrors may help. Other
+ * operations write to the mirrors, too; they end with mirrorset_finish().
+ */
 bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const Cancel *cancel,
                OpenRepo *ret_open, GError **error);
+/* The same with another use of the mirrors. */
+bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool allow_no_lock,
+                     const Cancel *cancel, OpenRepo *ret_open, GError **error);
 /* Another repository with its own password (copy); from->infix also says whose keys are used for
  * its bucket. */
 bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,
-                  OpenHow how, const Cancel *cancel, OpenRepo *ret_open, GError **error);
+                  OpenHow how, MirrorUse use, const Cancel *cancel, OpenRepo *ret_open,
+                  GError **error);
 /* Releases the lock, closes all. */
 void open_done(OpenRepo *open);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpenRepo, open_done)

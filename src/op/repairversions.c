@@ -65,7 +65,8 @@ bool op_repair_versions(const Settings *settings, const VersionsRequest *request
     locked.found = pass_found;
     locked.user = &repair;
     if (!repair_keys(settings, &locked, &stats, error) ||
-        !open_repo(settings, OPEN_EXCLUSIVE, false, request->cancel, &open, error))
+        !open_repo_using(settings, OPEN_EXCLUSIVE, MIRRORS_ALONE, false, request->cancel, &open,
+                         error))
         return false;
     repair.lock = open.lock;
     locked.still_locked = still_locked;

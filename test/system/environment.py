@@ -81,6 +81,12 @@ def literals(files):
     return listed | set(re.findall(r'getenv\("(%s)"\)' % NAME, text))
 
 
+def families(files):
+    """Keys of a bucket that is not the repository's: each word with each infix. NAME stands for any mirror's."""
+    words = set(re.findall(r'\b(?:own_name|env_own)\(infix, "(%s)"\)' % NAME, files['config/s3access.c']))
+    return {'BACKSTAY_%s_S3_%s' % (infix, word) for infix in ('FROM', 'MIRROR_NAME') for word in words}
+
+
 def bucket_options(files):
     table = files['config/s3.c'].split('options_known[] = {')[1].split('};')[0]
     return {'BACKSTAY_S3_' + key.upper().replace('-', '_') for key in re.findall(r'\{ "([a-z0-9-]+)",', table)}
@@ -129,7 +135,7 @@ def main():
     named = [name for names in parts.values() for name in names]
     computed(files)
     ours, keys = settings(files), set(parts['Keys of a bucket'])
-    read = ours | literals(files) | bucket_options(files) | of_libraries(files)
+    read = ours | literals(files) | families(files) | bucket_options(files) | of_libraries(files)
     fact(len(read) > 80, 'the sources read many names', sorted(read))
     equal(sorted(n for n in named if named.count(n) > 1), [], 'the manual page explains no name twice')
     equal(sorted(read - set(named)), [], 'the manual page explains every name that is read')
@@ -137,6 +143,7 @@ def main():
     equal(sorted(ours ^ set(parts['Repository and options'])), [],
           'those that may begin with RESTIC_ are in the part that says so')
     secrets = set(re.findall(r'"(%s)"' % NAME, files['config/s3access.c'].split('families[] = {')[1].split('/* Set')[0]))
+    secrets |= {name for name in families(files) if re.search('_(KEY|TOKEN|PROFILE)$', name)}
     equal(keys, {name for name in secrets if not name.endswith('_PROFILE')},
           'those that may end in _FILE or _COMMAND are in the part that says so')
     guides(read | {n.replace('BACKSTAY_', 'RESTIC_', 1) for n in ours} | {k + f for k in keys for f in SECRET_FORMS})

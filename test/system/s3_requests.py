@@ -12,7 +12,8 @@ from s3 import S3Repo, S3Server
 from s3proxy import Proxy
 from scenario import Repo, equal, fact, finish, path
 
-OPENED = {'config': 'G', 'keys': 'GL', 'locks': 'PLLD'}
+ALONE = {'config': 'G', 'keys': 'GL', 'locks': 'PLLD'}
+OPENED = {**ALONE, 'backstay': 'L'}  # the list of mirrors
 ORDER = ('PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'DeleteObject', 'DeleteObjects', 'ListMultipartUploads',
          'GetBucketVersioning', 'GetObjectLockConfiguration', 'GetBucketLifecycle')
 INITIALS = 'PGHLDBMVOR'
@@ -114,7 +115,7 @@ def keep(watch, tree):
         add_file(tree)
         watch.repo.backstay('backup', tree, code=0)
     # keys, snapshots and locks are listed again as what is checked; everything once, for packs and what is not ours
-    watch.asks('check', {**OPENED, 'keys': 'GGLL', 'locks': 'PGLLLD', 'snapshots': 'GGGGGL', 'index': 'GGGGGL', 'data': 'GGGGG', '/': 'L'},
+    watch.asks('check', {**ALONE, 'keys': 'GGLL', 'locks': 'PGLLLD', 'snapshots': 'GGGGGL', 'index': 'GGGGGL', 'data': 'GGGGG', '/': 'L'},
                'check')
     watch.asks('forget', {**OPENED, 'snapshots': 'L', '/': 'B'}, 'forget', '--keep-last', '1', '--group-by', '')
     watch.asks('prune', {**OPENED, 'snapshots': 'LL', 'index': 'PPHHLL', 'data': 'PGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
