@@ -33,6 +33,7 @@ typedef enum {
     BS_ERROR_MISMATCH,    /* what was restored differs from what was recorded (exit 27) */
     BS_ERROR_GUARD,       /* retention would remove what must stay (exit 28) */
     BS_ERROR_DESTINATION, /* done, but not at every destination (exit 30) */
+    BS_ERROR_PROTECTED,   /* the store keeps it until a time: object lock (exit 31) */
     BS_ERROR_SOFT_SKIP,   /* skipped on purpose (exit 75) */
 } BsErrorCode;
 

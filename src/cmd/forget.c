@@ -7,6 +7,7 @@
 #include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "cmd/pruneoptions.h"
+#include "op/retain.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -221,6 +222,9 @@ static bool forget(const Context *context, const ForgetOptions *options,
                     plural(plan->unreadable, "was", "were"));
     else if (options->prune)
         ok = prune_with(context, &open, &options->args, error);
+    else
+        ok = request->dry_run || !op_retains(settings, &open) ||
+             retain_with(context, &open, false, error);
     return mirrored_finish(context, &open, ok && options->prune, ok, error);
 }
 

@@ -212,6 +212,7 @@ static const Term statuses[] = {
     { "25", "The target of a restore holds data." },
     { "27", "What was restored differs from what was saved." },
     { "30", "Done in the repository, but not in every mirror." },
+    { "31", "Done, but what is under object lock could not be removed yet." },
     { "130", "Interrupted. What was stored up to then is found again by the next run." },
     { NULL, NULL },
 };

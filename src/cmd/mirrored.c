@@ -112,7 +112,8 @@ bool mirrored_finish(const Context *context, OpenRepo *open, bool pruned, bool o
         .outcome = tell_outcome,
         .user = (void *)context->settings,
     };
-    bool done = ok || (error && g_error_matches(*error, BS_ERROR, BS_ERROR_PARTIAL));
+    bool done = ok || (error && (g_error_matches(*error, BS_ERROR, BS_ERROR_PARTIAL) ||
+                                 g_error_matches(*error, BS_ERROR, BS_ERROR_PROTECTED)));
 
     // what was left out comes first
     return done && mirrorset_finish(open->mirrors, &finish, ok ? error : NULL) && ok;

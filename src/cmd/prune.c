@@ -6,6 +6,7 @@
 #include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "cmd/pruneoptions.h"
+#include "op/retain.h"
 #include "plan/amount.h"
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +92,40 @@ static void json_stats(const PruneStats *stats, bool dry_run)
     output_json(object);
 }
 
+bool retain_with(const Context *context, OpenRepo *open, bool packs, GError **error)
+{
+    uint64_t n;
+
+    if (!op_retain(context->settings, open, packs, context->cancel, &n, error))
+        return false;
+    if (context->settings->json)
+        output_json(
+            json_pack("{s:s, s:I}", "message_type", "object_locks", "renewed", (json_int_t)n));
+    else if (!context->settings->quiet)
+        printf("renewed the object locks of %" G_GUINT64_FORMAT " objects\n", n);
+    return true;
+}
+
+/* What waits is no loss, but somebody should know that there is no room yet. */
+static bool tell_kept(const Settings *settings, const ProtectKept *kept, GError **error)
+{
+    g_autofree char *until =
+        kept->until > 0 ? output_time((Timestamp){ .sec = kept->until }) : NULL;
+
+    if (kept->n == 0)
+        return true;
+    if (settings->json)
+        output_json(json_pack("{s:s, s:I, s:o}", "message_type", "under_object_lock", "packs",
+                              (json_int_t)kept->n, "until",
+                              until ? json_time((Timestamp){ .sec = kept->until }) : json_null()));
+    g_set_error(error, BS_ERROR, BS_ERROR_PROTECTED,
+                "%" G_GUINT64_FORMAT
+                " packs that nothing needs are under object lock %s%s and were "
+                "left; run prune again after that",
+                kept->n, until ? "until " : "for an unknown time", until ? until : "");
+    return false;
+}
+
 static bool still_locked(void *user, GError **error)
 {
     return lock_check(user, error);
@@ -102,6 +137,7 @@ bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, G
         .cacheable_only = args->cacheable_only,
         .repack_small = !args->no_repack_small,
         .repack_uncompressed = args->repack_uncompressed,
+        .purge = op_retains(context->settings, open),
     };
     g_autoptr(Prune) prune = NULL;
 
@@ -116,7 +152,9 @@ bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, G
     if (args->dry_run)
         return true;
     (void)fflush(stdout); // what follows takes a while
-    return prune_execute(prune, still_locked, open->lock, context->cancel, error);
+    return prune_execute(prune, still_locked, open->lock, context->cancel, error) &&
+           (!options.purge || (retain_with(context, open, true, error) &&
+                               tell_kept(context->settings, prune_kept(prune), error)));
 }
 
 static bool prune_run(const Context *context, void *request, char **operands, GError **error)

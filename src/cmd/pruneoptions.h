@@ -44,3 +44,5 @@ typedef struct {
 
 /* Parses, plans, prints, acts. The repository is locked exclusively. */
 bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, GError **error);
+/* Renews object locks and says so; packs: as of op_retain(). */
+bool retain_with(const Context *context, OpenRepo *open, bool packs, GError **error);

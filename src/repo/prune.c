@@ -32,6 +32,7 @@ struct Prune {
     GArray *unindexed;       /* of FileInfo */
     GArray *snapshots;       /* that the plan is made for; of Id, sorted */
     PruneStats stats;
+    ProtectKept kept;
 };
 
 /* ---- what is used ---- */
@@ -348,6 +349,11 @@ bool prune_has_work(const Prune *prune)
     return prune->stats.packs_repack + prune->stats.packs_remove + prune->stats.packs_unindexed > 0;
 }
 
+const ProtectKept *prune_kept(const Prune *prune)
+{
+    return &prune->kept;
+}
+
 /* ---- doing it ---- */
 
 static const PackPlan *plan_of(const Prune *prune, const Id *pack)
@@ -446,10 +452,13 @@ static bool is_locked(const StillLocked *locked, GError **error)
     return !locked->call || locked->call(locked->user, error);
 }
 
-static bool remove_all(Prune *prune, FileType type, const GArray *ids, const StillLocked *locked,
-                       GError **error)
+static bool remove_these_packs(Prune *prune, const GArray *ids, const StillLocked *locked,
+                               GError **error)
 {
-    return repo_remove_many(prune->repo, type, ids, locked->call, locked->user, error);
+    if (prune->options.purge)
+        return protect_remove_packs(prune->repo, ids, locked->call, locked->user, &prune->kept,
+                                    error);
+    return repo_remove_many(prune->repo, FILE_PACK, ids, locked->call, locked->user, error);
 }
 
 static bool remove_packs(Prune *prune, const StillLocked *locked, GError **error)
@@ -462,7 +471,7 @@ static bool remove_packs(Prune *prune, const StillLocked *locked, GError **error
         if (plan->action != KEEP)
             g_array_append_val(ids, plan->id);
     }
-    return remove_all(prune, FILE_PACK, ids, locked, error);
+    return remove_these_packs(prune, ids, locked, error);
 }
 
 static bool remove_unindexed(Prune *prune, const StillLocked *locked, GError **error)
@@ -471,7 +480,7 @@ static bool remove_unindexed(Prune *prune, const StillLocked *locked, GError **e
 
     for (guint i = 0; i < prune->unindexed->len; i++)
         g_array_append_val(ids, g_array_index(prune->unindexed, FileInfo, i).id);
-    return remove_all(prune, FILE_PACK, ids, locked, error);
+    return remove_these_packs(prune, ids, locked, error);
 }
 
 /*
@@ -499,7 +508,8 @@ static bool replace_packs(Prune *prune, const StillLocked *locked, const Cancel 
     // from here on an interruption would only leave duplicates behind, but never less
     return cancel_check(cancel, error) && is_locked(locked, error) &&
            write_new_index(prune, error) &&
-           remove_all(prune, FILE_INDEX, index_objects(repo_index(prune->repo)), locked, error) &&
+           repo_remove_many(prune->repo, FILE_INDEX, index_objects(repo_index(prune->repo)),
+                            locked->call, locked->user, error) &&
            remove_packs(prune, locked, error);
 }
 

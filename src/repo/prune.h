@@ -7,7 +7,7 @@
  */
 #pragma once
 #include "base/cancel.h"
-#include "repo/repo.h"
+#include "repo/protect.h"
 
 typedef struct {
     /* How much unused data may stay inside packs: a share of the repository in percent, or bytes.
@@ -19,6 +19,8 @@ typedef struct {
     bool cacheable_only; /* repack only packs of trees */
     bool repack_small;   /* merge packs far below the target size */
     bool repack_uncompressed;
+    bool purge; /* remove packs with their older versions; those under object lock stay, and count
+                 * in prune_kept() */
 } PruneOptions;
 
 typedef struct {
@@ -37,6 +39,8 @@ void prune_free(Prune *prune);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Prune, prune_free)
 const PruneStats *prune_stats(const Prune *prune);
 bool prune_has_work(const Prune *prune);
+/* After prune_execute: packs that should have gone. */
+const ProtectKept *prune_kept(const Prune *prune);
 
 /* still_locked: asked before each step that writes or removes; may be NULL. */
 bool prune_execute(Prune *prune, bool (*still_locked)(void *user, GError **error), void *user,

@@ -48,7 +48,7 @@ static void exit_statuses_are_those_of_the_manual(void)
         { BS_ERROR_LOCKED, 11 },      { BS_ERROR_PASSWORD, 12 },   { BS_ERROR_CONFIG, 20 },
         { BS_ERROR_UNREACHABLE, 21 }, { BS_ERROR_AUTH, 22 },       { BS_ERROR_VERSION, 23 },
         { BS_ERROR_NOT_EMPTY, 25 },   { BS_ERROR_MISMATCH, 27 },   { BS_ERROR_GUARD, 28 },
-        { BS_ERROR_DESTINATION, 30 }, { BS_ERROR_SOFT_SKIP, 75 },
+        { BS_ERROR_DESTINATION, 30 }, { BS_ERROR_PROTECTED, 31 },  { BS_ERROR_SOFT_SKIP, 75 },
     };
     g_autoptr(GError) foreign = g_error_new_literal(G_FILE_ERROR, BS_ERROR_NO_SPACE, "foreign");
 
