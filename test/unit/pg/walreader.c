@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg/walreader.h"
 #include "base/error.h"
+#include "codec/crc32c.h"
 #include "lib/recorded_wal.h"
 #include "pg/walpage.h"
 
@@ -14,10 +15,7 @@ typedef struct {
 static Seen seen_of(const WalRecord *record)
 {
     Seen seen;
-    uint32_t sum = 0;
 
-    for (uint32_t i = 0; i < record->len; i += 7)
-        sum = sum * 31 + record->data[i];
     memset(&seen, 0, sizeof seen); // compared as bytes
     seen.lsn = record->lsn;
     seen.end = record->end;
@@ -26,7 +24,7 @@ static Seen seen_of(const WalRecord *record)
     seen.len = record->len;
     seen.main_len = record->main_len;
     seen.timeline = record->timeline;
-    seen.sum = sum;
+    seen.sum = crc32c(0, record->data, record->len);
     seen.rmgr = record->rmgr;
     seen.info = record->info;
     return seen;
@@ -63,7 +61,8 @@ static uint64_t true_end(const Seen *seen)
 
 static bool same(const GArray *a, const GArray *b)
 {
-    return a->len == b->len && memcmp(a->data, b->data, a->len * sizeof(Seen)) == 0;
+    return a->len == b->len &&
+           (a->len == 0 || memcmp(a->data, b->data, a->len * sizeof(Seen)) == 0);
 }
 
 static const Seen *seen_at(const GArray *all, const char *lsn)
@@ -236,7 +235,8 @@ static void check_change(const RecordedWal *wal, const GArray *all, uint64_t cha
     }
     g_assert_cmpint(end, ==, WAL_STEP_END);
     g_assert_cmpuint(found->len, <=, n + 1);
-    g_assert_cmpint(memcmp(found->data, all->data, found->len * sizeof(Seen)), ==, 0);
+    g_assert_true(found->len == 0 ||
+                  memcmp(found->data, all->data, found->len * sizeof(Seen)) == 0);
     if (found->len == n + 1)
         g_assert_true(harmless);
 }
