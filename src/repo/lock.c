@@ -187,7 +187,7 @@ static bool list_others(Repo *repo, const char *state_dir, const Lock *own, GArr
 
     for (unsigned tries = 0; listed != LISTED_WELL && tries < LIST_TRIES; tries++) {
         if (listed == LISTED_WITHOUT_OWN)
-            clock_sleep_ms(SETTLE_MS);
+            clock_sleep_ms(SETTLE_MS << tries); // Swift's listings may lag for seconds
         g_clear_pointer(&locks, g_array_unref);
         if (!read_listed(repo, own, &locks, &listed, error))
             return false;
