@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
+#include "base/parallel.h"
 #include "codec/chunker.h"
 #include "flow/reading.h"
 #include "repo/walk.h"
@@ -11,7 +12,8 @@
 #define GAP_MAX     (64u * 1024)
 
 /* In a far store a request costs as much as a MiB, and a whole pack is one (repository format,
- * "S3"). Of a worker's two buffers one is larger: 200 MiB in all. */
+ * "S3"). Each worker has such a buffer, those that open 8 MiB: 200 MiB in all
+ * at most. */
 #define FAR_WORKERS_MAX 8u
 #define FAR_RANGE_MAX   (17u * 1024 * 1024)
 #define FAR_GAP_MAX     (1024u * 1024)
@@ -74,76 +76,6 @@ bool reading_over(Reading *reading)
         pthread_mutex_unlock(&reading->mutex);
     }
     return atomic_load(&reading->failed);
-}
-
-/* ---- blobs ---- */
-
-void plain_clear(Plain *plain)
-{
-    g_clear_pointer(&plain->own, g_bytes_unref);
-}
-
-bool reading_find(Reading *reading, const Id *id, BlobPlace *ret_place, GError **error)
-{
-    if (!index_find(repo_index(reading->repo), BLOB_DATA, id, ret_place)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "blob %s is in no index",
-                    id_short(id).text);
-        return false;
-    }
-    if (ret_place->length <= 32 || MAX(ret_place->length, ret_place->plain_len) > BLOB_MAX) {
-        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "blob %s has an impossible length",
-                    id_short(id).text);
-        return false;
-    }
-    return true;
-}
-
-bool reading_is_large(const BlobPlace *place)
-{
-    return blob_plain_len(place->length, place->plain_len) > BLOB_ROOM;
-}
-
-bool reading_joins(const Reading *reading, const BlobPlace *first, const BlobPlace *last,
-                   const BlobPlace *next)
-{
-    uint64_t end = (uint64_t)last->offset + last->length;
-    uint64_t next_end = (uint64_t)next->offset + next->length;
-
-    return next->offset <= end + reading->gap_max && next_end >= end &&
-           next_end - first->offset <= reading->range_max && id_equal(&next->pack, &first->pack) &&
-           !reading_is_large(next) && !reading_is_large(first);
-}
-
-bool reading_open(Reading *reading, BlobOpener *opener, const Id *id, const BlobPlace *place,
-                  uint8_t *sealed, uint8_t *out, Plain *ret_plain, GError **error)
-{
-    size_t len = blob_plain_len(place->length, place->plain_len);
-    g_autofree uint8_t *large = NULL;
-    Plain plain = { .data = out, .len = len };
-
-    if (sealed && len > BLOB_ROOM) {
-        plain.data = out = large = g_try_malloc(len);
-        if (!large) {
-            g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "no memory for a blob of %zu bytes", len);
-            return false;
-        }
-    }
-    if (sealed && blob_open(opener, id, sealed, place->length, place->plain_len, out, NULL)) {
-        if (large)
-            plain.own = g_bytes_new_take(g_steal_pointer(&large), len);
-    } else {
-        if (!blob_load(reading->repo, opener, BLOB_DATA, id, &plain.own, error))
-            return false;
-        plain.data = g_bytes_get_data(plain.own, &plain.len);
-        if (plain.len != len) {
-            g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "blob %s has two lengths",
-                        id_short(id).text);
-            plain_clear(&plain);
-            return false;
-        }
-    }
-    *ret_plain = plain;
-    return true;
 }
 
 /* ---- the walk ---- */
@@ -305,23 +237,33 @@ static unsigned choose_workers(const ReaderOptions *options, const Store *store)
     return CLAMP(n, 1, store->far ? FAR_WORKERS_MAX : WORKERS_MAX);
 }
 
+static void make_buffers(Reading *reading, unsigned workers, bool any)
+{
+    bool far = repo_store(reading->repo)->far;
+    // who has read waits for its turn to open: else all would compute, and then all wait for the
+    // store, at the same time. Two more than cores, for some wait for the disk
+    unsigned openers = far && any ? MIN(workers, parallel_cores() + 2) : workers;
+
+    reading->range_max = far && any ? FAR_RANGE_MAX : BLOB_ROOM;
+    reading->gap_max = far ? FAR_GAP_MAX : GAP_MAX;
+    reading->joins = far;
+    reading->sealed = buffers_new(workers, reading->range_max);
+    reading->plain = buffers_new(openers, far && !any ? FAR_PLAIN_MAX : BLOB_ROOM);
+}
+
 static void init(Reader *reader, Repo *repo, Sink *sink, const ReaderOptions *options,
                  const Cancel *cancel)
 {
     static const unsigned both = SINK_MANY_OPEN | SINK_ANY_ORDER;
     Reading *reading = &reader->reading;
-    bool far = repo_store(repo)->far, any = (sink->ops->caps & both) == both;
+    bool any = (sink->ops->caps & both) == both;
     unsigned workers = choose_workers(options, repo_store(repo));
 
     reading->repo = repo;
     reading->sink = sink;
     reading->options = options;
     reading->cancel = cancel;
-    reading->range_max = far && any ? FAR_RANGE_MAX : BLOB_ROOM;
-    reading->gap_max = far ? FAR_GAP_MAX : GAP_MAX;
-    reading->joins = far;
-    reading->sealed = buffers_new(workers, reading->range_max);
-    reading->plain = buffers_new(workers, far && !any ? FAR_PLAIN_MAX : BLOB_ROOM);
+    make_buffers(reading, workers, any);
     pthread_mutex_init(&reading->large, NULL);
     pthread_mutex_init(&reading->mutex, NULL);
     atomic_init(&reading->failed, false);

@@ -21,7 +21,7 @@ typedef struct {
     Sink *sink;
     const ReaderOptions *options;
     const Cancel *cancel;
-    Buffers *sealed, *plain; /* one of each for every worker, or slot */
+    Buffers *sealed, *plain; /* sealed: one for every worker; plain: for every opener, or slot */
     /* Joining blobs of one pack saves a request for each; what lies between is read in vain. Bytes
      * of a range, the size of the sealed buffers, and of a gap. */
     size_t range_max, gap_max;
