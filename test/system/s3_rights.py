@@ -16,6 +16,8 @@ from s3proxy import Proxy
 from scenario import BACKSTAY, FAILED, PARTIAL, equal, fact, finish, path, run
 
 PREFIX = 'apps/app-1'
+BEHIND = 30
+STRAYS = ('wal/1/00000001/000000010000000000000001', 'backstay/proofs/old')
 KINDS = ('config', 'keys/', 'data/', 'index/', 'snapshots/', 'wal/')
 XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
@@ -37,7 +39,7 @@ class Place:
         self.writer_repo, self.keeper_repo, self.reader_repo = (self.repo(u) for u in (self.writer, self.keeper, self.reader))
         self.writer_repo.path = 's3:%s/%s/%s' % (proxy.endpoint, bucket, PREFIX)
         # something of each kind that a writer must not touch
-        for name in ('wal/1/00000001/000000010000000000000001', 'backstay/proofs/old'):
+        for name in STRAYS:
             server.put(bucket, self.key(name), b'of the owner')
         server.put(bucket, 'elsewhere', b'not ours')
 
@@ -51,12 +53,16 @@ class Place:
         """A key of that kind that is there."""
         return next(k for k in sorted(self.server.list(self.bucket, PREFIX + '/')) if k.startswith(self.key(kind)))
 
-    def policy(self, *argv):
-        return self.owner_repo.backstay('policy', *argv, '--bucket-policy', code=0).json()
+    def roles(self, *repo):
+        """The policies of all three roles, for this repository or another one."""
+        def of(role, *argv):
+            return self.owner_repo.backstay('policy', role, *repo, *argv, '--bucket-policy', code=0).json()
+        policy = of('writer', '--user', arn('writer'), '--maintainer', arn('keeper'), '--maintainer', arn('tester'))
+        policy['Statement'] += of('reader', '--user', arn('reader'))['Statement']
+        return policy
 
     def apply(self):
-        policy = self.policy('writer', '--user', arn('writer'), '--maintainer', arn('keeper'), '--maintainer', arn('tester'))
-        policy['Statement'] += self.policy('reader', '--user', arn('reader'))['Statement']
+        policy = self.roles()
         names = [s['Sid'] for s in policy['Statement']]
         equal(len(set(names)), len(names), 'policies of two roles can stand together')
         self.server.configure(self.bucket, 'policy', json.dumps(policy))
@@ -168,6 +174,32 @@ def readers(place, source):
     fact(repo.backstay('backup', source).code == FAILED and place.server.list(place.bucket) == before, 'a reader adds nothing')
 
 
+def mirrored(place, source):
+    """A mirror in another bucket with the same policy."""
+    server = place.server
+    for name in STRAYS:
+        server.remove(place.bucket, place.key(name))  # nothing of ours, so no mirror would take it
+    server.make_bucket('far', 'versioned')
+    server.configure('far', 'policy', json.dumps(place.roles('s3:%s/far/%s' % (server.endpoint, PREFIX))))
+    place.owner_repo.backstay('mirror', 'add', 's3:%s/far/%s' % (server.endpoint, PREFIX), '--name', 'far', code=0)
+    place.keeper_repo.backstay('mirror', 'sync', code=0)
+    place.writer_repo.backup(source)
+
+    def names(bucket):
+        return {k for k in server.list(bucket, PREFIX + '/') if '/locks/' not in k and '/backstay/' not in k and '/wal/' not in k}
+    equal(names('far'), names(place.bucket), 'a writer writes to a mirror with the same rights')
+    victim = next(k for k in sorted(names('far')) if '/data/' in k)
+    server.remove('far', victim)
+    server.remove('far', next(k for k in sorted(names('far')) if '/snapshots/' in k))
+    done = place.writer_repo.backstay('backup', source)
+    fact(done.code == BEHIND and 'far' in done.errors, 'what a mirror lacks a writer cannot carry, and says so', done.all)
+    place.keeper_repo.backstay('mirror', 'sync', code=0)
+    equal(names('far'), names(place.bucket), 'a maintainer catches it up')
+    place.writer_repo.backup(source)
+    far = S3Repo(server, 'far', PREFIX, user=place.keeper)
+    far.sound('the mirror')
+
+
 def admin(server, *words):
     subprocess.run(['radosgw-admin', '-n', 'client.rgw', *words], check=True, stdout=subprocess.DEVNULL,
                    env={**os.environ, 'CEPH_CONF': server.dir + '/ceph.conf'})
@@ -233,6 +265,7 @@ def main():
         commands_of_a_writer(place, source)
         maintainers(place, source)
         readers(place, source)
+        mirrored(place, source)
         attached(server, source)
     finish()
 
