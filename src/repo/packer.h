@@ -52,7 +52,7 @@ Packer *packer_new(Repo *repo, const PackerOptions *options, const Cancel *cance
 void packer_free(Packer *packer); /* stops the threads; what is not finished is dropped */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Packer, packer_free)
 
-/* Waits for a free buffer. NULL when the packer failed or was cancelled: packer_error tells. */
+/* Waits for a free buffer. NULL when the packer failed or was cancelled: packer_check() tells. */
 Batch *packer_take(Packer *packer);
 /* Hands it over, with n >= 0 pieces. */
 void packer_push(Packer *packer, Batch *batch);
