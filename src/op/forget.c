@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/plural.h"
-#include <string.h>
+#include "op/group.h"
 
 #define REMOVE_AT_ONCE 1000 /* what one request takes */
 
@@ -22,63 +22,6 @@ void forget_plan_free(ForgetPlan *plan)
     g_clear_pointer(&plan->groups, g_array_unref);
     g_clear_pointer(&plan->snapshots, g_ptr_array_unref);
     g_free(plan);
-}
-
-/* ---- groups ---- */
-
-typedef struct {
-    bool host, paths, tags;
-} GroupBy;
-
-static bool parse_group_by(const char *text, GroupBy *ret_by, GError **error)
-{
-    g_auto(GStrv) parts = g_strsplit(text ? text : "host,paths", ",", -1);
-
-    for (char **part = parts; *part; part++) {
-        g_strstrip(*part);
-        if (strcmp(*part, "host") == 0 || strcmp(*part, "hosts") == 0)
-            ret_by->host = true;
-        else if (strcmp(*part, "paths") == 0 || strcmp(*part, "path") == 0)
-            ret_by->paths = true;
-        else if (strcmp(*part, "tags") == 0 || strcmp(*part, "tag") == 0)
-            ret_by->tags = true;
-        else if (**part) {
-            g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                        "--group-by %s: only host, paths and tags are known", *part);
-            return false;
-        }
-    }
-    return true;
-}
-
-static int by_text(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void append_sorted(GString *key, char *const *list)
-{
-    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
-
-    for (; *list; list++)
-        g_ptr_array_add(sorted, *list);
-    g_ptr_array_sort(sorted, by_text);
-    for (guint i = 0; i < sorted->len; i++)
-        g_string_append_printf(key, "%s\n", (const char *)g_ptr_array_index(sorted, i));
-    g_string_append_c(key, '\f');
-}
-
-static char *group_key(const Snapshot *snapshot, GroupBy by)
-{
-    GString *key = g_string_new(NULL);
-
-    if (by.host)
-        g_string_append_printf(key, "%s\f", snapshot->hostname);
-    if (by.paths)
-        append_sorted(key, snapshot->paths);
-    if (by.tags)
-        append_sorted(key, snapshot->tags);
-    return g_string_free(key, FALSE);
 }
 
 /* ---- deciding ---- */
@@ -128,30 +71,18 @@ static bool pass_over(const Id *id, const GError *problem, void *user)
 
 static bool decide_by_policy(const ForgetRequest *request, ForgetPlan *plan, GError **error)
 {
-    g_autoptr(GHashTable) by_key =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-    g_autoptr(GPtrArray) order = g_ptr_array_new();
-    GroupBy by = { 0 };
+    g_autoptr(GPtrArray) matching = g_ptr_array_new(), groups = NULL;
+    GroupBy by;
 
-    if (!parse_group_by(request->group_by, &by, error))
+    if (!group_by_parse(request->group_by ? request->group_by : "host,paths", &by, error))
         return false;
-    for (guint i = 0; i < plan->snapshots->len; i++) {
-        Snapshot *snapshot = g_ptr_array_index(plan->snapshots, i);
-        g_autofree char *key = group_key(snapshot, by);
-        GPtrArray *members;
-
-        if (!snapshot_matches(snapshot, &request->filter))
-            continue;
-        members = g_hash_table_lookup(by_key, key);
-        if (!members) {
-            members = g_ptr_array_new();
-            g_hash_table_insert(by_key, g_steal_pointer(&key), members);
-            g_ptr_array_add(order, members);
-        }
-        g_ptr_array_add(members, snapshot);
-    }
-    for (guint i = 0; i < order->len; i++) {
-        ForgetGroup group = decide_group(g_ptr_array_index(order, i), &request->policy);
+    for (guint i = 0; i < plan->snapshots->len; i++)
+        if (snapshot_matches(plan->snapshots->pdata[i], &request->filter))
+            g_ptr_array_add(matching, plan->snapshots->pdata[i]);
+    groups = group_snapshots(matching, by);
+    for (guint i = 0; i < groups->len; i++) {
+        const SnapshotGroup *members = groups->pdata[i];
+        ForgetGroup group = decide_group(members->snapshots, &request->policy);
 
         g_array_append_val(plan->groups, group);
     }

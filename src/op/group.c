@@ -12,6 +12,7 @@ bool group_by_parse(const char *text, GroupBy *ret_by, GError **error)
     GroupBy by = { 0 };
 
     for (char **word = words; *word; word++) {
+        g_strstrip(*word);
         if (strcmp(*word, "host") == 0 || strcmp(*word, "hosts") == 0) {
             by.host = true;
         } else if (strcmp(*word, "path") == 0 || strcmp(*word, "paths") == 0) {

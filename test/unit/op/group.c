@@ -34,6 +34,7 @@ static void lists_are_parsed(void)
     GroupBy by;
 
     g_assert_true(group_by_parse("host,paths", &by, NULL) && by.host && by.paths && !by.tags);
+    g_assert_true(group_by_parse("tags, hosts", &by, NULL) && by.host && !by.paths && by.tags);
     g_assert_true(group_by_parse("tag", &by, NULL) && !by.host && !by.paths && by.tags);
     g_assert_true(group_by_parse("", &by, NULL) && !by.host && !by.paths && !by.tags);
     g_assert_false(group_by_parse("host,user", &by, &error));
