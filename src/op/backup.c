@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "codec/rfc3339.h"
+#include "op/group.h"
 #include "op/identity.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -96,25 +97,15 @@ static bool pass_over(const Id *id, const GError *problem, void *user)
     return true;
 }
 
-static bool same_list(char *const *a, char *const *b)
-{
-    return g_strv_length((GStrv)a) == g_strv_length((GStrv)b) &&
-           g_strv_equal((const char *const *)a, (const char *const *)b);
-}
-
-static bool grouped_with(const Snapshot *candidate, const Snapshot *now, const char *group_by)
-{
-    return (!strstr(group_by, "host") || strcmp(candidate->hostname, now->hostname) == 0) &&
-           (!strstr(group_by, "path") || same_list(candidate->paths, now->paths)) &&
-           (!strstr(group_by, "tag") || same_list(candidate->tags, now->tags));
-}
-
 /* The newest snapshot of the same group that is not younger than this backup. NULL: none. */
 static bool find_parent(Repo *repo, const BackupRequest *request, const Snapshot *now,
                         Snapshot **ret_parent, GError **error)
 {
     g_autoptr(GPtrArray) all = NULL;
+    GroupBy by;
 
+    if (!group_by_parse(request->group_by ? request->group_by : GROUP_BY_DEFAULT, &by, error))
+        return false;
     if (request->force)
         return true;
     if (request->parent) {
@@ -129,8 +120,7 @@ static bool find_parent(Repo *repo, const BackupRequest *request, const Snapshot
     for (guint i = all->len; i-- > 0 && !*ret_parent;) {
         Snapshot *candidate = g_ptr_array_index(all, i);
 
-        if (timestamp_compare(candidate->time, now->time) <= 0 &&
-            grouped_with(candidate, now, request->group_by ? request->group_by : "host,paths"))
+        if (timestamp_compare(candidate->time, now->time) <= 0 && group_same(candidate, now, by))
             *ret_parent = g_ptr_array_steal_index(all, i);
     }
     return true;

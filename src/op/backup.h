@@ -11,7 +11,8 @@ typedef struct {
     char **excludes; /* only noted in the snapshot */
     bool force;      /* no parent: read everything */
     bool ignore_ctime, ignore_inode, skip_if_unchanged, dry_run;
-    const char *group_by; /* how the parent is found: "host,paths" */
+    /* The parent is the newest of the same group (op/group.h); NULL: host,paths. */
+    const char *group_by;
 } BackupRequest;
 
 typedef struct {

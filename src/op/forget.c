@@ -74,7 +74,7 @@ static bool decide_by_policy(const ForgetRequest *request, ForgetPlan *plan, GEr
     g_autoptr(GPtrArray) matching = g_ptr_array_new(), groups = NULL;
     GroupBy by;
 
-    if (!group_by_parse(request->group_by ? request->group_by : "host,paths", &by, error))
+    if (!group_by_parse(request->group_by ? request->group_by : GROUP_BY_DEFAULT, &by, error))
         return false;
     for (guint i = 0; i < plan->snapshots->len; i++)
         if (snapshot_matches(plan->snapshots->pdata[i], &request->filter))

@@ -86,6 +86,16 @@ static SnapshotGroup *group_for(const Snapshot *snapshot, GroupBy by)
     return group;
 }
 
+bool group_same(const Snapshot *a, const Snapshot *b, GroupBy by)
+{
+    SnapshotGroup *left = group_for(a, by), *right = group_for(b, by);
+    g_autofree char *left_key = group_key(left), *right_key = group_key(right);
+
+    group_free(left);
+    group_free(right);
+    return strcmp(left_key, right_key) == 0;
+}
+
 static gint compare_key(gconstpointer a, gconstpointer b, gpointer keys)
 {
     return strcmp(g_hash_table_lookup(keys, *(gconstpointer const *)a),

@@ -7,6 +7,8 @@ typedef struct {
     bool host, paths, tags;
 } GroupBy;
 
+#define GROUP_BY_DEFAULT "host,paths"
+
 /* "host,paths,tags", any of them, also none. BS_ERROR_USAGE. */
 bool group_by_parse(const char *text, GroupBy *ret_by, GError **error);
 
@@ -18,6 +20,9 @@ typedef struct {
 
 /* Of SnapshotGroup, owned by the array; the same order for the same snapshots. */
 GPtrArray *group_snapshots(const GPtrArray *snapshots, GroupBy by);
+
+/* Whether both would be in one group. */
+bool group_same(const Snapshot *a, const Snapshot *b, GroupBy by);
 
 /* Leaves the n newest of each group; snapshots are in the order of their age, oldest first. */
 void group_keep_newest(GPtrArray *snapshots, GroupBy by, guint n);

@@ -60,6 +60,17 @@ static void order_within_lists_does_not_count(void)
     }
 }
 
+static void two_of_one_group_are_known(void)
+{
+    g_autoptr(GPtrArray) snapshots = history(rows, G_N_ELEMENTS(rows));
+    const Snapshot *const *all = (const Snapshot *const *)snapshots->pdata;
+
+    g_assert_true(group_same(all[0], all[2], (GroupBy){ true, true, true }));
+    g_assert_true(group_same(all[0], all[4], (GroupBy){ .tags = true }));
+    g_assert_false(group_same(all[0], all[4], (GroupBy){ .host = true, .tags = true }));
+    g_assert_false(group_same(all[1], all[4], (GroupBy){ true, true, true }));
+}
+
 static void names_with_separators_stay_apart(void)
 {
     static const char *const tricky[][3] = { { "a", "x", "b,c" }, { "a", "x", "b\",\"c" } };
@@ -86,6 +97,7 @@ static void newest_of_each_group_stay(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/group/same", two_of_one_group_are_known);
     g_test_add_func("/group/lists-are-parsed", lists_are_parsed);
     g_test_add_func("/group/order-within-lists-does-not-count", order_within_lists_does_not_count);
     g_test_add_func("/group/names-with-separators-stay-apart", names_with_separators_stay_apart);
