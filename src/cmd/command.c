@@ -63,14 +63,23 @@ const GOptionEntry global_options[] = {
 static gboolean count_verbose(const char *name, const char *value, gpointer settings,
                               GError **error)
 {
+    (void)name;
+    (void)value;
+    (void)error;
+    ((Settings *)settings)->verbose++;
+    return TRUE;
+}
+
+static gboolean set_verbose(const char *name, const char *value, gpointer settings, GError **error)
+{
     gint64 level;
 
-    (void)name;
-    (void)error;
-    if (value && g_ascii_string_to_signed(value, 10, 0, 4, &level, NULL))
-        ((Settings *)settings)->verbose = (gint)level;
-    else
-        ((Settings *)settings)->verbose++;
+    if (!g_ascii_string_to_signed(value, 10, 0, 4, &level, NULL)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "%s=%s: must be a number from 0 to 4", name, value);
+        return FALSE;
+    }
+    ((Settings *)settings)->verbose = (gint)level;
     return TRUE;
 }
 
@@ -85,8 +94,11 @@ static gboolean add_option(const char *name, const char *value, gpointer setting
 const GOptionEntry gathered_options[] = {
     { "option", 'o', G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, (gpointer)(guintptr)add_option,
       "set an option of the store, such as s3.region; may be repeated", "KEY=VALUE" },
-    { "verbose", 'v', G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
+    { "verbose", 'v', G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK,
       (gpointer)(guintptr)count_verbose, "say more; twice: every file", NULL },
+    // --verbose=2. No optional argument, which would swallow an operand that follows
+    { "verbose", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_CALLBACK, (gpointer)(guintptr)set_verbose,
+      "say as much", "N" },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 

@@ -74,11 +74,19 @@ def password_sources(repo):
 
 def usage(repo, source):
     for argv in (['--nonsense', 'snapshots'], ['snapshots', '--nonsense'], ['nonsense'], [], ['backup'], ['restore'], ['restore', 'latest'],
-                 ['backup', '--compression', 'much', source], ['backup', '--compression', '20', source], ['backup', '--pack-size', '1', source],
+                 ['backup', '--compression', 'much', source], ['backup', '--compression', '20', source],
+                 ['backup', '--pack-size', '1', source], ['backup', '--group-by', 'user', source],
+                 ['snapshots', '--verbose=much'],
                  ['forget', '--keep-last', 'x'], ['forget', '--keep-within', 'soon'], ['dump', 'latest'],
                  ['check', '--read-data-subset', '0/3'], ['check', '--read-data-subset', '200%']):
         done = repo.backstay(*argv, code=1)
         fact(done.errors.strip() and len(done.errors) < 4000, 'usage: %s is answered by a sentence' % (argv or 'nothing'), done.errors)
+    run(BACKSTAY, '-v', '-r', repo.path, 'snapshots', env=repo.env(), code=0, why='usage: -v takes no argument')
+    for name in ('one', 'two'):
+        trees.write(path(name), b'x')
+    for level in ('-v', '-vv', '--verbose', '--verbose=2'):
+        equal(repo.backup('--dry-run', level, path('one'), path('two')).get('total_files_processed'), 2,
+              'usage: %s leaves the operand behind it alone' % level)
     fact('nonsense' in repo.backstay('snapshots', '--nonsense').errors,
          'usage: an unknown option is named')
     for argv in (['--help'], ['backup', '--help'], ['version'], ['help']):
