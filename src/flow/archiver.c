@@ -363,6 +363,11 @@ static bool archiver_reuse(Sink *sink, void *handle, bool *ret_reused, GError **
     return true;
 }
 
+static void archiver_enter(Sink *sink, void *handle)
+{
+    tree_build_enter(((Archiver *)sink)->build, ((File *)handle)->slot);
+}
+
 static void archiver_mark(Sink *sink, void *handle)
 {
     (void)sink;
@@ -379,6 +384,7 @@ static bool archiver_end(Sink *sink, void *handle, const Node *node, GError **er
         tree_slot_update(file->slot, node);
     mine = tree_slot_node(file->slot);
     if (S_ISDIR(mine->mode)) {
+        tree_build_enter(archiver->build, file->slot);
         tree_build_leave(archiver->build);
         file_release(file);
         return packer_check(archiver->packer, error);
@@ -400,8 +406,10 @@ static void archiver_abandon(Sink *sink, void *handle)
     Archiver *archiver = (Archiver *)sink;
     File *file = handle;
 
-    if (S_ISDIR(tree_slot_node(file->slot)->mode))
+    if (S_ISDIR(tree_slot_node(file->slot)->mode)) {
+        tree_build_enter(archiver->build, file->slot);
         tree_build_leave(archiver->build);
+    }
     // the piece being filled is simply never handed over
     if (file->piece_open) {
         Feeder *feeder = feeder_get(archiver);
@@ -495,6 +503,7 @@ static const SinkOps archiver_ops = {
     .begin = archiver_begin,
     .write = archiver_write,
     .reuse = archiver_reuse,
+    .enter = archiver_enter,
     .mark = archiver_mark,
     .end = archiver_end,
     .abandon = archiver_abandon,
@@ -536,6 +545,12 @@ Archiver *archiver_new(Repo *repo, Snapshot *snapshot, const ArchiverOptions *op
 Sink *archiver_sink(Archiver *archiver)
 {
     return &archiver->base;
+}
+
+void archiver_set_tags(Archiver *archiver, char *const *tags)
+{
+    g_strfreev(archiver->snapshot->tags);
+    archiver->snapshot->tags = g_strdupv((GStrv)tags);
 }
 
 bool archiver_salvage(Archiver *archiver, GError **error)

@@ -42,6 +42,8 @@ Sink *archiver_sink(Archiver *archiver); /* borrowed */
 void archiver_free(Archiver *archiver);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archiver, archiver_free)
 
+/* Before finish: more is known than when the backup began. tags: copied. */
+void archiver_set_tags(Archiver *archiver, char *const *tags);
 /* After a failed or cancelled run: makes durable packs findable for the next run. */
 bool archiver_salvage(Archiver *archiver, GError **error);
 /* After finish: hands over the snapshot with its id; false in ret_saved when it was skipped as

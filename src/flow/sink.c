@@ -20,6 +20,16 @@ bool sink_reuse(Sink *sink, void *handle, bool *ret_reused, GError **error)
     return !sink->ops->reuse || sink->ops->reuse(sink, handle, ret_reused, error);
 }
 
+bool sink_can_enter(const Sink *sink)
+{
+    return sink->ops->enter != NULL;
+}
+
+void sink_enter(Sink *sink, void *handle)
+{
+    sink->ops->enter(sink, handle);
+}
+
 void sink_mark(Sink *sink, void *handle)
 {
     if (sink->ops->mark)

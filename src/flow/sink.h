@@ -10,7 +10,8 @@
  * drops an entry whose content could not be had. Then finish, once. free() without finish()
  * abandons all: a repository shows nothing, a directory is left marked unfinished. Without caps one
  * file is open at a time and offsets rise; a gap is a hole of zeros. begin for children of one
- * directory, and directories themselves, always come from one thread.
+ * directory, and directories themselves, always come from one thread. A stream that comes back to a
+ * directory leaves it open meanwhile: enter() says in which open directory the next entries lie.
  */
 #pragma once
 #include "codec/tree.h"
@@ -45,6 +46,9 @@ typedef struct {
                   GError **error);
     /* May be NULL: never reuses. */
     bool (*reuse)(Sink *sink, void *handle, bool *ret_reused, GError **error);
+    /* The directory, begun and not ended, holds the entries that begin from here on; end() of a
+     * directory goes on with the one that holds it. NULL: directories strictly nest. */
+    void (*enter)(Sink *sink, void *handle);
     /* A good place to cut: what follows may be found again although what came before changed. May
      * be NULL. */
     void (*mark)(Sink *sink, void *handle);
@@ -64,6 +68,8 @@ bool sink_begin(Sink *sink, const Entry *entry, void **ret_handle, GError **erro
 bool sink_write(Sink *sink, void *handle, uint64_t offset, const void *data, size_t len,
                 GError **error);
 bool sink_reuse(Sink *sink, void *handle, bool *ret_reused, GError **error);
+bool sink_can_enter(const Sink *sink);
+void sink_enter(Sink *sink, void *handle);
 void sink_mark(Sink *sink, void *handle);
 bool sink_end(Sink *sink, void *handle, const Node *node, GError **error);
 void sink_abandon(Sink *sink, void *handle);

@@ -103,6 +103,12 @@ TreeSlot *tree_build_begin(TreeBuild *build, const Node *node, GError **error)
     return slot;
 }
 
+void tree_build_enter(TreeBuild *build, TreeSlot *dir)
+{
+    g_assert(dir->children);
+    build->current = dir;
+}
+
 void tree_build_leave(TreeBuild *build)
 {
     g_assert(build->current->dir);

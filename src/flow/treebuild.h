@@ -22,6 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TreeBuild, tree_build_free)
 
 /* A new entry of the current directory; a directory becomes the current one. Copies node. */
 TreeSlot *tree_build_begin(TreeBuild *build, const Node *node, GError **error);
+/* A directory that was not left becomes the current one again. */
+void tree_build_enter(TreeBuild *build, TreeSlot *dir);
 /* The current directory gets no more entries. Its slot is done or dropped after that. */
 void tree_build_leave(TreeBuild *build);
 

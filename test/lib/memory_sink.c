@@ -44,6 +44,13 @@ static bool memory_end(Sink *base, void *handle, const Node *node, GError **erro
     return true;
 }
 
+/* Entries are known by their path. */
+static void memory_enter(Sink *base, void *handle)
+{
+    (void)base;
+    g_assert_false(((MemoryEntry *)handle)->ended);
+}
+
 static void memory_abandon(Sink *base, void *handle)
 {
     (void)base;
@@ -78,6 +85,7 @@ static const SinkOps memory_ops = {
     .name = "memory",
     .begin = memory_begin,
     .write = memory_write,
+    .enter = memory_enter,
     .end = memory_end,
     .abandon = memory_abandon,
     .finish = memory_finish,

@@ -391,6 +391,40 @@ static void order_of_children_is_no_matter(void)
     road_close(&road);
 }
 
+static void a_stream_may_come_back_to_a_directory(void)
+{
+    g_autoptr(Snapshot) snapshot = NULL;
+    g_autoptr(Tree) tree = NULL, inner = NULL, other = NULL;
+    void *left, *second, *below;
+    Road road = { 0 };
+
+    road_open(&road);
+    road_begin(&road, NULL);
+    left = begin_dir(&road, "global");
+    below = begin_dir(&road, "status");
+    sink_enter(road.sink, left);
+    put_file(&road, "1260", (const uint8_t *)"r", 1);
+    end_entry(&road, below, NULL);
+    g_assert_true(sink_can_enter(road.sink));
+    // nothing of it is ended, but what comes lies beside it
+    second = begin_dir(&road, "pg_wal");
+    sink_enter(road.sink, left);
+    put_file(&road, "pg_control", (const uint8_t *)"c", 1);
+    sink_enter(road.sink, second);
+    put_file(&road, "segment", (const uint8_t *)"w", 1);
+    end_entry(&road, second, NULL);
+    end_entry(&road, left, NULL);
+    snapshot = road_finish(&road);
+    tree = load_tree(&road, &snapshot->tree);
+    inner = load_tree(&road, &tree_find(tree, "global")->subtree);
+    g_assert_cmpuint(inner->nodes->len, ==, 4);
+    assert_holds(&road, inner, "1260", (const uint8_t *)"r", 1);
+    assert_holds(&road, inner, "pg_control", (const uint8_t *)"c", 1);
+    other = load_tree(&road, &tree_find(inner, "pg_wal")->subtree);
+    assert_holds(&road, other, "segment", (const uint8_t *)"w", 1);
+    road_close(&road);
+}
+
 /* ---- several pushers ---- */
 
 #define PUSHERS 4
@@ -479,6 +513,7 @@ int main(int argc, char **argv)
     g_test_add_func("/archiver/abandon", what_is_abandoned_is_not_in_the_tree);
     g_test_add_func("/archiver/unchanged", unchanged_entries_cost_nothing);
     g_test_add_func("/archiver/order", order_of_children_is_no_matter);
+    g_test_add_func("/archiver/enter", a_stream_may_come_back_to_a_directory);
     g_test_add_func("/archiver/feeders", several_threads_may_feed);
     g_test_add_func("/archiver/unfinished", without_finish_there_is_no_snapshot);
     return g_test_run();
