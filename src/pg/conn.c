@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg/conn.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "pg/login.h"
-#include <poll.h>
-#include <stdlib.h>
+#include "pg/result.h"
 #include <string.h>
-
-#define ASK_MS      100  /* that cancel is asked again after */
-#define PATIENCE_MS 2000 /* for a server that was told to end a query */
 
 struct PgConn {
     PGconn *conn;
@@ -84,83 +79,12 @@ const char *pg_conn_database(const PgConn *conn)
     return PQdb(conn->conn);
 }
 
-static int code_of_query(const PgConn *conn, const char *sqlstate)
-{
-    if (!sqlstate)
-        return PQstatus(conn->conn) == CONNECTION_BAD ? BS_ERROR_UNREACHABLE : BS_ERROR_FAILED;
-    if (strcmp(sqlstate, "42501") == 0)
-        return BS_ERROR_DENIED;
-    if (strcmp(sqlstate, "57014") == 0)
-        return BS_ERROR_CANCELLED;
-    if (strcmp(sqlstate, "3D000") == 0 || strcmp(sqlstate, "42P01") == 0)
-        return BS_ERROR_NOT_FOUND;
-    if (g_str_has_prefix(sqlstate, "42P04"))
-        return BS_ERROR_EXISTS;
-    if (g_str_has_prefix(sqlstate, "57P") || g_str_has_prefix(sqlstate, "08"))
-        return BS_ERROR_UNREACHABLE;
-    if (g_str_has_prefix(sqlstate, "40") || strcmp(sqlstate, "55P03") == 0)
-        return BS_ERROR_TRANSIENT;
-    if (strcmp(sqlstate, "53100") == 0)
-        return BS_ERROR_NO_SPACE;
-    return BS_ERROR_FAILED;
-}
-
-static bool check_result(PgConn *conn, const PGresult *result, GError **error)
-{
-    ExecStatusType status = PQresultStatus(result);
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-    g_autofree char *text = NULL;
-
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY)
-        return true;
-    text = pg_one_line(primary ? primary : PQerrorMessage(conn->conn));
-    g_set_error(error, BS_ERROR, code_of_query(conn, sqlstate), "database %s: %s%s%s",
-                PQdb(conn->conn), text, detail ? ": " : "", detail ? detail : "");
-    return false;
-}
-
-/* ---- waiting ---- */
-
-static void end_query(PgConn *conn)
-{
-    PGcancel *cancel = PQgetCancel(conn->conn);
-    char why[256];
-
-    // what comes of it shows in the query that runs
-    (void)PQcancel(cancel, why, sizeof why);
-    PQfreeCancel(cancel);
-}
-
-/* True when the next result is there, or the connection is lost, which the result tells. Cancelled,
- * it asks the server to end the query and goes on waiting for that, but not for long. */
-static bool await_result(PgConn *conn)
-{
-    int64_t until_ms = 0;
-
-    while (PQisBusy(conn->conn)) {
-        struct pollfd answer = { .fd = PQsocket(conn->conn), .events = POLLIN };
-
-        if (!until_ms && cancel_is_set(conn->cancel)) {
-            end_query(conn);
-            until_ms = clock_monotonic_ms() + PATIENCE_MS;
-        }
-        if (until_ms && clock_monotonic_ms() > until_ms)
-            return false;
-        (void)poll(&answer, 1, ASK_MS);
-        if (!PQconsumeInput(conn->conn))
-            return true;
-    }
-    return true;
-}
-
 /* The last of the results, as PQexec() gives it. NULL: there is none. */
 static PGresult *last_result(PgConn *conn)
 {
     PGresult *last = NULL;
 
-    while (await_result(conn)) {
+    while (pg_await_result(conn->conn, conn->cancel)) {
         PGresult *next = PQgetResult(conn->conn);
 
         if (!next)
@@ -181,7 +105,7 @@ static PGresult *run_query(PgConn *conn, int sent, GError **error)
     g_autoptr(GError) failure = NULL;
     PGresult *result = sent ? last_result(conn) : NULL;
 
-    if (check_result(conn, result, &failure))
+    if (pg_check_result(conn->conn, result, PQdb(conn->conn), &failure))
         return result;
     PQclear(result);
     // "canceling statement due to user request", but the user is ours

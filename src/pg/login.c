@@ -38,19 +38,19 @@ static int connect_timeout_s(const PgUrl *url)
     return text ? atoi(text) : CONNECT_TIMEOUT_S;
 }
 
-static void params_init(Params *params, const PgUrl *url, const char *database)
+static void params_init(Params *params, const PgUrl *url)
 {
     params->keywords = g_ptr_array_new();
     params->values = g_ptr_array_new();
     (void)g_snprintf(params->timeout, sizeof params->timeout, "%d", connect_timeout_s(url));
     params_add(params, "application_name", "backstay");
+    params_add(params, "keepalives_idle", "60"); // of the system: two hours
+    params_add(params, "keepalives_interval", "10");
+    params_add(params, "keepalives_count", "6");
     pg_url_params(url, params->keywords, params->values);
     // of two equal keywords the later one counts
     params_add(params, "connect_timeout", params->timeout);
     params_add(params, "client_encoding", "UTF8");
-    if (database)
-        params_add(params, "dbname", database);
-    params_add(params, NULL, NULL);
 }
 
 static int code_of_login(const char *sqlstate)
@@ -236,18 +236,38 @@ static bool log_in(const Params *params, const Cancel *cancel, PGconn **ret_conn
     return true;
 }
 
-PGconn *pg_login(const PgUrl *url, const char *database, const Cancel *cancel, GError **error)
+static PGconn *connect_with(Params *params, const PgUrl *url, const Cancel *cancel, GError **error)
 {
-    g_auto(Params) params = { 0 };
     int64_t started_ms = clock_monotonic_ms();
     PGconn *conn = NULL;
 
-    params_init(&params, url, database);
-    if (!log_in(&params, cancel, &conn, error))
+    params_add(params, NULL, NULL);
+    if (!log_in(params, cancel, &conn, error))
         return NULL;
     if (PQstatus(conn) == CONNECTION_OK)
         return conn;
-    set_login_error(url, &params, conn, started_ms, cancel, error);
+    set_login_error(url, params, conn, started_ms, cancel, error);
     PQfinish(conn);
     return NULL;
+}
+
+PGconn *pg_login(const PgUrl *url, const char *database, const Cancel *cancel, GError **error)
+{
+    g_auto(Params) params = { 0 };
+
+    params_init(&params, url);
+    if (database)
+        params_add(&params, "dbname", database);
+    return connect_with(&params, url, cancel, error);
+}
+
+PGconn *pg_login_replication(const PgUrl *url, const Cancel *cancel, GError **error)
+{
+    g_auto(Params) params = { 0 };
+
+    params_init(&params, url);
+    params_add(&params, "replication", "true");
+    // a password file is asked for this name, whatever database the URL names
+    params_add(&params, "dbname", "replication");
+    return connect_with(&params, url, cancel, error);
 }

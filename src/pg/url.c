@@ -171,19 +171,33 @@ char *pg_escape_name(const char *name)
     return g_string_free(out, FALSE);
 }
 
-char *pg_url_source_name(const PgUrl *url)
+static const char *host_for_name(const PgUrl *url)
 {
     const char *host = pg_url_get(url, "host");
-    const char *database = pg_url_database(url);
-    g_autofree char *plain = NULL;
 
     if (!host)
         host = pg_url_get(url, "hostaddr");
     if (!host)
         host = g_getenv("PGHOST");
-    if (!host || !*host || *host == '/' || *host == '@')
-        host = "local";
-    plain = g_strjoin("-", "postgresql", host, database, NULL);
+    return !host || !*host || *host == '/' || *host == '@' ? "local" : host;
+}
+
+char *pg_url_source_name(const PgUrl *url)
+{
+    g_autofree char *plain =
+        g_strjoin("-", "postgresql", host_for_name(url), pg_url_database(url), NULL);
+
+    return pg_escape_name(plain);
+}
+
+char *pg_url_cluster_name(const PgUrl *url)
+{
+    const char *port = pg_url_get(url, "port");
+    g_autofree char *plain = NULL;
+
+    if (!port)
+        port = g_getenv("PGPORT");
+    plain = g_strjoin("-", "pgcluster", host_for_name(url), port && *port ? port : "5432", NULL);
     return pg_escape_name(plain);
 }
 

@@ -30,6 +30,8 @@ const char *pg_url_password(const PgUrl *url);
 char *pg_url_redacted(const PgUrl *url);
 /* "postgresql-<host>[-<db>]": the name of an unnamed source. A socket directory is "local". */
 char *pg_url_source_name(const PgUrl *url);
+/* "pgcluster-<host>-<port>": of the whole cluster there. */
+char *pg_url_cluster_name(const PgUrl *url);
 /* Every byte outside A-Za-z0-9._- as %XX: a name that is one safe path component. */
 char *pg_escape_name(const char *name);
 
