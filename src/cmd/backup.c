@@ -15,10 +15,11 @@
 typedef struct {
     char **tags, **exclude, **iexclude, **exclude_file, **iexclude_file, **exclude_if_present;
     char **files_from, **files_from_verbatim, **files_from_raw;
-    char *host, *time, *parent, *group_by, *exclude_larger_than, *stdin_filename;
+    char *host, *time, *parent, *group_by, *exclude_larger_than, *stdin_filename, *checkpoint,
+        *max_rate;
     gboolean force, ignore_ctime, ignore_inode, skip_if_unchanged, dry_run, exclude_caches,
         one_file_system;
-    gboolean with_atime, stdin_content, stdin_command, no_scan;
+    gboolean with_atime, stdin_content, stdin_command, no_scan, no_page_checks;
     char **databases, **exclude_table_data, **exclude_schema, **tables, **schemas;
 } BackupOptions;
 
@@ -73,6 +74,12 @@ static const GOptionEntry backup_options[] = {
       "PostgreSQL: without schemas that match", "PATTERN" },
     { "exclude-table-data", 0, 0, ARG_LIST, AT(exclude_table_data),
       "PostgreSQL: definition without rows", "PATTERN" },
+    { "checkpoint", 0, 0, ARG_TEXT, AT(checkpoint),
+      "clusters: the checkpoint at the start, spread (default) or fast", "HOW" },
+    { "max-rate", 0, 0, ARG_TEXT, AT(max_rate),
+      "clusters: what the server may send in a second, such as 50M", "SIZE" },
+    { "no-verify-page-checksums", 0, 0, ARG_FLAG, AT(no_page_checks),
+      "clusters: save damaged pages, too, instead of failing", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -99,6 +106,9 @@ static SourcesRequest sources_request(const BackupOptions *options)
         .exclude_schema = options->exclude_schema,
         .tables = options->tables,
         .schemas = options->schemas,
+        .checkpoint = options->checkpoint,
+        .max_rate = options->max_rate,
+        .no_page_checks = options->no_page_checks,
     };
 }
 
@@ -260,9 +270,10 @@ const Command backup_command = {
     .operands = "SOURCE...",
     .summary = "save files or databases as a new snapshot",
     .description =
-        "SOURCE is a path, or a URL such as postgresql://user@host/db (a dump; without a database "
-        "all of them and the\n"
-        "globals). Paths given together are one snapshot, every other source is one of its own. "
+        "SOURCE is a path, or a URL: postgresql://user@host/db (a dump; without a database all of "
+        "them and the globals), or\n"
+        "pgcluster:postgresql://user@host (all files of the server, over the replication "
+        "protocol). Paths given together are one snapshot, every other source is one of its own. "
         "Files that did not change\n"
         "since the parent snapshot (size, mtime, ctime, inode) are not read again.\n\n"
         "Exit status 3: a snapshot was made, but some items could not be read; each is named.",

@@ -177,8 +177,30 @@ static void *estimate_main(void *arg)
     return NULL;
 }
 
+static void tell_notes(const Source *source)
+{
+    for (guint i = 0; source->notes && i < source->notes->len; i++)
+        log_warn("backup lacks what lies elsewhere", "source", source->name, "note",
+                 (const char *)source->notes->pdata[i], NULL);
+}
+
+/* What a source knows only in the end is in the snapshot, too. */
+static bool run_to_end(Source *source, Archiver *archiver, const BackupRequest *request,
+                       const SourceRun *run, GError **error)
+{
+    Sink *sink = archiver_sink(archiver);
+    g_auto(GStrv) tags = NULL;
+
+    if (!source->ops->backup(source, sink, run, error))
+        return false;
+    tags = tag_list(source, request->tags);
+    archiver_set_tags(archiver, tags);
+    return sink_finish(sink, error);
+}
+
 /* The estimate walks beside the backup, and only when somebody looks. */
-static bool run_source(Source *source, Sink *sink, const SourceRun *run, GError **error)
+static bool run_source(Source *source, Archiver *archiver, const BackupRequest *request,
+                       const SourceRun *run, GError **error)
 {
     g_autoptr(Cancel) enough = cancel_new();
     Estimate estimate = { source, *run };
@@ -189,7 +211,7 @@ static bool run_source(Source *source, Sink *sink, const SourceRun *run, GError 
     estimate.run.cancel = enough;
     if (estimating)
         g_assert(pthread_create(&thread, NULL, estimate_main, &estimate) == 0);
-    ok = source->ops->backup(source, sink, run, error) && sink_finish(sink, error);
+    ok = run_to_end(source, archiver, request, run, error);
     cancel_set(enough);
     if (estimating)
         pthread_join(thread, NULL);
@@ -235,10 +257,13 @@ bool op_backup(OpenRepo *open, Source *source, const BackupRequest *request,
         return false;
     options.parent = parent;
     archiver = archiver_new(open->repo, g_steal_pointer(&snapshot), &options, cancel);
-    if (!run_source(source, archiver_sink(archiver), &source_run, error)) {
+    if (parent && source->ops->inherit)
+        source->ops->inherit(source, parent->tags);
+    if (!run_source(source, archiver, request, &source_run, error)) {
         salvage(archiver);
         return false;
     }
+    tell_notes(source);
     ret_result->snapshot = archiver_take_snapshot(archiver, &saved);
     ret_result->saved = saved;
     ret_result->problems = atomic_load(&run.problems);

@@ -6,11 +6,13 @@
 #include "op/patterns.h"
 #include "plan/amount.h"
 #include "source/files.h"
+#include "source/pgcluster.h"
 #include "source/postgres.h"
 #include <glob.h>
 #include <string.h>
 #include <unistd.h>
 
+#define CLUSTER       "pgcluster:"
 #define LIST_FILE_MAX (256u * 1024 * 1024)
 
 /* ---- lists of paths in files ---- */
@@ -137,6 +139,36 @@ static bool is_url(const char *operand)
     return false;
 }
 
+static bool is_database(const char *url)
+{
+    return g_str_has_prefix(url, "postgresql://") || g_str_has_prefix(url, "postgres://");
+}
+
+static Source *cluster_source(const char *url, const SourcesRequest *request, GError **error)
+{
+    PgClusterOptions cluster = {
+        .checkpoint = request->checkpoint,
+        .no_page_checks = request->no_page_checks,
+    };
+
+    if (!is_database(url)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
+                    CLUSTER
+                    "%s: this version reads clusters over the replication protocol; write " CLUSTER
+                    "postgresql://user@host:port",
+                    url);
+        return NULL;
+    }
+    if (request->max_rate) {
+        uint64_t rate;
+
+        if (!size_parse(request->max_rate, &rate, error))
+            return NULL;
+        cluster.max_rate_kb = MAX(rate / 1024, 1);
+    }
+    return pgcluster_source_new(url, NULL, &cluster, error);
+}
+
 static Source *url_source(const char *url, const SourcesRequest *request, GError **error)
 {
     PostgresOptions postgres = {
@@ -147,8 +179,10 @@ static Source *url_source(const char *url, const SourcesRequest *request, GError
         .exclude_table_data = request->exclude_table_data,
     };
 
-    if (g_str_has_prefix(url, "postgresql://") || g_str_has_prefix(url, "postgres://"))
+    if (is_database(url))
         return postgres_source_new(url, NULL, &postgres, error);
+    if (g_str_has_prefix(url, CLUSTER))
+        return cluster_source(url + strlen(CLUSTER), request, error);
     g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED, "%.*s: this version has no such source",
                 (int)strcspn(url, ":"), url);
     return NULL;

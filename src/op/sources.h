@@ -14,6 +14,9 @@ typedef struct {
     const char *stdin_filename;
     /* databases */
     char **databases, **exclude_table_data, **exclude_schema, **tables, **schemas;
+    /* clusters */
+    const char *checkpoint, *max_rate;
+    bool no_page_checks;
 } SourcesRequest;
 
 /* Of Source, in the order given; all paths together are one. BS_ERROR_USAGE, NOT_FOUND. */

@@ -13,7 +13,8 @@
 struct PgReplication {
     PGconn *conn;
     const Cancel *cancel;
-    char *copied; /* the last message of a COPY */
+    char *copied;   /* the last message of a COPY */
+    PGresult *next; /* had already, when a COPY ended */
     GString *warnings;
 };
 
@@ -89,6 +90,7 @@ void pg_replication_free(PgReplication *replication)
     if (!replication)
         return;
     PQfreemem(replication->copied);
+    PQclear(replication->next);
     PQfinish(replication->conn);
     g_string_free(replication->warnings, TRUE);
     g_free(replication);
@@ -139,19 +141,33 @@ static bool has_status(const PgReplication *replication, const PGresult *result,
     return false;
 }
 
+static PGresult *next_result(PgReplication *replication)
+{
+    if (replication->next)
+        return g_steal_pointer(&replication->next);
+    return pg_await_result(replication->conn, replication->cancel) ? PQgetResult(replication->conn)
+                                                                   : NULL;
+}
+
+/* "canceling statement due to user request", but the user is ours. */
+static bool fail(const PgReplication *replication, GError *failure, GError **error)
+{
+    if (cancel_check(replication->cancel, error))
+        g_propagate_error(error, failure);
+    else
+        g_error_free(failure);
+    return false;
+}
+
 PGresult *pg_replication_result(PgReplication *replication, ExecStatusType status, GError **error)
 {
-    g_autoptr(GError) failure = NULL;
-    PGresult *result = pg_await_result(replication->conn, replication->cancel)
-                           ? PQgetResult(replication->conn)
-                           : NULL;
+    GError *failure = NULL;
+    PGresult *result = next_result(replication);
 
     if (has_status(replication, result, status, &failure))
         return result;
     PQclear(result);
-    // "canceling statement due to user request", but the user is ours
-    if (cancel_check(replication->cancel, error))
-        g_propagate_error(error, g_steal_pointer(&failure));
+    (void)fail(replication, failure, error);
     return NULL;
 }
 
@@ -165,17 +181,34 @@ static void drop_results(PgReplication *replication)
         PQclear(result);
 }
 
+/* A COPY ends, too, when the server gives up: only what comes next tells. */
+static bool copy_ended_well(PgReplication *replication, GError **error)
+{
+    GError *failure = NULL;
+    ExecStatusType status;
+
+    replication->next = next_result(replication);
+    status = PQresultStatus(replication->next);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_COPY_OUT)
+        return true;
+    (void)pg_check_result(replication->conn, replication->next, NULL, &failure);
+    return fail(replication, failure, error);
+}
+
 bool pg_replication_copied(PgReplication *replication, const char **ret_data, size_t *ret_len,
                            GError **error)
 {
     int n;
 
     g_clear_pointer(&replication->copied, PQfreemem);
-    while ((n = PQgetCopyData(replication->conn, &replication->copied, 1)) == 0)
+    while ((n = PQgetCopyData(replication->conn, &replication->copied, 1)) == 0) {
+        if (PQstatus(replication->conn) == CONNECTION_BAD)
+            return pg_check_result(replication->conn, NULL, NULL, error);
         if (!pg_await_input(replication->conn, replication->cancel))
             return cancel_check(replication->cancel, error);
-    if (n == -2)
-        return pg_check_result(replication->conn, NULL, NULL, error);
+    }
+    if (n < 0 && !copy_ended_well(replication, error))
+        return false;
     *ret_data = replication->copied;
     *ret_len = n > 0 ? (size_t)n : 0;
     return true;

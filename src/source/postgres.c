@@ -495,13 +495,7 @@ Source *postgres_source_new(const char *url, const char *name, const PostgresOpt
     }
     source = g_new0(PostgresSource, 1);
     base = &source->base;
-    base->ops = &postgres_ops;
-    base->name = name ? pg_escape_name(name) : default_name(parsed, options);
-    base->paths = g_new0(char *, 2);
-    base->paths[0] = g_strconcat("/", base->name, NULL);
-    base->tags = g_ptr_array_new_with_free_func(g_free);
-    g_ptr_array_add(base->tags, g_strconcat("source=", base->name, NULL));
-    g_ptr_array_add(base->tags, g_strdup("kind=postgres"));
+    source_init(base, &postgres_ops, name ? pg_escape_name(name) : default_name(parsed, options));
     if (options)
         set_options(source, options);
     if (!source->databases && pg_url_database(parsed)) {

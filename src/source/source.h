@@ -26,6 +26,9 @@ typedef struct {
     const char *kind; /* "files", "postgres" */
     /* Fills progress totals; may run in a thread of its own beside backup. May be NULL. */
     void (*estimate)(Source *source, const SourceRun *run);
+    /* Tags of the parent snapshot, before the backup: what it was cut in may serve again. May be
+     * NULL. */
+    void (*inherit)(Source *source, char *const *tags);
     /* Pushes everything. True also when items were left out (they went to problem). The producer's
      * success decides: false when its exit status, end marker or count says that the stream is not
      * whole. */
@@ -35,12 +38,15 @@ typedef struct {
 
 struct Source {
     const SourceOps *ops;
-    char *name;      /* "postgresql-db1-app"; NULL for files */
-    GStrv paths;     /* what the snapshot's paths say */
-    GPtrArray *tags; /* of char *: key=value tags known before the backup ("source=", "kind=") */
+    char *name;       /* "postgresql-db1-app"; NULL for files */
+    GStrv paths;      /* what the snapshot's paths say */
+    GPtrArray *tags;  /* of char *: key=value ("source=", "kind="); the backup may add some */
+    GPtrArray *notes; /* of char *: what the backup tells an operator; nothing was left out */
     /* For compare with the parent: the tags that choose the parent snapshot are host and paths, as
      * in restic. */
 };
 
+/* name: taken over; also what the snapshot's path and the tag "source=" say. */
+void source_init(Source *source, const SourceOps *ops, char *name);
 void source_free(Source *source); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Source, source_free)

@@ -1,0 +1,404 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# check: quick, asan, timeout=1800
+"""A whole PostgreSQL cluster over the replication protocol: what is restored, by us or by stock restic, starts as it is
+and holds what the server held; whatever goes wrong meanwhile never leaves a snapshot."""
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import urllib.parse
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import releases
+from cluster import Cluster, Replication, as_postgres, debian_bin, hand_over
+from scenario import (BACKSTAY, FAILED, INTERRUPTED, QUICK, REFUSED, SANITIZED, TOP, UNREACHABLE, Repo, equal, fact, finish, path, run, say,
+                      wait_until)
+
+def comes(condition, label):
+    fact(wait_until(condition, 60), label)
+
+
+def url(server, user='postgres'):
+    return 'pgcluster:postgresql://%s@/?host=%s' % (user, urllib.parse.quote(server.socket, safe=''))
+
+
+def make_server(name, bin=None, *settings):
+    server = Cluster(path(name), bin)
+    server.make('max_wal_senders = 6', 'max_replication_slots = 4', 'wal_keep_size = 0', 'max_wal_size = 4MB', 'min_wal_size = 2MB', *settings)
+    return server
+
+
+def fill(server):
+    """Some in a tablespace of its own, some of a size that takes a while to read."""
+    space = server.dir + '/space'
+    os.mkdir(space)
+    hand_over(space)
+    server.sql("create tablespace other location '%s'" % space)
+    server.sql("create table ledger (id int primary key, v text);"
+               "create table still as select g as id, repeat(md5(g::text), 6) as v from generate_series(1, 60000) g;"
+               "create table elsewhere tablespace other as select g as id, md5(g::text) as v from generate_series(1, 20000) g;"
+               "create unlogged table fleeting as select 1 as id;"
+               "create role saver login replication; create role nobody login;")
+
+
+class Load:
+    """One writer: ledger rows 1, 2, 3, ... without a gap, and changes all over another table."""
+
+    def __init__(self, server):
+        self.server, self.stop, self.error = server, threading.Event(), None
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        try:
+            while not self.stop.is_set():
+                self.server.sql("insert into ledger select coalesce(max(id), 0) + 1, md5(random()::text) from ledger;"
+                                "insert into ledger select max(id) + 1, repeat(md5(random()::text), 20) from ledger;"
+                                "update elsewhere set v = md5(v) where id % 97 = (select max(id) % 97 from ledger)")
+        except RuntimeError as e:
+            self.error = e
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+def rows(server, table, up_to=None):
+    return server.sql('select count(*), md5(string_agg(t::text, chr(10) order by id)) from %s t%s' %
+                      (table, ' where id <= %s' % up_to if up_to else ''))
+
+
+class Restored(Cluster):
+    """What lies in a restored folder, started from there."""
+
+    def __init__(self, folder, bin):
+        super().__init__(folder, bin)
+        self.data, self.socket = folder + '/pgdata', folder
+
+    def start(self):
+        # the copy must not write into the archive of the live one
+        self.configure("unix_socket_directories = '%s'" % self.socket, "archive_command = 'false'")
+        return super().start()
+
+
+def restore(repo, snapshot, name, by_restic=False):
+    target = path(name)
+    os.mkdir(target, 0o711)
+    if by_restic:
+        repo.restic('restore', snapshot, '--target', target, code=0)
+    else:
+        repo.backstay('restore', snapshot, '--target', target, code=0)
+    os.chmod(target, 0o711)
+    return glob.glob(target + '/*')[0]
+
+
+def backup(repo, server, *options, user='saver', code=0, **more):
+    done = repo.backstay('backup', url(server, user), '--checkpoint', 'fast', '--json', *options, code=code, **more)
+    return done.summary().get('snapshot_id'), done
+
+
+def tags(repo, snapshot):
+    found = next(s for s in repo.snapshots() if s['id'] == snapshot)
+    return dict(t.split('=', 1) for t in found['tags'])
+
+
+# ---- what comes back ----
+
+def verified(folder, bin, label):
+    """Debian's pg_verifybackup knows the manifests of its own release and older."""
+    verify = bin + '/pg_verifybackup' if os.path.exists(bin + '/pg_verifybackup') else debian_bin() + '/pg_verifybackup'
+    done = subprocess.run([*as_postgres(), verify, folder + '/pgdata'], capture_output=True, text=True, check=False)
+    fact(done.returncode == 0, label + ': pg_verifybackup accepts it', done.stdout + done.stderr)
+
+
+def sound(server, label):
+    amcheck = debian_bin() + '/pg_amcheck'
+    done = subprocess.run([amcheck, '--install-missing', '-h', server.socket, '-U', 'postgres', '-d', 'postgres'], capture_output=True, text=True,
+                          check=False)
+    fact(done.returncode == 0, label + ': pg_amcheck finds nothing', done.stdout + done.stderr)
+
+
+def holds(server, live, least, label):
+    """The ledger is the first n of what was written, at least what was there before the backup."""
+    newest = server.sql('select coalesce(max(id), 0) from ledger')
+    fact(int(newest) >= least, label + ': what was committed before is there', '%s < %s' % (newest, least))
+    equal(rows(server, 'ledger'), rows(live, 'ledger', newest), label + ': the ledger is the first %s rows of the live one' % newest)
+    equal(rows(server, 'still'), rows(live, 'still'), label + ': the table that stood still is equal')
+    equal(server.sql('select count(*) from elsewhere'), '20000', label + ': the table in the tablespace is whole')
+    equal(server.sql('select count(*) from fleeting'), '0', label + ': an unlogged table is empty')
+
+
+def links_inside(folder, label):
+    links = glob.glob(folder + '/pgdata/pg_tblspc/*')
+    good = links and all(os.readlink(l) == '../../tablespaces/' + os.path.basename(l) and os.path.isdir(l) for l in links)
+    fact(good, label + ': links to tablespaces stay in the folder', [os.readlink(l) for l in links])
+
+
+def comes_back(repo, snapshot, live, least, bin, name, by_restic=False, amcheck=False):
+    folder = restore(repo, snapshot, name, by_restic)
+    equal(oct(os.stat(folder + '/pgdata').st_mode & 0o777), '0o700', name + ': the data directory is private')
+    links_inside(folder, name)
+    if bin == debian_bin():
+        verified(folder, bin, name)
+    with Restored(folder, bin) as copy:
+        copy.start()
+        holds(copy, live, least, name)
+        if amcheck:
+            sound(copy, name)
+            # a server would leave such a tablespace out of a base backup without a word
+            fails(repo, 'relative links', copy, FAILED, 'relative', 'ln -sfn')
+    shutil.rmtree(path(name), ignore_errors=True)
+
+
+def manifest_of(repo, snapshot):
+    return json.loads(repo.backstay('dump', snapshot, '/%s/manifest.json' % tags(repo, snapshot)['source'], code=0).out)
+
+
+def told(repo, snapshot, server):
+    """Tags and manifest against what the server and the label in the backup say."""
+    found, manifest = tags(repo, snapshot), manifest_of(repo, snapshot)
+    system = server.sql('select system_identifier from pg_control_system()')
+    top = '/' + found['source'] + '/pgdata/'
+    label = repo.backstay('dump', snapshot, top + 'backup_label', code=0).text
+    equal(found['kind'], 'pgcluster', 'the snapshot says what it is')
+    equal((found['system-id'], manifest['cluster']['system_id']), (system, system), 'and of which cluster')
+    fact('START WAL LOCATION: %s ' % found['start-lsn'] in label, 'and where it starts', label)
+    equal((manifest['cluster']['start']['lsn'], manifest['cluster']['stop']['lsn']), (found['start-lsn'], found['stop-lsn']),
+          'the manifest says the same')
+    ours = repo.backstay('dump', snapshot, top + 'backup_manifest', code=0).out
+    ranges = json.loads(ours)['WAL-Ranges']
+    equal(ranges[-1]['End-LSN'], found['stop-lsn'], 'and so does the server\'s manifest of where it stops')
+    with open(TOP + '/doc/pgcluster.schema.json') as f:
+        schema = json.load(f)
+    equal(sorted(manifest), sorted(schema['required']), 'the manifest has what its schema requires')
+    equal(sorted(manifest['cluster']), sorted(schema['properties']['cluster']['required']), 'and so has what it says of the cluster')
+    equal(len(manifest['tablespaces']), 1, 'the tablespace is in the manifest')
+    absent = [n for n in ('postmaster.pid', 'postmaster.opts', 'pg_internal.init') if '/' + n in repo.backstay('ls', snapshot, code=0).text]
+    equal(absent, [], 'what belongs to the running server is not in it')
+
+
+def round_trip(repo, server, bin, name):
+    with Load(server) as load:
+        comes(lambda: int(server.sql('select count(*) from ledger')) > 4, 'the load runs')
+        least = int(server.sql('select max(id) from ledger'))
+        first, _ = backup(repo, server)
+        second, again = backup(repo, server)
+    equal(load.error, None, name + ': the load went on meanwhile')
+    if not (first and second):
+        return
+    added = again.summary()['data_added']
+    fact(added < again.summary()['total_bytes_processed'] / 4, name + ': the second backup adds little', again.summary())
+    told(repo, second, server)
+    comes_back(repo, first, server, least, bin, name + '-ours', amcheck=bin == debian_bin())
+    comes_back(repo, second, server, least, bin, name + '-restic', by_restic=True)
+
+
+def make_absolute(folder):
+    """As the guide says: before base backups are taken of what was restored."""
+    for link in glob.glob(folder + '/pgdata/pg_tblspc/*'):
+        full = os.path.realpath(link)
+        os.unlink(link)
+        os.symlink(full, link)
+
+
+def of_a_standby(repo, server, bin):
+    """A copy of the primary made by ourselves, which becomes a standby, which is then backed up."""
+    snapshot, _ = backup(repo, server)
+    folder = restore(repo, snapshot, 'standby')
+    make_absolute(folder)
+    with Restored(folder, bin) as standby:
+        standby.configure("primary_conninfo = 'host=%s user=saver'" % server.socket)
+        standby.run('touch', standby.data + '/standby.signal')
+        standby.start()
+        with Load(server) as load:
+            comes(lambda: standby.sql('select count(*) from ledger') == server.sql('select count(*) from ledger'), 'the standby follows')
+            least = int(standby.sql('select max(id) from ledger'))
+            snapshot, _ = backup(repo, standby)
+        equal(load.error, None, 'standby: the load went on')
+        fact(manifest_of(repo, snapshot)['cluster']['standby'], 'standby: the manifest says that it was one')
+        folder = restore(repo, snapshot, 'of-standby')
+        os.unlink(folder + '/pgdata/standby.signal')
+        with Restored(folder, bin) as copy:
+            copy.start()
+            holds(copy, server, least, 'of a standby')
+        promoted_meanwhile(repo, standby)
+
+
+# ---- what goes wrong ----
+
+def fails(repo, label, server, code, *words, before=None, **options):
+    kept = {s['id'] for s in repo.snapshots()}
+    done = backup(repo, server, code=None, **options)[1]
+    fact(done.code == code, '%s: exit status %s' % (label, code), '%s %s' % (done.code, done.all))
+    for word in words:
+        fact(word in done.errors, '%s: the message speaks of %s' % (label, word), done.errors)
+    left_nothing(repo, label, kept)
+
+
+def left_nothing(repo, label, kept):
+    equal({s['id'] for s in repo.snapshots()}, kept, label + ': no snapshot was made')
+    equal(repo.objects('locks'), [], label + ': no lock is left')
+
+
+def slow_backup(repo, server):
+    """One that takes half a minute: there is time to do it harm."""
+    process = subprocess.Popen([BACKSTAY, '-r', repo.path, 'backup', url(server, 'saver'), '--checkpoint', 'fast', '--max-rate', '1M'],
+                               env=repo.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    comes(lambda: server.sql("select count(*) from pg_stat_progress_basebackup where phase like 'streaming%' and backup_streamed > 2000000")
+               == '1', 'the backup streams')
+    return process
+
+
+def interrupted(repo, server):
+    kept = {s['id'] for s in repo.snapshots()}
+    process = slow_backup(repo, server)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    equal(process.returncode, INTERRUPTED, 'interrupted: exit status')
+    left_nothing(repo, 'interrupted', kept)
+    comes(lambda: server.sql('select count(*) from pg_stat_progress_basebackup') == '0', 'the server has ended it, too')
+    process = slow_backup(repo, server)
+    process.kill()
+    process.communicate()
+    equal({s['id'] for s in repo.snapshots()}, kept, 'killed: no snapshot was made')
+    comes(lambda: server.sql('select count(*) from pg_stat_progress_basebackup') == '0', 'killed: the server notices')
+    equal(server.sql('select count(*) from pg_replication_slots'), '0', 'killed: no slot is left, which would hold WAL for ever')
+    repo.backstay('unlock', '--remove-all', code=0)
+
+
+def promoted_meanwhile(repo, standby):
+    kept = {s['id'] for s in repo.snapshots()}
+    process = slow_backup(repo, standby)
+    standby.run(standby.bin + '/pg_ctl', '-D', standby.data, '-w', 'promote')
+    out, err = process.communicate(timeout=120)
+    fact(process.returncode == FAILED and b'promoted' in err, 'promoted meanwhile: it fails and says so', err.decode())
+    left_nothing(repo, 'promoted meanwhile', kept)
+
+
+def stopped_meanwhile(repo, server, how):
+    kept = {s['id'] for s in repo.snapshots()}
+    process = slow_backup(repo, server)
+    server.stop(how)
+    out, err = process.communicate(timeout=60)
+    equal(process.returncode, UNREACHABLE, 'server stopped (%s): exit status' % how)
+    left_nothing(repo, 'server stopped (%s)' % how, kept)
+    server.start()
+
+
+def refused(repo, server):
+    fails(repo, 'no right', server, REFUSED, 'REPLICATION', user='nobody')
+    hba = server.data + '/pg_hba.conf'
+    with open(hba) as f:
+        text = f.read()
+    with open(hba, 'w') as f:
+        f.write(''.join(l for l in text.splitlines(True) if 'replication' not in l or l.startswith('#')))
+    server.sql('select pg_reload_conf()')
+    comes(lambda: server.sql("select count(*) from pg_hba_file_rules where 'replication' = any(database)") == '0', 'no line for replication')
+    fails(repo, 'no line in pg_hba.conf', server, REFUSED, 'pg_hba.conf', 'replication saver')
+    with open(hba, 'w') as f:
+        f.write(text)
+    server.sql('select pg_reload_conf()')
+    busy = [Replication(server) for _ in range(6)]
+    try:
+        fails(repo, 'no WAL sender free', server, FAILED, 'max_wal_senders')
+    finally:
+        for one in busy:
+            one.close()
+
+
+def damaged_page(repo, server):
+    file = server.data + '/' + server.sql("select pg_relation_filepath('still')")
+    server.sql('checkpoint')
+    with open(file, 'r+b') as f:
+        f.seek(8192 * 5 + 1000)
+        byte = f.read(1)
+        f.seek(8192 * 5 + 1000)
+        f.write(bytes([byte[0] ^ 1]))
+    fails(repo, 'a damaged page', server, FAILED, 'checksum', os.path.basename(file), 'block 5')
+    snapshot, _ = backup(repo, server, '--no-verify-page-checksums')
+    fact(snapshot, 'a damaged page: it can be saved as it is')
+    with open(file, 'r+b') as f:
+        f.seek(8192 * 5 + 1000)
+        f.write(byte)
+
+
+# ---- Debian's layout ----
+
+def of_debian(repo):
+    """pg_createcluster keeps the configuration in /etc."""
+    name, folder = 'backstay%d' % os.getpid(), path('debian')
+    release = debian_bin().split('/')[-2]
+    os.mkdir(folder)
+    hand_over(folder)
+    made = run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0)
+    if made.code:
+        return
+    try:
+        port = open('/etc/postgresql/%s/%s/postgresql.conf' % (release, name)).read().split('\nport = ')[1].split()[0]
+        place = 'pgcluster:postgresql://postgres@/?host=%s&port=%s' % (urllib.parse.quote(folder, safe=''), port)
+        subprocess.run(['psql', '-Xq', '-h', folder, '-p', port, '-U', 'postgres', '-c', 'create table t as select 42 as id'], check=True)
+        done = repo.backstay('backup', place, '--checkpoint', 'fast', '--json', code=0)
+        snapshot = done.summary()['snapshot_id']
+        listing = repo.backstay('ls', snapshot, code=0).text
+        top = '/' + tags(repo, snapshot)['source']
+        wanted = [top + '/config/' + n for n in ('postgresql.conf', 'pg_hba.conf', 'pg_ident.conf', 'conf.d', 'start.conf')]
+        equal([n for n in wanted if n + '\n' not in listing], [], 'Debian: the configuration is in config/')
+    finally:
+        run('pg_dropcluster', '--stop', release, name, code=0)
+    starts_by_command(repo, snapshot)
+
+
+def starts_by_command(repo, snapshot):
+    """The command in the manifest starts it without what the dropped cluster had in /etc."""
+    folder = restore(repo, snapshot, 'debian-copy')
+    command = json.load(open(folder + '/manifest.json'))['start_command']
+    say(command)
+    command = command.replace(' start', " -w -l log start").replace('-c external_pid_file=', "-c port=5432 -c unix_socket_directories='$PWD' -c external_pid_file=")
+    run(*as_postgres(), 'sh', '-c', command, cwd=folder, code=0, env={'PATH': debian_bin() + ':/usr/bin:/bin'},
+        why='Debian: the command in the manifest starts it')
+    got = subprocess.run(['psql', '-XAtq', '-h', folder, '-U', 'postgres', '-c', 'select id from t'], capture_output=True, text=True, check=False)
+    equal(got.stdout.strip(), '42', 'Debian: and its rows are there')
+    run(*as_postgres(), debian_bin() + '/pg_ctl', '-D', folder + '/pgdata', '-m', 'immediate', 'stop')
+
+
+def of_release(repo, release):
+    """The protocol changed with 15, the manifest with 17."""
+    bin = releases.installed(release)
+    with make_server('pg%d' % release, bin) as server:
+        server.start()
+        fill(server)
+        round_trip(repo, server, bin, 'PostgreSQL %d' % release)
+        stopped_meanwhile(repo, server, 'fast')
+    shutil.rmtree(path('npm-%d' % release))
+
+
+def main():
+    repo = Repo.named('repo')
+    repo.backstay('init', code=0)
+    bin = debian_bin()
+    with make_server('live', bin) as server:
+        server.start()
+        fill(server)
+        round_trip(repo, server, bin, 'debian')
+        of_a_standby(repo, server, bin)
+        interrupted(repo, server)
+        refused(repo, server)
+        damaged_page(repo, server)
+        stopped_meanwhile(repo, server, 'fast')
+        stopped_meanwhile(repo, server, 'immediate')
+    of_debian(repo)
+    for release in [] if QUICK or SANITIZED else sorted(releases.VERSIONS):
+        of_release(repo, release)
+    repo.sound('after all')
+    finish()
+
+
+main()
