@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "op/remembered.h"
-#include "repo/config.h"
+#include "repo/heal.h"
 #include <string.h>
 
 char *mirror_suggest_name(const char *location)
@@ -54,25 +54,12 @@ static bool is_empty(Store *store, GError **error)
     return true;
 }
 
-static bool is_our_config(const Repo *repo, GBytes *bytes)
-{
-    g_autoptr(Sealer) sealer = sealer_new(repo_master_key(repo));
-    gsize len;
-    const uint8_t *sealed = g_bytes_get_data(bytes, &len);
-    g_autofree char *text = g_malloc0(len + 1);
-    RepoConfig config;
-
-    return unseal(sealer, sealed, len, text, NULL) &&
-           config_decode(text, len - SEAL_OVERHEAD, &config, NULL) &&
-           strcmp(id_hex(&config.id).text, repo_id(repo)) == 0;
-}
-
 /* A mark of ours tells enough: a fill that was interrupted has no config. */
 static bool check_place(Repo *repo, Store *store, const GPtrArray *mirrors, GError **error)
 {
     g_auto(MirrorMark) mark = { 0 };
-    g_autoptr(GBytes) config = NULL;
     g_autoptr(GError) failure = NULL;
+    ConfigState config;
 
     if (!mirror_mark_load(repo, store, &mark, &failure)) {
         if (g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT))
@@ -89,12 +76,10 @@ static bool check_place(Repo *repo, Store *store, const GPtrArray *mirrors, GErr
             return false;
         }
     }
-    if (store_get_whole(store, CONFIG_KEY, CONFIG_MAX, &config, &failure))
-        return is_our_config(repo, config) || holds_other(store, "another config", error);
-    if (!g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&failure));
+    if (!heal_config_state(repo, store, &config, error))
         return false;
-    }
+    if (config != CONFIG_MISSING)
+        return config == CONFIG_OURS || holds_other(store, "another config", error);
     return mark.token || is_empty(store, error);
 }
 
