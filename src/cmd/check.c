@@ -6,16 +6,17 @@
 #include "cmd/checkversions.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
-#include "op/open.h"
+#include "op/repairfrom.h"
 #include "plan/amount.h"
 #include <stdio.h>
 #include <string.h>
 
 #define LOST_SHOWN 1000
+#define ROUNDS_MAX 4 /* an index that is back shows packs that are not, and so on */
 
 typedef struct {
-    gboolean read_data, with_cache, from_versions;
-    char *subset, *removed_since;
+    gboolean read_data, with_cache, from_versions, dry_run;
+    char *subset, *removed_since, *repair_from;
 } CheckArgs;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(CheckArgs, member))
@@ -24,6 +25,11 @@ static const GOptionEntry check_options[] = {
     { "read-data", 0, 0, ARG_FLAG, AT(read_data), "read and verify every byte", NULL },
     { "read-data-subset", 0, 0, ARG_TEXT, AT(subset),
       "read a part: n/t (the n-th of t), p%, or a size such as 10G", "SUBSET" },
+    { "repair-from", 0, 0, ARG_TEXT, AT(repair_from),
+      "bring back what is damaged or missing from a mirror (by name or location) or another copy",
+      "REPO" },
+    { "dry-run", 'n', 0, ARG_FLAG, AT(dry_run),
+      "with --repair-from: only say what could be brought back", NULL },
     { "repair-from-versions", 0, 0, ARG_FLAG, AT(from_versions),
       "before that bring back what somebody replaced in a bucket with versioning", NULL },
     { "removed-since", 0, 0, ARG_TEXT, AT(removed_since),
@@ -71,13 +77,18 @@ static bool parse_subset(const char *text, CheckOptions *options, GError **error
 
 typedef struct {
     const Settings *settings;
-    uint64_t lost_shown;
+    const RepairFrom *from; /* NULL: without */
+    bool dry_run;
+    GHashTable *damaged; /* set of objects, of the last check */
+    uint64_t lost_shown, brought_back;
 } Telling;
 
 static void tell_finding(const Finding *finding, void *user)
 {
     const Telling *telling = user;
 
+    if (finding->error)
+        g_hash_table_add(telling->damaged, g_strdup(finding->object));
     if (telling->settings->json)
         output_json(json_pack("{s:s, s:s, s:o, s:o}", "message_type",
                               finding->error ? "error" : "hint", "code", finding->code, "object",
@@ -101,15 +112,38 @@ static void tell_lost(const Id *snapshot, const char *path, void *user)
                 path);
 }
 
-static void tell_json(const CheckResult *result)
+static void tell_back(const char *object, const GError *problem, void *user)
 {
-    output_json(
+    const Telling *telling = user;
+    const char *where = repair_from_location(telling->from);
+
+    if (telling->settings->json)
+        output_json(json_pack("{s:s, s:o, s:o, s:b, s:o*}", "message_type",
+                              problem ? "not_brought_back" : "brought_back", "object",
+                              json_bytes(object), "from", json_bytes(where), "dry_run",
+                              telling->dry_run, "message",
+                              problem ? json_bytes(problem->message) : NULL));
+    else if (problem)
+        fprintf(stderr, "error: %s: not brought back: %s\n", object, problem->message);
+    else if (!telling->settings->quiet)
+        printf("%s: %s from %s\n", telling->dry_run ? "could be brought back" : "brought back",
+               object, where);
+}
+
+static void tell_json(const Telling *telling, const CheckResult *result)
+{
+    json_t *object =
         json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "message_type", "summary",
                   "num_errors", (json_int_t)result->errors, "num_hints", (json_int_t)result->hints,
                   "snapshots", (json_int_t)result->snapshots, "packs", (json_int_t)result->packs,
                   "packs_read", (json_int_t)result->packs_read, "files_lost",
                   (json_int_t)result->files_lost, "suggest_repair_index", result->index_damaged,
-                  "suggest_prune", result->errors == 0 && result->hints > 0));
+                  "suggest_prune", result->errors == 0 && result->hints > 0);
+
+    if (telling->from)
+        json_object_set_new(object, "num_brought_back",
+                            json_integer((json_int_t)telling->brought_back));
+    output_json(object);
 }
 
 static void tell_text(const Settings *settings, const CheckResult *result)
@@ -133,30 +167,59 @@ static void tell_text(const Settings *settings, const CheckResult *result)
 
 /* ---- running ---- */
 
-static bool check_it(const Context *context, const CheckOptions *options, GError **error)
+static bool check_once(const Context *context, Repo *repo, const CheckOptions *options,
+                       Telling *telling, CheckResult *ret_result, GError **error)
 {
-    Telling telling = { .settings = context->settings };
     Progress progress;
-    CheckWatch watch = { tell_finding, tell_lost, &telling, &progress.bytes_total,
+    CheckWatch watch = { tell_finding, tell_lost, telling, &progress.bytes_total,
                          &progress.bytes_done };
-    CheckResult result = { 0 };
-    g_auto(OpenRepo) open = { 0 };
     ProgressLine *line;
     bool ok;
 
-    // shared: a check removes nothing, and may run beside backups
-    if (!open_repo_using(context->settings, OPEN_SHARED, MIRRORS_ALONE, true, context->cancel,
-                         &open, error))
-        return false;
+    g_hash_table_remove_all(telling->damaged);
     progress_init(&progress);
     line = progress_line_start(context->settings, options->read_data ? &progress : NULL);
-    ok = check_run(open.repo, options, &watch, context->cancel, &result, error);
+    ok = check_run(repo, options, &watch, context->cancel, ret_result, error);
     progress_line_stop(line);
     progress_done(&progress);
-    if (!ok)
+    return ok;
+}
+
+/* Checks again whatever was brought back: only the last check counts. */
+static bool check_rounds(const Context *context, Repo *repo, const CheckOptions *options,
+                         RepairFrom *from, Telling *telling, CheckResult *ret_result,
+                         GError **error)
+{
+    for (unsigned round = 1;; round++) {
+        uint64_t back = 0;
+
+        if (!check_once(context, repo, options, telling, ret_result, error))
+            return false;
+        if (!from || ret_result->errors == 0 || round == ROUNDS_MAX)
+            return true;
+        if (!repair_from_objects(from, repo, telling->damaged, &back, error))
+            return false;
+        telling->brought_back += back;
+        if (back == 0 || telling->dry_run)
+            return true;
+    }
+}
+
+static bool check_it(const Context *context, const CheckOptions *options, RepairFrom *from,
+                     Telling *telling, GError **error)
+{
+    CheckResult result = { 0 };
+    g_auto(OpenRepo) open = { 0 };
+
+    if (from && !repair_from_entry(from, &telling->brought_back, error))
+        return false;
+    // shared: a check removes nothing, and may run beside backups
+    if (!open_repo_using(context->settings, OPEN_SHARED, MIRRORS_ALONE, !from || telling->dry_run,
+                         context->cancel, &open, error) ||
+        !check_rounds(context, open.repo, options, from, telling, &result, error))
         return false;
     if (context->settings->json)
-        tell_json(&result);
+        tell_json(telling, &result);
     else
         tell_text(context->settings, &result);
     if (result.errors > 0)
@@ -166,6 +229,25 @@ static bool check_it(const Context *context, const CheckOptions *options, GError
     return result.errors == 0;
 }
 
+static bool check_with_copy(const Context *context, const CheckArgs *args,
+                            const CheckOptions *options, GError **error)
+{
+    g_autoptr(GHashTable) damaged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Telling telling = { .settings = context->settings,
+                        .dry_run = args->dry_run,
+                        .damaged = damaged };
+    RepairFromWatch watch = { args->dry_run, tell_back, &telling, context->cancel };
+    g_autoptr(RepairFrom) from = NULL;
+
+    if (args->repair_from) {
+        from = repair_from_new(context->settings, args->repair_from, &watch, error);
+        if (!from)
+            return false;
+        telling.from = from;
+    }
+    return check_it(context, options, from, &telling, error);
+}
+
 static bool repair_and_check(const Context *context, const CheckArgs *args,
                              const CheckOptions *options, GError **error)
 {
@@ -173,7 +255,7 @@ static bool repair_and_check(const Context *context, const CheckArgs *args,
 
     if (args->from_versions && !check_versions(context, args->removed_since, &lost, error))
         return false;
-    if (!check_it(context, options, error))
+    if (!check_with_copy(context, args, options, error))
         return false;
     // a check that does not read all data may not have seen them
     if (lost > 0)
@@ -201,6 +283,10 @@ static bool check_command_run(const Context *context, void *request, char **oper
                     "--removed-since goes with --repair-from-versions");
         return false;
     }
+    if (args->dry_run && !args->repair_from) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--dry-run goes with --repair-from");
+        return false;
+    }
     return (!args->subset || parse_subset(args->subset, &options, error)) &&
            repair_and_check(context, args, &options, error);
 }
@@ -213,6 +299,10 @@ const Command check_command = {
                    "index. With --read-data every byte is\n"
                    "opened and hashed. Goes on after each error, and names the files that cannot "
                    "be restored whole.\n"
+                   "With --repair-from what is damaged or missing is brought back from a mirror or "
+                   "another copy of the same repository,\n"
+                   "each object after its hash is proved, and checked again: status 0 then says "
+                   "that the repository is whole now.\n"
                    "With --repair-from-versions what somebody replaced in a bucket with "
                    "versioning, or removed although the index\n"
                    "names it, is first brought back from the newest version whose hash is its "

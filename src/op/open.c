@@ -209,11 +209,9 @@ bool open_repo_at(const Settings *settings, const char *location, const Password
     return true;
 }
 
-bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool allow_no_lock,
-                     const Cancel *cancel, OpenRepo *ret_open, GError **error)
+static PasswordFrom own_password(const Settings *settings)
 {
-    g_autofree char *location = NULL;
-    PasswordFrom from = {
+    return (PasswordFrom){
         .file = settings->password_file,
         .command = settings->password_command,
         .key_file = settings->key_file,
@@ -221,6 +219,29 @@ bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool 
         .infix = "",
         .prompt = "password of the repository",
     };
+}
+
+bool open_repo_copy(const Settings *settings, const char *location, const char *infix,
+                    const Cancel *cancel, OpenRepo *ret_open, GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+    g_auto(Opener) opener = { 0 };
+    PasswordFrom from = own_password(settings);
+
+    if (!opener_get(&from, &opener, error) ||
+        !open_unlocked(settings, location, infix, &opener, MIRRORS_ALONE, cancel, &open, error) ||
+        !take_lock(settings, settings->no_lock ? OPEN_UNLOCKED : OPEN_SHARED, cancel, &open, error))
+        return false;
+    *ret_open = open;
+    open = (OpenRepo){ 0 };
+    return true;
+}
+
+bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool allow_no_lock,
+                     const Cancel *cancel, OpenRepo *ret_open, GError **error)
+{
+    g_autofree char *location = NULL;
+    PasswordFrom from = own_password(settings);
 
     if (!settings_repository(settings, &location, error))
         return false;

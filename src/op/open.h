@@ -32,6 +32,11 @@ bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool 
 bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,
                   OpenHow how, MirrorUse use, const Cancel *cancel, OpenRepo *ret_open,
                   GError **error);
+/* A copy of the repository in another place, with the repository's password, locked shared (not
+ * with
+ * --no-lock) and alone. infix: whose keys are used for its bucket. */
+bool open_repo_copy(const Settings *settings, const char *location, const char *infix,
+                    const Cancel *cancel, OpenRepo *ret_open, GError **error);
 /* Releases the lock, closes all. */
 void open_done(OpenRepo *open);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpenRepo, open_done)
