@@ -7,6 +7,7 @@
 #include "pg/tools.h"
 #include "source/pgdump.h"
 #include "source/pgfacts.h"
+#include "source/pgpartitions.h"
 #include "source/pgpush.h"
 #include <string.h>
 
@@ -39,10 +40,14 @@ static void note_problem(Backup *backup, const char *item, const GError *problem
 
 /* ---- one database ---- */
 
-/* A dump on its way. unread: why it cannot be read; NULL: it can. */
+/* pg_dump 16: "--table-and-children". */
+#define TAKES_PARTITIONS 160000
+
+/* A dump on its way. */
 typedef struct {
     PgDump *dump;
-    GError *unread;
+    GError *unread;           /* why it cannot be read; NULL: it can */
+    PgPartitions *partitions; /* that it may lack; NULL: that is as it was asked for */
 } Passing;
 
 /* An archive newer than we are is still a backup, and pg_dump says whether it is whole. */
@@ -69,7 +74,10 @@ static bool finish_dump(void *user, GError **error)
 {
     const Passing *passing = user;
 
-    return passing->unread || pgdump_finish(passing->dump, error);
+    if (passing->unread)
+        return true;
+    return pgdump_finish(passing->dump, error) &&
+           (!passing->partitions || pg_partitions_check(passing->partitions, passing->dump, error));
 }
 
 static void add_options(GPtrArray *argv, const char *option, char **values)
@@ -89,7 +97,8 @@ static GPtrArray *dump_command(const PostgresSource *source, const PgTool *tool,
     g_ptr_array_add(argv, g_strdup("--no-password"));
     add_options(argv, "schema", source->schemas);
     add_options(argv, "exclude-schema", source->exclude_schemas);
-    add_options(argv, "table", source->tables);
+    add_options(argv, tool->version >= TAKES_PARTITIONS ? "table-and-children" : "table",
+                source->tables);
     add_options(argv, "exclude-table-data", source->exclude_table_data);
     // a choice of schemas or tables would silently leave them out
     if (source->schemas || source->tables)
@@ -99,12 +108,31 @@ static GPtrArray *dump_command(const PostgresSource *source, const PgTool *tool,
     return argv;
 }
 
+/* For tables that are chosen one that takes their partitions, too, when it is installed. */
+static PgTool *find_dump(const Backup *backup, GError **error)
+{
+    PgTool *tool = NULL;
+
+    if (backup->source->tables)
+        tool = pg_tool_find("pg_dump", MAX(backup->server_version, TAKES_PARTITIONS), NULL);
+    return tool ? tool : pg_tool_find("pg_dump", backup->server_version, error);
+}
+
 /* Facts are asked for before pg_dump starts, and the connection is given back: there may be few. */
 static json_t *ask_database(const PgUrl *url, const Cancel *cancel, GError **error)
 {
     g_autoptr(PgConn) conn = pg_connect(url, NULL, cancel, error);
 
     return conn ? pg_facts_database(conn, error) : NULL;
+}
+
+static bool ask_partitions(const PgUrl *url, const Cancel *cancel, PgPartitions **ret_partitions,
+                           GError **error)
+{
+    g_autoptr(PgConn) conn = pg_connect(url, NULL, cancel, error);
+
+    *ret_partitions = conn ? pg_partitions_load(conn, error) : NULL;
+    return *ret_partitions != NULL;
 }
 
 /* The facts that lie in the dump itself. */
@@ -128,16 +156,21 @@ static void add_dumped(Backup *backup, const char *file, const Passing *passing,
 static bool dump_with(Backup *backup, const PgUrl *url, const char *file, json_t *facts,
                       GError **error)
 {
-    g_autoptr(PgTool) tool = pg_tool_find("pg_dump", backup->server_version, error);
+    g_autoptr(PgTool) tool = find_dump(backup, error);
     g_autoptr(PgAccess) access = tool ? pg_access_new(url, error) : NULL;
     g_autoptr(PgDump) dump = pgdump_new();
-    Passing passing = { dump, NULL };
+    g_autoptr(PgPartitions) partitions = NULL;
+    Passing passing = { dump, NULL, NULL };
     PgWatcher watcher = { feed_dump, finish_dump, dump_boundary, &passing };
     g_autoptr(GPtrArray) argv = NULL;
     bool ok;
 
     if (!access)
         return false;
+    if (backup->source->tables && tool->version < TAKES_PARTITIONS &&
+        !ask_partitions(url, backup->push.run->cancel, &partitions, error))
+        return false;
+    passing.partitions = partitions;
     argv = dump_command(backup->source, tool, access);
     ok = pg_push_child(&backup->push, (const char *const *)argv->pdata, access, file, &watcher,
                        facts, error);

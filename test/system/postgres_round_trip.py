@@ -117,6 +117,30 @@ def one_partitioned_table(server, repo, snapshot):
     equal(server.tables('one'), ['shop.purchase_2024', 'shop.purchase_2025', 'shop.purchase_rest'], 'and no other table')
 
 
+def chosen_tables(server, repo):
+    """pg_dump before 16 would take a partitioned table without its partitions, and so without a row."""
+    url, count = server.url('shop'), 'select count(*), sum(amount) from shop.purchase'
+    before = len(repo.snapshots())
+    done = repo.backstay('backup', url, '--table', 'shop.purchase', code=(0, 1))
+    if done.code:
+        fact('shop.purchase_2024' in done.errors and 'pg_dump 16' in done.errors, 'partitions that would be left out are named', done.errors)
+        equal(len(repo.snapshots()), before, 'and there is no snapshot without them')
+    repo.backstay('backup', url, '--table', 'shop.purchase*', '--table', 'shop.customer', '--table', 'shop.product', '--tag', 'chosen', code=0)
+    server.create('chosen', 'create schema shop; create type shop.order_state as enum (%s)' % server.sql(
+        'shop', "select string_agg(quote_literal(e), ',') from unnest(enum_range(null::shop.order_state)) e"))
+    repo.backstay('restore', 'latest', '--tag', 'chosen', '--to', server.url('chosen'), '--table', 'shop.purchase', code=0)
+    equal(server.sql('chosen', count), server.sql('shop', count), 'chosen tables come back with the rows of all partitions')
+    newer = path('pg_dump16')
+    os.makedirs(newer)
+    with open(newer + '/pg_dump', 'w', encoding='utf-8') as f:
+        f.write('#!/bin/sh\ncase "$*" in *--version*) echo "pg_dump (PostgreSQL) 16.1"; exit ;; esac\nprintf "%s\\n" "$@" >' + newer + '/words\n'
+                'for w; do shift; case $w in --table-and-children=*) w="--table=${w#*=}*" ;; esac; set -- "$@" "$w"; done; exec pg_dump "$@"\n')
+    os.chmod(newer + '/pg_dump', 0o755)
+    repo.backstay('backup', url, '--table', 'shop.purchase', env={'BACKSTAY_PG_BIN': newer}, code=0)
+    with open(newer + '/words', encoding='utf-8') as f:
+        fact('--table-and-children=shop.purchase\n' in f.read(), 'pg_dump 16 is preferred, and asked for the partitions')
+
+
 def partitions_of_the_target(server, repo, snapshot):
     server.sql('again', "create table shop.purchase_old partition of shop.purchase for values from ('2000-01-01') to ('2001-01-01')")
     done = repo.backstay('restore', snapshot['id'], '--to', server.url('again'), '--clean', code=NOT_EMPTY)
@@ -174,7 +198,9 @@ def main():
         second_dump(server, repo)
         refuses_what_is_there(server, repo, newest(repo))
         one_partitioned_table(server, repo, newest(repo))
-        partitions_of_the_target(server, repo, newest(repo))
+        latest = newest(repo)
+        chosen_tables(server, repo)
+        partitions_of_the_target(server, repo, latest)
         server.create('nothing')
         round_trip(server, repo, 'nothing', 'an empty database')
         odd_names(server, repo)
