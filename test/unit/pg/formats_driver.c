@@ -6,6 +6,7 @@
  *   name SEGMENT-SIZE LSN...              the segment that holds each
  *   control FILE                          what pg_control says
  *   wal SEGMENT-SIZE SYSTEM-ID FILE...    the records of segments in a row, then where they end
+ *   search SEGMENT-SIZE SYSTEM-ID START KIND VALUE EXCLUSIVE FILE...    where recovery would stop
  *   pages FIRST-BLOCK FILE                the pages whose checksum does not fit
  *   manifest RELEASE SYSTEM-ID ALGORITHM DIR TIMELINE START END    one for the files in DIR
  */
@@ -19,6 +20,7 @@
 #include "pg/walevent.h"
 #include "pg/walname.h"
 #include "pg/walreader.h"
+#include "pg/walsearch.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,31 +91,98 @@ static void print_record(const WalRecord *record)
     putchar('\n');
 }
 
-static int print_wal(char **argv)
+typedef bool (*EachRecord)(const WalRecord *record, void *user);
+
+/* Until each() says that it is enough, or to the end, of which error says why. */
+static WalReader *walk(char **files, uint32_t size, uint64_t system_id, uint64_t start,
+                       EachRecord each, void *user, GError **error)
 {
-    uint32_t size = (uint32_t)number(argv[0]);
-    g_autofree char *first = g_path_get_basename(argv[2]);
-    g_autoptr(WalReader) reader = NULL;
-    g_autoptr(GError) error = NULL;
+    g_autofree char *first = g_path_get_basename(files[0]);
+    g_autoptr(GError) failure = NULL;
+    WalStep step = WAL_STEP_MORE;
+    WalReader *reader;
     uint64_t lsn;
     WalName name;
 
-    if (!wal_name_parse(first, &name, &error) || !wal_name_lsn(&name, size, &lsn, &error))
-        g_error("%s", error->message);
-    reader = wal_reader_new(lsn, size, number(argv[1]), NULL);
-    for (char **path = argv + 2; *path; path++, lsn += size) {
+    if (!wal_name_parse(first, &name, &failure) || !wal_name_lsn(&name, size, &lsn, &failure))
+        g_error("%s", failure->message);
+    reader = wal_reader_new(MAX(start, lsn), size, system_id, NULL);
+    for (char **path = files; *path && step != WAL_STEP_END; path++, lsn += size) {
         g_autoptr(GBytes) segment = load(*path);
         WalRecord record;
-        WalStep step;
 
+        if (wal_reader_wants(reader) >= lsn + size)
+            continue;
         wal_reader_feed(reader, lsn, g_bytes_get_data(segment, NULL), g_bytes_get_size(segment));
-        while ((step = wal_reader_next(reader, &record, &error)) == WAL_STEP_RECORD)
-            print_record(&record);
-        if (step == WAL_STEP_END)
-            break;
+        while ((step = wal_reader_next(reader, &record, error)) == WAL_STEP_RECORD)
+            if (each(&record, user))
+                return reader;
     }
+    return reader;
+}
+
+static bool print_each(const WalRecord *record, void *user)
+{
+    (void)user;
+    print_record(record);
+    return false;
+}
+
+static int print_wal(char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(WalReader) reader =
+        walk(argv + 2, (uint32_t)number(argv[0]), number(argv[1]), 0, print_each, NULL, &error);
+
     printf("end %s %s\n", lsn_text(wal_reader_position(reader)).text,
            error ? error->message : "no more");
+    return 0;
+}
+
+static bool offer(const WalRecord *record, void *user)
+{
+    g_autoptr(GError) error = NULL;
+    WalEvent event;
+
+    if (!wal_event_decode(record, &event, &error))
+        g_error("%s", error->message);
+    return wal_search_offer(user, record, &event);
+}
+
+static WalTarget target_of(const char *kind, const char *value, bool exclusive)
+{
+    WalTarget target = { .exclusive = exclusive };
+
+    if (g_str_equal(kind, "lsn")) {
+        target.kind = WAL_TARGET_LSN;
+        target.lsn = position(value);
+    } else if (g_str_equal(kind, "time")) {
+        target.kind = WAL_TARGET_TIME;
+        target.time_us = g_ascii_strtoll(value, NULL, 10);
+    } else if (g_str_equal(kind, "xid")) {
+        target.kind = WAL_TARGET_XID;
+        target.xid = (uint32_t)number(value);
+    } else {
+        target.kind = WAL_TARGET_NAME;
+        target.name = value;
+    }
+    return target;
+}
+
+static int print_search(char **argv)
+{
+    WalTarget target = target_of(argv[3], argv[4], g_str_equal(argv[5], "1"));
+    g_autoptr(GError) error = NULL;
+    WalSearch search;
+
+    wal_search_init(&search, &target);
+    wal_reader_free(walk(argv + 6, (uint32_t)number(argv[0]), number(argv[1]), position(argv[2]),
+                         offer, &search, NULL));
+    if (!wal_search_finish(&search, &error)) {
+        puts(error->message);
+        return 1;
+    }
+    puts(lsn_text(search.replayed).text);
     return 0;
 }
 
@@ -186,7 +255,8 @@ int main(int argc, char **argv)
         int (*run)(char **argv);
         int min;
     } verbs[] = {
-        { "name", print_names, 2 },  { "control", print_control, 1 },   { "wal", print_wal, 3 },
+        { "name", print_names, 2 },  { "control", print_control, 1 },
+        { "wal", print_wal, 3 },     { "search", print_search, 7 },
         { "pages", print_pages, 2 }, { "manifest", print_manifest, 7 },
     };
 
