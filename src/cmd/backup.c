@@ -133,14 +133,7 @@ static BackupRequest backup_request(const BackupOptions *options)
 
 static void tell_problem(const char *item, const GError *problem, void *user)
 {
-    const Settings *settings = user;
-
-    if (settings->json)
-        output_json(json_pack("{s:s, s:{s:o}, s:s, s:o}", "message_type", "error", "error",
-                              "message", json_bytes(problem->message), "during", "archival", "item",
-                              json_bytes(item)));
-    else
-        fprintf(stderr, "%s: %s\n", item, problem->message);
+    output_problem(user, "archival", item, problem);
 }
 
 static void tell_item(const char *path, const Node *node, ItemChange change, void *user)

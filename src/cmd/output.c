@@ -40,6 +40,17 @@ void output_error(const Settings *settings, const GError *error)
         (void)fprintf(stderr, "backstay: %s\n", error->message);
 }
 
+void output_problem(const Settings *settings, const char *during, const char *item,
+                    const GError *problem)
+{
+    if (settings->json)
+        output_json(json_pack("{s:s, s:{s:o}, s:s, s:o}", "message_type", "error", "error",
+                              "message", json_bytes(problem->message), "during", during, "item",
+                              json_bytes(item)));
+    else
+        fprintf(stderr, "%s: %s\n", item, problem->message);
+}
+
 bool output_close(bool tell)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands print: JSON in restic's shapes, sizes and times for people, errors, progress. */
+/* What commands print: JSON in restic's shapes, sizes and times for people, errors, progress. Any
+ * thread may print; a line goes out whole. Texts that come back are to be freed, JSON is the
+ * caller's reference. */
 #pragma once
 #include "config/settings.h"
 #include "flow/progress.h"
@@ -13,6 +15,10 @@ void output_json(json_t *object);
 bool output_line(const GString *line, GError **error);
 /* "error: ..." on stderr, or restic's {"message_type":"exit_error",...} with --json. */
 void output_error(const Settings *settings, const GError *error);
+/* What was left out: on stderr, or on stdout as restic's {"message_type":"error",...} with --json.
+ * during: "archival", "restore". */
+void output_problem(const Settings *settings, const char *during, const char *item,
+                    const GError *problem);
 /* Flushes stdout. False, and said on stderr, when what was written did not arrive (full disk,
  * closed pipe). */
 bool output_close(bool tell);

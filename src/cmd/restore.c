@@ -93,14 +93,7 @@ static bool parse_overwrite(const char *text, Overwrite *ret_overwrite, GError *
 
 static void tell_problem(const char *path, const GError *problem, void *user)
 {
-    const Settings *settings = user;
-
-    if (settings->json)
-        output_json(json_pack("{s:s, s:{s:o}, s:s, s:o}", "message_type", "error", "error",
-                              "message", json_bytes(problem->message), "during", "restore", "item",
-                              json_bytes(path)));
-    else
-        fprintf(stderr, "%s: %s\n", path, problem->message);
+    output_problem(user, "restore", path, problem);
 }
 
 static void tell_entry(const char *path, const Node *node, const char *action, void *user)
