@@ -10,14 +10,22 @@
 
 void output_json(json_t *object)
 {
+    // in pieces, and the progress line and readers print, too
+    flockfile(stdout);
     (void)json_dumpf(object, stdout, JSON_COMPACT); // output_close() asks whether stdout is well
     (void)fputc('\n', stdout);
+    funlockfile(stdout);
     json_decref(object);
 }
 
 bool output_line(const GString *line, GError **error)
 {
-    if (fwrite(line->str, 1, line->len, stdout) == line->len && fputc('\n', stdout) != EOF)
+    bool ok;
+
+    flockfile(stdout);
+    ok = fwrite(line->str, 1, line->len, stdout) == line->len && fputc('\n', stdout) != EOF;
+    funlockfile(stdout);
+    if (ok)
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_CANCELLED, "write to standard output: %s",
                 g_strerror(errno));
