@@ -6,6 +6,7 @@
 
 typedef struct {
     int64_t wait_ms;
+    int exit_status; // 0: that of the code
 } BsErrorPrivate;
 
 static void bs_error_private_init(BsErrorPrivate *extra)
@@ -34,6 +35,12 @@ void bs_error_set_wait_ms(GError *error, int64_t wait_ms)
 int64_t bs_error_wait_ms(const GError *error)
 {
     return error->domain == BS_ERROR ? bs_error_get_private(error)->wait_ms : 0;
+}
+
+void bs_error_set_exit_status(GError *error, int status)
+{
+    if (error->domain == BS_ERROR)
+        bs_error_get_private(error)->exit_status = status;
 }
 
 static BsErrorCode code_of_errno(int errnum)
@@ -86,16 +93,18 @@ void bs_error_errno(GError **error, int errnum, const char *format, ...)
 int bs_error_exit_status(const GError *error)
 {
     static const int statuses[] = {
-        [BS_ERROR_PARTIAL] = 3,      [BS_ERROR_NO_REPO] = 10,   [BS_ERROR_LOCKED] = 11,
-        [BS_ERROR_PASSWORD] = 12,    [BS_ERROR_CONFIG] = 20,    [BS_ERROR_UNREACHABLE] = 21,
-        [BS_ERROR_AUTH] = 22,        [BS_ERROR_VERSION] = 23,   [BS_ERROR_NO_SPACE] = 24,
-        [BS_ERROR_NOT_EMPTY] = 25,   [BS_ERROR_MISMATCH] = 27,  [BS_ERROR_GUARD] = 28,
-        [BS_ERROR_DESTINATION] = 30, [BS_ERROR_PROTECTED] = 31, [BS_ERROR_SOFT_SKIP] = 75,
-        [BS_ERROR_CANCELLED] = 130,
+        [BS_ERROR_PARTIAL] = 3,    [BS_ERROR_NO_REPO] = 10,     [BS_ERROR_LOCKED] = 11,
+        [BS_ERROR_PASSWORD] = 12,  [BS_ERROR_CONFIG] = 20,      [BS_ERROR_UNREACHABLE] = 21,
+        [BS_ERROR_AUTH] = 22,      [BS_ERROR_VERSION] = 23,     [BS_ERROR_NO_SPACE] = 24,
+        [BS_ERROR_NOT_EMPTY] = 25, [BS_ERROR_WAL_GAP] = 26,     [BS_ERROR_MISMATCH] = 27,
+        [BS_ERROR_GUARD] = 28,     [BS_ERROR_DESTINATION] = 30, [BS_ERROR_PROTECTED] = 31,
+        [BS_ERROR_SOFT_SKIP] = 75, [BS_ERROR_CANCELLED] = 130,
     };
 
     if (!error)
         return 0;
+    if (error->domain == BS_ERROR && bs_error_get_private(error)->exit_status != 0)
+        return bs_error_get_private(error)->exit_status;
     if (error->domain != BS_ERROR || error->code < 0 ||
         (size_t)error->code >= G_N_ELEMENTS(statuses) || statuses[error->code] == 0)
         return 1;

@@ -29,6 +29,8 @@ typedef enum {
     BS_ERROR_UNREACHABLE, /* a source or target server does not answer (exit 21) */
     BS_ERROR_AUTH,        /* a source or target server refuses the login (exit 22) */
     BS_ERROR_VERSION,     /* client, server or dump versions do not fit (exit 23) */
+    BS_ERROR_WAL_GAP,     /* WAL that is needed is not held (exit 26) */
+    BS_ERROR_WAL_ABSENT,  /* proven: the repository holds no WAL file of that name */
     BS_ERROR_NOT_EMPTY,   /* the target holds data (exit 25) */
     BS_ERROR_MISMATCH,    /* what was restored differs from what was recorded (exit 27) */
     BS_ERROR_GUARD,       /* retention would remove what must stay (exit 28) */
@@ -49,3 +51,6 @@ int64_t bs_error_wait_ms(const GError *error);
 /* The process exit status for an error: conventions of restic (1, 3, 10, 11, 12, 130), ours
  * from 20. */
 int bs_error_exit_status(const GError *error);
+/* Another one, for programs that read statuses their own way. Errors of other domains keep theirs.
+ */
+void bs_error_set_exit_status(GError *error, int status);

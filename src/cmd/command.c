@@ -295,6 +295,35 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static bool has_word(char *const *argv, const char *word)
+{
+    for (; *argv; argv++)
+        if (strcmp(*argv, word) == 0)
+            return true;
+    return false;
+}
+
+/* Wrong options fail before it is known which command they are for: so its name anywhere counts. */
+static int own_exit_status(char *const *argv, const GError *error, int status)
+{
+    for (const Command *const *command = commands; *command; command++)
+        if ((*command)->exit_status && has_word(argv, (*command)->name))
+            return (*command)->exit_status(argv, error, status);
+    return status;
+}
+
+/* Sets the status of a failure, so that it is also told with --json. */
+static void settle_exit_status(char *const *argv, GError **error)
+{
+    if ((*error)->domain != BS_ERROR) {
+        GError *ours = g_error_new_literal(BS_ERROR, BS_ERROR_FAILED, (*error)->message);
+
+        g_error_free(*error);
+        *error = ours;
+    }
+    bs_error_set_exit_status(*error, own_exit_status(argv, *error, bs_error_exit_status(*error)));
+}
+
 int command_main(int argc, char **argv)
 {
     g_autoptr(Cancel) cancel = cancel_new();
@@ -308,11 +337,13 @@ int command_main(int argc, char **argv)
     (void)umask(077);
     raise_descriptor_limit();
     cancel_on_signals(cancel);
-    if (!run(&args, &settings, cancel, &error))
+    if (!run(&args, &settings, cancel, &error)) {
+        settle_exit_status(argv, &error);
         output_error(&settings, error);
+    }
     status = bs_error_exit_status(error);
     if (!output_close(error == NULL) && status == 0)
-        status = 1;
+        status = own_exit_status(argv, NULL, 1);
     settings_clear(&settings);
     return status;
 }

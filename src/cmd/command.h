@@ -32,6 +32,9 @@ typedef struct {
     /* Defaults other than zero; may be NULL. */
     void (*init)(void *request);
     bool (*run)(const Context *context, void *request, char **operands, GError **error);
+    /* For commands whose caller reads exit statuses its own way: the status of a failure, which may
+     * have come before run, that would be this one. argv: all of them. NULL: that of the error. */
+    int (*exit_status)(char *const *argv, const GError *error, int status);
 } Command;
 
 /* NULL-terminated, in the order of the help. */

@@ -23,6 +23,7 @@ const Command *const commands[] = {
     &cat_command,        //
     &unlock_command,     //
     &policy_command,     //
+    &wal_command,        //
     &doctor_command,     //
     &completion_command, //
     &version_command,    //

@@ -26,3 +26,4 @@ extern const Command stats_command;
 extern const Command tag_command;
 extern const Command unlock_command;
 extern const Command version_command;
+extern const Command wal_command;

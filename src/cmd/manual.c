@@ -210,9 +210,12 @@ static const Term statuses[] = {
     { "23", "The versions of server, client programs and dump do not fit." },
     { "24", "No space is left on the disk." },
     { "25", "The target of a restore holds data." },
-    { "27", "What was restored differs from what was saved." },
+    { "26", "WAL that is needed is not held." },
+    { "27", "What was restored differs from what was saved, or a WAL file is of another cluster or "
+            "differs from the one held under its name." },
     { "30", "Done in the repository, but not in every mirror." },
     { "31", "Done, but what is under object lock could not be removed yet." },
+    { "126 , 143", "Only from wal get: it failed, it was stopped." },
     { "130", "Interrupted. What was stored up to then is found again by the next run." },
     { NULL, NULL },
 };

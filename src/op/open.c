@@ -92,18 +92,24 @@ static bool open_by_key_file(Store *store, const char *path, const RepoOptions *
                              Repo **ret_repo, GError **error)
 {
     g_autoptr(Secret) text = NULL;
+    g_autoptr(GError) failure = NULL;
     SealKey master;
     bool ok;
 
     if (!secret_from_private_file("key", path, &text, error))
         return false;
-    ok = keyfile_decode_master(secret_data(text), secret_len(text), &master, error);
-    if (ok)
-        ok = repo_open_master(store, &master, options, ret_repo, error);
-    secret_wipe(&master, sizeof master);
-    if (!ok)
+    if (!keyfile_decode_master(secret_data(text), secret_len(text), &master, error)) {
         g_prefix_error(error, "%s: ", path);
-    return ok;
+        return false;
+    }
+    ok = repo_open_master(store, &master, options, ret_repo, &failure);
+    secret_wipe(&master, sizeof master);
+    if (ok)
+        return true;
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_PASSWORD))
+        g_prefix_error(&failure, "%s: ", path);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 static bool open_with(const Opener *opener, Store *store, const RepoOptions *options,

@@ -49,6 +49,7 @@ static void exit_statuses_are_those_of_the_manual(void)
         { BS_ERROR_UNREACHABLE, 21 }, { BS_ERROR_AUTH, 22 },       { BS_ERROR_VERSION, 23 },
         { BS_ERROR_NOT_EMPTY, 25 },   { BS_ERROR_MISMATCH, 27 },   { BS_ERROR_GUARD, 28 },
         { BS_ERROR_DESTINATION, 30 }, { BS_ERROR_PROTECTED, 31 },  { BS_ERROR_SOFT_SKIP, 75 },
+        { BS_ERROR_WAL_GAP, 26 },     { BS_ERROR_WAL_ABSENT, 1 },
     };
     g_autoptr(GError) foreign = g_error_new_literal(G_FILE_ERROR, BS_ERROR_NO_SPACE, "foreign");
 
@@ -77,6 +78,18 @@ static void a_wait_travels_with_the_error(void)
     g_assert_cmpint(bs_error_wait_ms(foreign), ==, 0);
 }
 
+static void a_status_of_its_own_travels_with_the_error(void)
+{
+    g_autoptr(GError) error = g_error_new_literal(BS_ERROR, BS_ERROR_PASSWORD, "wrong");
+    g_autoptr(GError) foreign = g_error_new_literal(G_FILE_ERROR, G_FILE_ERROR_IO, "foreign");
+
+    bs_error_set_exit_status(error, 126);
+    g_prefix_error(&error, "open: ");
+    g_assert_cmpint(bs_error_exit_status(error), ==, 126);
+    bs_error_set_exit_status(foreign, 126);
+    g_assert_cmpint(bs_error_exit_status(foreign), ==, 1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -84,5 +97,6 @@ int main(int argc, char **argv)
     g_test_add_func("/error/errno-text", errno_text_reads_as_a_sentence);
     g_test_add_func("/error/exit-status", exit_statuses_are_those_of_the_manual);
     g_test_add_func("/error/wait", a_wait_travels_with_the_error);
+    g_test_add_func("/error/own-status", a_status_of_its_own_travels_with_the_error);
     return g_test_run();
 }

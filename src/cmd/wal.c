@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/wal.h"
+
+#include "base/error.h"
+#include "cmd/commands.h"
+#include "cmd/output.h"
+#include "op/walget.h"
+#include "op/walpush.h"
+
+#include <string.h>
+
+typedef struct {
+    char *pgdata, *system_id;
+} WalOptions;
+
+#define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(WalOptions, member))
+
+static const GOptionEntry wal_options[] = {
+    { "pgdata", 0, 0, ARG_TEXT, AT(pgdata),
+      "data directory of the cluster (default: the one that PATH or DEST lies in, or this one)",
+      "DIR" },
+    { "system-id", 0, 0, ARG_TEXT, AT(system_id),
+      "system identifier of the cluster, where there is no data directory", "ID" },
+    { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
+};
+
+/* ---- exit statuses ---- */
+
+/* PostgreSQL documentation, "Continuous Archiving": above 125, or killed by a signal, means that
+ * the command cannot run at all. */
+#define PUSH_FAILED 1
+#define STATUS_MAX  125
+#define GET_ABSENT  1
+#define GET_FAILED  126
+#define GET_STOPPED 143 /* 128 + SIGTERM: the server that asked shuts down */
+
+/* The archiver dies of a status above 125 instead of trying again. */
+static int push_status(int status)
+{
+    return status > STATUS_MAX ? PUSH_FAILED : status;
+}
+
+/* Recovery takes every status up to 125 as the end of the WAL and starts the server there: only
+ * what is proven may say so. */
+static int get_status(const GError *error)
+{
+    if (g_error_matches(error, BS_ERROR, BS_ERROR_WAL_ABSENT))
+        return GET_ABSENT;
+    return g_error_matches(error, BS_ERROR, BS_ERROR_CANCELLED) ? GET_STOPPED : GET_FAILED;
+}
+
+static int wal_exit_status(char *const *argv, const GError *error, int status)
+{
+    while (*argv && strcmp(*argv, "wal") != 0)
+        argv++;
+    for (; *argv; argv++) {
+        if (strcmp(*argv, "get") == 0)
+            return get_status(error);
+        if (strcmp(*argv, "push") == 0)
+            return push_status(status);
+    }
+    return status;
+}
+
+/* ---- the words after `wal` ---- */
+
+static WalClusterFrom cluster_from(const WalOptions *options, const char *path)
+{
+    return (WalClusterFrom){ options->pgdata, options->system_id, path };
+}
+
+static void tell_pushed(const WalPushed *pushed)
+{
+    g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, pushed->system_id);
+
+    output_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "message_type", "wal_pushed",
+                          "system_identifier", id, "name", pushed->name, "size",
+                          (json_int_t)pushed->len, "data_added_packed", (json_int_t)pushed->stored,
+                          "was_there", pushed->was_there));
+}
+
+/* Required mirrors get the file, too, before it counts; the others catch up later. */
+static bool wal_push(const Context *context, const WalOptions *options, char **operands,
+                     GError **error)
+{
+    WalClusterFrom from = cluster_from(options, operands[1]);
+    g_auto(OpenRepo) open = { 0 };
+    WalPushed pushed;
+
+    if (!open_repo_using(context->settings, OPEN_UNLOCKED, MIRRORS_WRITE, true, context->cancel,
+                         &open, error) ||
+        !op_wal_push(&open, &from, &pushed, error))
+        return false;
+    if (context->settings->json)
+        tell_pushed(&pushed);
+    return true;
+}
+
+static bool wal_get(const Context *context, const WalOptions *options, char **operands,
+                    GError **error)
+{
+    WalClusterFrom from = cluster_from(options, operands[2]);
+
+    return op_wal_get(context->settings, operands[1], &from, context->cancel, error);
+}
+
+static bool wal_list(const Context *context, const WalOptions *options, char **operands,
+                     GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+
+    (void)options;
+    (void)operands;
+    return open_repo(context->settings, OPEN_UNLOCKED, true, context->cancel, &open, error) &&
+           wal_list_run(context, &open, error);
+}
+
+static const struct {
+    const char *name;
+    guint n;              /* operands, itself included */
+    const char *operands; /* what it needs */
+    bool (*run)(const Context *context, const WalOptions *options, char **operands, GError **error);
+} actions[] = {
+    { "push", 2, "the path of the file (%p)", wal_push },
+    { "get", 3, "the name of the file and where to put it (%f %p)", wal_get },
+    { "list", 1, "", wal_list },
+};
+
+static bool wal_run(const Context *context, void *request, char **operands, GError **error)
+{
+    if (!operands[0])
+        return operands_between(operands, 1, 0, "push, get or list", error);
+    for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
+        if (strcmp(operands[0], actions[i].name) == 0)
+            return operands_between(operands, actions[i].n, actions[i].n, actions[i].operands,
+                                    error) &&
+                   actions[i].run(context, request, operands, error);
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "wal %s: must be push, get or list", operands[0]);
+    return false;
+}
+
+const Command wal_command = {
+    .name = "wal",
+    .operands = "push PATH|get NAME DEST|list",
+    .summary = "archive PostgreSQL's write-ahead log and bring it back",
+    .description =
+        "  push  archives one file. In postgresql.conf: archive_command = 'backstay wal push %p'\n"
+        "  get   brings one back. For a recovery: restore_command = 'backstay wal get %f %p'\n"
+        "  list  what is held of each cluster and timeline, and every gap\n\n"
+        "The repository comes from $BACKSTAY_REPOSITORY, the key best from $BACKSTAY_KEY_FILE (key "
+        "export): a password\n"
+        "takes a third of a second each time. Nothing is locked.\n\n"
+        "push ends with 0 when the file is durable in the repository, or was there already with "
+        "the same content. Every\n"
+        "failure is a status from 1 to 125: PostgreSQL keeps the file and asks again. A file of "
+        "this name with another\n"
+        "content is never replaced (27).\n\n"
+        "get ends with 0 when DEST is complete, with 1 when the repository is there and holds no "
+        "such file, with 143 when\n"
+        "it was stopped, and with 126 for everything else: PostgreSQL then stops the recovery "
+        "instead of taking an\n"
+        "outage for the end of the log.",
+    .options = wal_options,
+    .request_size = sizeof(WalOptions),
+    .run = wal_run,
+    .exit_status = wal_exit_status,
+};

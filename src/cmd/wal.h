@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words after `wal` that print more than a line. */
+#pragma once
+#include "cmd/command.h"
+#include "op/open.h"
+
+bool wal_list_run(const Context *context, OpenRepo *open, GError **error);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/walget.h"
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "repo/config.h"
+#include "repo/walobject.h"
+
+/* Asks the repository itself: a mirror may lack what is new. An object is absent when the store
+ * says so, and only a store that still has the repository knows: a disk may have been unmounted a
+ * moment ago. */
+static bool get_or_prove_absence(const Settings *settings, const WalObject *object,
+                                 const Cancel *cancel, GBytes **ret_content, GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+    g_autoptr(GError) failure = NULL;
+    uint64_t size;
+
+    if (!open_repo_using(settings, OPEN_UNLOCKED, MIRRORS_ALONE, true, cancel, &open, error))
+        return false;
+    if (wal_object_get(open.repo, object, ret_content, &failure))
+        return true;
+    if (!g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    if (!store_stat(repo_store(open.repo), CONFIG_KEY, &size, error)) {
+        g_prefix_error(error, "%s, and the repository cannot be seen any more: ", failure->message);
+        return false;
+    }
+    g_set_error(error, BS_ERROR, BS_ERROR_WAL_ABSENT,
+                "the repository holds no %s of cluster %" G_GUINT64_FORMAT, object->name,
+                object->system_id);
+    return false;
+}
+
+static bool get_object(const Settings *settings, const WalObject *object, const Cancel *cancel,
+                       GBytes **ret_content, GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+    g_autoptr(GError) failure = NULL;
+
+    if (!open_repo(settings, OPEN_UNLOCKED, true, cancel, &open, error))
+        return false;
+    if (wal_object_get(open.repo, object, ret_content, &failure))
+        return true;
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
+        return get_or_prove_absence(settings, object, cancel, ret_content, error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+bool op_wal_get(const Settings *settings, const char *name, const WalClusterFrom *from,
+                const Cancel *cancel, GError **error)
+{
+    g_autoptr(GBytes) content = NULL;
+    uint64_t system_id;
+    WalObject object;
+
+    // no stricter: servers also ask for what never was, such as the history of the first timeline
+    return wal_cluster_need(from, &system_id, error) &&
+           wal_object_init(&object, system_id, name, error) &&
+           get_object(settings, &object, cancel, &content, error) &&
+           fs_write_durable(from->path, g_bytes_get_data(content, NULL), g_bytes_get_size(content),
+                            0600, FS_REPLACE, error);
+}

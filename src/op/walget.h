@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Brings back one file of PostgreSQL's write-ahead log: what restore_command calls. */
+#pragma once
+#include "op/open.h"
+#include "op/walcluster.h"
+
+/*
+ * from->path: where to, whole or not at all, durable. name: as PostgreSQL asks for it. Mirrors help
+ * when the repository cannot be read. BS_ERROR_WAL_ABSENT: the repository itself is there and holds
+ * none; every other failure says nothing about that.
+ */
+bool op_wal_get(const Settings *settings, const char *name, const WalClusterFrom *from,
+                const Cancel *cancel, GError **error);

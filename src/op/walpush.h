@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Archives one file of PostgreSQL's write-ahead log: what archive_command calls. No lock, no index:
+ * one object (repo/walobject.h). */
+#pragma once
+#include "op/open.h"
+#include "op/walcluster.h"
+
+typedef struct {
+    char name[42];
+    uint64_t system_id;
+    uint64_t len;    /* of the file */
+    uint64_t stored; /* bytes that were added; 0: it was there already */
+    bool was_there;
+} WalPushed;
+
+/*
+ * from->path: the file, under the name that PostgreSQL gave it. A segment is checked against its
+ * own first page, and both against the control file of its data directory, where that is readable.
+ * Durable when it returns true. BS_ERROR_MISMATCH: another cluster's file, or another content is
+ * already there. BS_ERROR_CORRUPT, BS_ERROR_USAGE (no name of a WAL file).
+ */
+bool op_wal_push(OpenRepo *open, const WalClusterFrom *from, WalPushed *ret_pushed, GError **error);
