@@ -5,12 +5,15 @@
 fall; one that rises needs a reason."""
 import os
 import shutil
+import signal
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from s3 import S3Repo, S3Server
 from s3proxy import Proxy
-from scenario import Repo, equal, fact, finish, path
+from scenario import BACKSTAY, INTERRUPTED, Repo, ended, equal, fact, finish, path, wait_until
 
 ALONE = {'config': 'G', 'keys': 'GL', 'locks': 'PLLD'}
 OPENED = {**ALONE, 'backstay': 'L'}  # the list of mirrors
@@ -121,6 +124,34 @@ def keep(watch, tree):
     watch.asks('prune', {**OPENED, 'snapshots': 'LL', 'index': 'PPHHLL', 'data': 'PGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
 
 
+def in_flight(watch, op, n, *argv):
+    """As many of these requests are under way as the store has connections, and all end with the command."""
+    repo, proxy, name = watch.repo, watch.proxy, argv[0]
+    proxy.clear()
+    rule = proxy.rule('deaf', times=None, key='/data/', op=op)
+    process = subprocess.Popen([BACKSTAY, '-r', repo.path, '--pack-size', '4', *argv], env=repo.env(), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, start_new_session=True)
+    fact(wait_until(lambda: rule.hits >= n, 120), '%s: %d requests at once' % (name, n), rule.hits)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    ended(process, 60, name)
+    fact(time.monotonic() - sent < 5, name + ': they end in less than five seconds', time.monotonic() - sent)
+    equal(process.returncode, INTERRUPTED, name + ': exit status')
+    equal(rule.hits, n, name + ': and not one more')
+    proxy.clear()
+    equal(repo.objects('locks'), [], name + ': no lock is left')
+
+
+def many(watch):
+    repo, tree = watch.repo, path('many')
+    os.mkdir(tree)
+    add_file(tree, 90 << 20)
+    in_flight(watch, 'PutObject', 8, 'backup', tree)
+    repo.backstay('--pack-size', '4', 'backup', tree, code=0)
+    in_flight(watch, 'GetObject', 8, 'restore', 'latest', '--target', path('five'))
+    in_flight(watch, 'GetObject', 8, 'dump', 'latest', tree + '/file0')
+
+
 def forget_cache():
     shutil.rmtree(path('cache'))
 
@@ -149,6 +180,7 @@ def main():
         keep(watch, tree)
         together(watch, tree)
         large(watch)
+        many(watch)
     finish()
 
 
