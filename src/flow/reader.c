@@ -12,10 +12,10 @@
 #define GAP_MAX     (64u * 1024)
 
 /* In a far store a request costs as much as a MiB, and a whole pack is one (repository format,
- * "S3"). Each worker has such a buffer, those that open 8 MiB: 200 MiB in all
+ * "S3"). Each worker has such a buffer, those that open 8 MiB: 204 MiB in all
  * at most. */
 #define FAR_WORKERS_MAX 8u
-#define FAR_RANGE_MAX   (17u * 1024 * 1024)
+#define FAR_RANGE_MAX   (35u * 512 * 1024)
 #define FAR_GAP_MAX     (1024u * 1024)
 /* In order a range is kept until all of it has come to its turn: half a pack, which may be twice as
  * much when it is opened. 192 MiB in all. */

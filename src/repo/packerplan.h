@@ -9,7 +9,7 @@
 
 /* Batches and packs together, with packs up to 40 MiB: a run stays below 256 MiB. Larger packs mean
  * fewer uploads, but one there must be. */
-#define PACKER_MEMORY_MAX ((size_t)244 * 1024 * 1024)
+#define PACKER_MEMORY_MAX ((size_t)248 * 1024 * 1024)
 #define PACKER_WORKERS    8
 #define PACKER_BATCH_SIZE                                                                          \
     (CHUNK_MAX + BATCH_FULL) /* a chunk may begin just before a batch counts as full */

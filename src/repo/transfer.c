@@ -8,13 +8,13 @@
 #include <stdatomic.h>
 
 /* A request costs more than reading a gap for nothing; of a far store it costs as much as a MiB,
- * and a whole pack is one. With 8 MiB for a blob that was opened a worker has 16 or 25 MiB, all
+ * and a whole pack is one. With 8 MiB for a blob that was opened a worker has 16 or 26 MiB, all
  * together 80, in place of the batches that the packer leaves untouched. */
 #define RANGE_MAX     (8u * 1024 * 1024)
 #define GAP_MAX       (64u * 1024)
 #define WORKERS_MIN   2u
 #define WORKERS_MAX   5u
-#define FAR_RANGE_MAX (17u * 1024 * 1024)
+#define FAR_RANGE_MAX (35u * 512 * 1024)
 #define FAR_GAP_MAX   (1024u * 1024)
 #define FAR_WORKERS   3u
 #define JOBS          8

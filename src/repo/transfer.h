@@ -3,7 +3,7 @@
  * Blobs from the packs of one repository into a packer: of another repository (copy) or of the same
  * one (prune). Each is opened once, its hash proved, and sealed anew without compressing again.
  * Workers read neighbours in one request. Memory: one range of at most 8 MiB, of a far store of at
- * most 17 MiB (or one larger blob), and one plain blob for each worker.
+ * most 17.5 MiB (or one larger blob), and one plain blob for each worker.
  */
 #pragma once
 #include "base/cancel.h"

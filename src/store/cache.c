@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define WHOLE_MAX (17u * 1024 * 1024) /* fetched with one request: a pack of the usual size */
+#define WHOLE_MAX (35u * 512 * 1024) /* fetched with one request: a pack of the usual size */
 #define PIECE     (8u * 1024 * 1024)
 
 struct Cache {

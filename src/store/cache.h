@@ -32,7 +32,7 @@ bool cache_drop_damaged(Cache *cache, const char *key);
 /*
  * next, with copies of the objects below these prefixes (NULL-terminated, borrowed). Several stores
  * may share a cache and next: one asks for whole packs of trees, another for parts of other packs,
- * under the same prefix. A part of an object that has no copy costs the whole object, and 17 MiB
+ * under the same prefix. A part of an object that has no copy costs the whole object, and 17.5 MiB
  * of memory at most, for they are fetched one after the other. Borrows both.
  */
 Store *cache_store_new(Store *next, Cache *cache, const char *const *prefixes);
