@@ -2,7 +2,7 @@
 /*
  * Owner, mode, extended attributes and times of an entry that is being restored, set on a
  * descriptor and so on the very thing that was made, whatever its name points to by now. What
- * cannot be set is told and passed over.
+ * cannot be set is told and passed over. Any thread, and warn is called in it.
  */
 #pragma once
 #include "codec/tree.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Removing a whole directory without ever leaving it. */
+/* Removing a whole directory without ever leaving it. Any thread. */
 #pragma once
 #include <glib.h>
 #include <stdbool.h>

@@ -12,10 +12,14 @@
 
 typedef struct PgAccess PgAccess;
 
+/* url is borrowed for the call. BS_ERROR_UNSUPPORTED: a password with a line break, or one that
+ * would show in the list of processes. */
 PgAccess *pg_access_new(const PgUrl *url, GError **error);
 /* Removes the file. */
 void pg_access_free(PgAccess *access);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgAccess, pg_access_free)
 
+/* For --dbname, and for the child's environment: borrowed until pg_access_free(), which must not
+ * come before the child has logged in for the last time. */
 const char *pg_access_conninfo(const PgAccess *access);
 const char *const *pg_access_environ(const PgAccess *access);

@@ -5,6 +5,6 @@
  */
 #pragma once
 
-/* Makes it, marks cache_dir as one of caches, and notes the time of use as its own. NULL: there is
- * none to be had (cache_dir NULL, not writable, ...). */
+/* Its path, to be freed. Makes it, marks cache_dir as one of caches, and notes the time of use as
+ * its own. NULL: there is none to be had (cache_dir NULL, not writable, ...). */
 char *cachedir_open(const char *cache_dir, const char *repo_id);

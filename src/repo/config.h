@@ -18,4 +18,5 @@ typedef struct {
 
 /* BS_ERROR_CORRUPT; BS_ERROR_UNSUPPORTED: a version from the future. */
 bool config_decode(const char *text, size_t len, RepoConfig *ret_config, GError **error);
+/* To be freed. */
 char *config_encode(const RepoConfig *config);

@@ -15,5 +15,6 @@ typedef struct {
 
 /* BS_ERROR_CORRUPT. On success the strings are to be freed with locktext_done(). */
 bool locktext_decode(const char *text, size_t len, LockText *ret_lock, GError **error);
+/* To be freed. */
 char *locktext_encode(const LockText *lock);
 void locktext_done(LockText *lock);

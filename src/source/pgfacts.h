@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a manifest says of PostgreSQL (doc/manifest.schema.json), as jansson values. */
+/* What a manifest says of PostgreSQL (doc/manifest.schema.json), as jansson values that the
+ * caller owns. */
 #pragma once
 #include "base/clock.h"
 #include "pg/conn.h"

@@ -32,6 +32,7 @@ void pg_push_done(PgPush *push);
 char *pg_push_path(const PgPush *push, const char *name);
 /* name: in the folder; NULL for the folder itself. */
 bool pg_push_begin(PgPush *push, const char *name, mode_t mode, void **ret_handle, GError **error);
+/* The file is handle, size bytes long. sink_failed tells whether it was the sink that failed. */
 bool pg_push_end_file(PgPush *push, void *handle, const char *name, uint64_t size, GError **error);
 /* Runs argv and pushes its standard output as the file name. The entry ends only when the child
  * ended well and the watcher says that the stream is whole. Adds file, size and sha256 to facts. */
