@@ -53,6 +53,13 @@ static bool load_file(Run *run, const char *name, size_t bound, GByteArray **ret
     return true;
 }
 
+static bool is_of_cluster(const json_t *manifest)
+{
+    const json_t *source = json_object_get(manifest, "source");
+
+    return g_strcmp0(json_string_value(json_object_get(source, "kind")), "pgcluster") == 0;
+}
+
 static bool load_manifest(Run *run, GError **error)
 {
     g_autoptr(GByteArray) text = NULL;
@@ -64,6 +71,12 @@ static bool load_manifest(Run *run, GError **error)
     }
     run->manifest =
         json_loadb((const char *)text->data, text->len, JSON_REJECT_DUPLICATES, &problem);
+    if (is_of_cluster(run->manifest)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "the snapshot holds the files of a whole server, no dump; restore them with "
+                    "--target DIR");
+        return false;
+    }
     if (!run->manifest || !json_is_array(json_object_get(run->manifest, "databases"))) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s/manifest.json: %s", run->folder,
                     run->manifest ? "has no list of databases" : problem.text);

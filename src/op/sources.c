@@ -144,6 +144,12 @@ static bool is_database(const char *url)
     return g_str_has_prefix(url, "postgresql://") || g_str_has_prefix(url, "postgres://");
 }
 
+static bool chooses_part(const SourcesRequest *request)
+{
+    return request->databases || request->tables || request->schemas || request->exclude_schema ||
+           request->exclude_table_data;
+}
+
 static Source *cluster_source(const char *url, const SourcesRequest *request, GError **error)
 {
     PgClusterOptions cluster = {
@@ -157,6 +163,12 @@ static Source *cluster_source(const char *url, const SourcesRequest *request, GE
                     "%s: this version reads clusters over the replication protocol; write " CLUSTER
                     "postgresql://user@host:port",
                     url);
+        return NULL;
+    }
+    if (chooses_part(request)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    CLUSTER "...: all of a server or nothing; --database, --table, --schema, "
+                            "--exclude-schema and --exclude-table-data are for dumps");
         return NULL;
     }
     if (request->max_rate) {

@@ -181,6 +181,10 @@ def told(repo, snapshot, server):
     equal(sorted(manifest), sorted(schema['required']), 'the manifest has what its schema requires')
     equal(sorted(manifest['cluster']), sorted(schema['properties']['cluster']['required']), 'and so has what it says of the cluster')
     equal(len(manifest['tablespaces']), 1, 'the tablespace is in the manifest')
+    done = repo.backstay('restore', snapshot, '--to', 'postgresql://postgres@/?host=' + server.socket, code=FAILED)
+    fact('--target' in done.errors, 'it is no dump that a server could be given', done.errors)
+    done = repo.backstay('backup', url(server), '--database', 'postgres', code=FAILED)
+    fact('dumps' in done.errors, 'nor can a part of it be had', done.errors)
     absent = [n for n in ('postmaster.pid', 'postmaster.opts', 'pg_internal.init') if '/' + n in repo.backstay('ls', snapshot, code=0).text]
     equal(absent, [], 'what belongs to the running server is not in it')
 
