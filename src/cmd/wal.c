@@ -11,6 +11,7 @@
 
 typedef struct {
     char *pgdata, *system_id;
+    gboolean read_data;
 } WalOptions;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(WalOptions, member))
@@ -21,6 +22,7 @@ static const GOptionEntry wal_options[] = {
       "DIR" },
     { "system-id", 0, 0, ARG_TEXT, AT(system_id),
       "system identifier of the cluster, where there is no data directory", "ID" },
+    { "read-data", 0, 0, ARG_FLAG, AT(read_data), "check: open every file that is held", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -115,6 +117,16 @@ static bool wal_list(const Context *context, const WalOptions *options, char **o
            wal_list_run(context, &open, error);
 }
 
+static bool wal_check(const Context *context, const WalOptions *options, char **operands,
+                      GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+
+    (void)operands;
+    return open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) &&
+           wal_check_run(context, &open, options->read_data, error);
+}
+
 static const struct {
     const char *name;
     guint n;              /* operands, itself included */
@@ -124,29 +136,34 @@ static const struct {
     { "push", 2, "the path of the file (%p)", wal_push },
     { "get", 3, "the name of the file and where to put it (%f %p)", wal_get },
     { "list", 1, "", wal_list },
+    { "check", 1, "", wal_check },
 };
 
 static bool wal_run(const Context *context, void *request, char **operands, GError **error)
 {
     if (!operands[0])
-        return operands_between(operands, 1, 0, "push, get or list", error);
+        return operands_between(operands, 1, 0, "push, get, list or check", error);
     for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
         if (strcmp(operands[0], actions[i].name) == 0)
             return operands_between(operands, actions[i].n, actions[i].n, actions[i].operands,
                                     error) &&
                    actions[i].run(context, request, operands, error);
-    g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "wal %s: must be push, get or list", operands[0]);
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "wal %s: must be push, get, list or check",
+                operands[0]);
     return false;
 }
 
 const Command wal_command = {
     .name = "wal",
-    .operands = "push PATH|get NAME DEST|list",
+    .operands = "push PATH|get NAME DEST|list|check",
     .summary = "archive PostgreSQL's write-ahead log and bring it back",
     .description =
         "  push  archives one file. In postgresql.conf: archive_command = 'backstay wal push %p'\n"
         "  get   brings one back. For a recovery: restore_command = 'backstay wal get %f %p'\n"
-        "  list  what is held of each cluster and timeline, and every gap\n\n"
+        "  list  what is held of each cluster and timeline, and every gap\n"
+        "  check whether each snapshot of a cluster has the WAL that it needs, proven and decoded, "
+        "and whether any is\n"
+        "        missing since the oldest: 26 when something is, 1 when something is damaged\n\n"
         "The repository comes from $BACKSTAY_REPOSITORY, the key best from $BACKSTAY_KEY_FILE (key "
         "export): a password\n"
         "takes a third of a second each time. Nothing is locked.\n\n"

@@ -5,3 +5,4 @@
 #include "op/open.h"
 
 bool wal_list_run(const Context *context, OpenRepo *open, GError **error);
+bool wal_check_run(const Context *context, OpenRepo *open, bool read_data, GError **error);

@@ -167,6 +167,7 @@ def timelines(repo, archive):
         add_rows(server, 10)
         before = ledger(server)
         switch(server)
+        checked(repo, server)
         server.sql('insert into ledger (note) values (\'not archived\')')
         server.stop('immediate')
 
@@ -287,6 +288,40 @@ def refusals(repo, archive, server):
         data = f.read()
     refused_pushes(archive, server, name, data)
     refused_gets(repo, archive, server, name)
+
+
+# ---- checked ----
+
+def checked(repo, server):
+    """A snapshot that says which WAL it needs: from where the base backup began to where it ended."""
+    system = server.sql('select system_identifier from pg_control_system()')
+    label = next(n for n in os.listdir(path('kept')) if n.endswith('.backup'))
+    with open(path('kept', label), encoding='utf-8') as f:
+        lines = dict(line.split(': ', 1) for line in f.read().splitlines())
+    start, stop = (lines[w + ' WAL LOCATION'].split(' ')[0] for w in ('START', 'STOP'))
+    tags = ['system-id=' + system, 'timeline=1', 'start-lsn=' + start, 'stop-lsn=' + stop]
+    repo.backstay('backup', *[w for t in tags for w in ('--tag', t)], path('kept', label), code=0)
+    found = repo.backstay('wal', 'check', '--read-data', '--json', code=0, why='wal check finds nothing').summary()
+    equal([found.get(k) for k in ('snapshots', 'snapshots_complete', 'gaps', 'missing', 'damaged')], [1, 1, 0, 0, 0],
+          'and the snapshot has what it needs')
+    place = '%s/wal/%s/00000001/' % (repo.path, system)
+    segments = [n for n in kept_segments() if n.startswith('00000001')]
+    for name, codes in ((label[:24], ['wal-missing', 'wal-gap']), (segments[segments.index(label[:24]) + 2], ['wal-gap'])):
+        os.rename(place + name, path('aside'))
+        done = repo.backstay('wal', 'check', '--json', code=26, why='wal check misses ' + name)
+        equal([(x['code'], x['first'], x['last']) for x in done.messages('wal_problem')], [(c, name, name) for c in codes], 'by its name')
+        os.rename(path('aside'), place + name)
+    with open(place + label[:24], 'rb') as f:
+        good = f.read()
+    os.chmod(place + label[:24], 0o600)
+    for at in (17, len(good) - 20):
+        with open(place + label[:24], 'wb') as f:
+            f.write(good[:at] + bytes([good[at] ^ 1]) + good[at + 1:])
+        done = repo.backstay('wal', 'check', '--json', code=1, why='wal check finds a changed byte')
+        fact([x['first'] for x in done.messages('wal_problem')] == [label[:24]], 'and names the segment', done.text)
+    with open(place + label[:24], 'wb') as f:
+        f.write(good)
+    repo.backstay('wal', 'check', code=0)
 
 
 # ---- beside the rest of the repository ----

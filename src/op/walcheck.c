@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/walcheck.h"
+
+#include "base/error.h"
+#include "op/select.h"
+#include "pg/walname.h"
+#include "pg/walreader.h"
+
+typedef struct {
+    OpenRepo *open;
+    const WalCheck *check;
+    const Cancel *cancel;
+    GPtrArray *clusters;
+    WalCheckResult result;
+} Checking;
+
+/* What the tags of a snapshot say that it needs. */
+typedef struct {
+    const Snapshot *snapshot;
+    uint64_t system_id, start, stop;
+    uint32_t timeline;
+} Need;
+
+static bool parse_need(const Snapshot *snapshot, Need *ret_need)
+{
+    const char *id = snapshot_tag_value(snapshot, "system-id");
+    const char *timeline = snapshot_tag_value(snapshot, "timeline");
+    const char *start = snapshot_tag_value(snapshot, "start-lsn");
+    const char *stop = snapshot_tag_value(snapshot, "stop-lsn");
+    Need need = { .snapshot = snapshot };
+    guint64 system_id, number;
+
+    if (!id || !timeline || !start || !stop ||
+        !g_ascii_string_to_unsigned(id, 10, 1, UINT64_MAX, &system_id, NULL) ||
+        !g_ascii_string_to_unsigned(timeline, 10, 1, UINT32_MAX, &number, NULL) ||
+        !lsn_parse(start, &need.start) || !lsn_parse(stop, &need.stop) || need.start >= need.stop)
+        return false;
+    need.system_id = system_id;
+    need.timeline = (uint32_t)number;
+    *ret_need = need;
+    return true;
+}
+
+static void tell(Checking *checking, const WalProblem *problem)
+{
+    WalCheckResult *result = &checking->result;
+
+    if (g_str_equal(problem->code, "wal-gap"))
+        result->gaps++;
+    else if (g_str_equal(problem->code, "wal-missing"))
+        result->missing++;
+    else
+        result->damaged++;
+    checking->check->problem(problem, checking->check->user);
+}
+
+/* ---- what a snapshot needs ---- */
+
+static void tell_need(Checking *checking, const Need *need, const char *code, const char *name,
+                      const char *message)
+{
+    WalProblem problem = {
+        .code = code,
+        .system_id = need->system_id,
+        .timeline = need->timeline,
+        .snapshot = &need->snapshot->id,
+        .first = name,
+        .last = name,
+        .message = message,
+    };
+
+    tell(checking, &problem);
+}
+
+/* Walks the records of a piece. False when the chain ends before it does. */
+static bool walk(WalReader *reader, uint64_t lsn, GBytes *piece, uint64_t stop, GError **error)
+{
+    WalRecord record;
+    WalStep step = WAL_STEP_RECORD;
+
+    wal_reader_feed(reader, lsn, g_bytes_get_data(piece, NULL), g_bytes_get_size(piece));
+    while (step == WAL_STEP_RECORD && wal_reader_position(reader) < stop)
+        step = wal_reader_next(reader, &record, error);
+    return step != WAL_STEP_END;
+}
+
+/* One segment: fetched, proven, its records walked. False when it is not as it must be, which has
+ * been told. */
+static bool check_segment(Checking *checking, const Need *need, const WalName *name,
+                          WalReader *reader, uint64_t lsn)
+{
+    WalNameText text = wal_name_text(name);
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GBytes) content = NULL;
+    WalObject object;
+
+    if (!wal_object_init(&object, need->system_id, text.text, &failure) ||
+        !wal_object_get(checking->open->repo, &object, &content, &failure)) {
+        bool missing = g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND);
+
+        tell_need(checking, need, missing ? "wal-missing" : "wal-damaged", text.text,
+                  failure->message);
+        return false;
+    }
+    checking->result.n_read++;
+    if (walk(reader, lsn, content, need->stop, &failure))
+        return true;
+    tell_need(checking, need, "wal-damaged", text.text, failure->message);
+    return false;
+}
+
+static bool check_need(Checking *checking, const Need *need, GError **error)
+{
+    const WalTimeline *timeline =
+        wal_timeline_find(checking->clusters, need->system_id, need->timeline);
+    g_autoptr(WalReader) reader = NULL;
+    uint32_t size = timeline ? timeline->segment_size : 0;
+    bool whole = true, chained = true;
+
+    checking->result.snapshots++;
+    if (size == 0) {
+        tell_need(checking, need, "wal-missing", NULL,
+                  timeline && timeline->problem ? timeline->problem
+                                                : "no WAL of this timeline is held");
+        return true;
+    }
+    reader = wal_reader_new(need->start, size, need->system_id, NULL);
+    for (uint64_t lsn = wal_segment_start(need->start, size); lsn < need->stop; lsn += size) {
+        WalName name = wal_name_of(need->timeline, lsn, size);
+
+        if (!cancel_check(checking->cancel, error))
+            return false;
+        if (!chained) { // what is behind a hole cannot be walked any more
+            wal_reader_free(reader);
+            reader = wal_reader_new(lsn, size, need->system_id, NULL);
+        }
+        chained = check_segment(checking, need, &name, reader, lsn);
+        whole = whole && chained;
+    }
+    if (whole && wal_reader_position(reader) < need->stop) {
+        tell_need(checking, need, "wal-damaged", NULL, "its records end before the backup does");
+        whole = false;
+    }
+    if (whole)
+        checking->result.complete++;
+    return true;
+}
+
+/* ---- what is held ---- */
+
+/* Before the oldest snapshot nothing can be recovered, whatever is held. */
+static uint64_t oldest_start(const GArray *needs, uint64_t system_id)
+{
+    uint64_t oldest = UINT64_MAX;
+
+    for (guint i = 0; i < needs->len; i++) {
+        const Need *need = &g_array_index(needs, Need, i);
+
+        if (need->system_id == system_id)
+            oldest = MIN(oldest, need->start);
+    }
+    return oldest == UINT64_MAX ? 0 : oldest;
+}
+
+static void check_holes(Checking *checking, const WalCluster *cluster, uint64_t from)
+{
+    for (guint i = 0; i < cluster->timelines->len; i++) {
+        const WalTimeline *timeline = g_ptr_array_index(cluster->timelines, i);
+        const uint32_t size = timeline->segment_size;
+
+        for (guint j = 0; j < timeline->holes->len; j++) {
+            const WalHole *hole = &g_array_index(timeline->holes, WalHole, j);
+            WalName first = wal_name_of(timeline->timeline, hole->begin, size);
+            WalName last = wal_name_of(timeline->timeline, hole->end - size, size);
+            WalNameText first_text = wal_name_text(&first), last_text = wal_name_text(&last);
+            WalProblem problem = { "wal-gap",
+                                   cluster->system_id,
+                                   timeline->timeline,
+                                   NULL,
+                                   first_text.text,
+                                   last_text.text,
+                                   "missing between others; no recovery goes past it" };
+
+            if (hole->end > from)
+                tell(checking, &problem);
+        }
+        if (timeline->problem) {
+            WalProblem problem = {
+                "wal-damaged", cluster->system_id, timeline->timeline, NULL, NULL,
+                NULL,          timeline->problem
+            };
+
+            tell(checking, &problem);
+        }
+    }
+}
+
+static bool check_all_objects(Checking *checking, GError **error)
+{
+    g_autoptr(GArray) objects = NULL;
+
+    if (!wal_object_list(checking->open->repo, 0, 0, &objects, NULL, error))
+        return false;
+    for (guint i = 0; i < objects->len; i++) {
+        const WalObject *object = &g_array_index(objects, WalInfo, i).object;
+        g_autoptr(GBytes) content = NULL;
+        g_autoptr(GError) failure = NULL;
+
+        if (!cancel_check(checking->cancel, error))
+            return false;
+        checking->result.n_read++;
+        if (!wal_object_get(checking->open->repo, object, &content, &failure)) {
+            WalProblem problem = {
+                "wal-damaged", object->system_id, wal_object_timeline(object), NULL, object->name,
+                object->name,  failure->message
+            };
+
+            tell(checking, &problem);
+        }
+    }
+    return true;
+}
+
+static GArray *needs_of(const GPtrArray *snapshots)
+{
+    GArray *needs = g_array_new(FALSE, FALSE, sizeof(Need));
+
+    for (guint i = 0; i < snapshots->len; i++) {
+        Need need;
+
+        if (parse_need(g_ptr_array_index(snapshots, i), &need))
+            g_array_append_val(needs, need);
+    }
+    return needs;
+}
+
+bool op_wal_check(OpenRepo *open, const WalCheck *check, const Cancel *cancel,
+                  WalCheckResult *ret_result, GError **error)
+{
+    static const SnapshotFilter any = { 0 };
+    Checking checking = { .open = open, .check = check, .cancel = cancel };
+    g_autoptr(GPtrArray) snapshots = NULL, clusters = NULL;
+    g_autoptr(GArray) needs = NULL;
+    unsigned unreadable;
+
+    // the snapshots first: what they need was there before them
+    if (!select_snapshots(open->repo, NULL, &any, &snapshots, &unreadable, error) ||
+        !op_wal_list(open, cancel, &clusters, NULL, error))
+        return false;
+    checking.clusters = clusters;
+    needs = needs_of(snapshots);
+    for (guint i = 0; i < needs->len; i++)
+        if (!check_need(&checking, &g_array_index(needs, Need, i), error))
+            return false;
+    for (guint i = 0; i < clusters->len; i++) {
+        const WalCluster *cluster = g_ptr_array_index(clusters, i);
+
+        check_holes(&checking, cluster, oldest_start(needs, cluster->system_id));
+    }
+    if (check->read_data && !check_all_objects(&checking, error))
+        return false;
+    *ret_result = checking.result;
+    return select_complete(unreadable, error);
+}
