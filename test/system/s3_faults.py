@@ -15,6 +15,7 @@ it is always the same draw. ONLY is a regular expression that chooses cases by n
 """
 import collections
 import concurrent.futures
+import contextlib
 import os
 import random
 import re
@@ -278,12 +279,22 @@ def report(case, done):
         say('exit status %d: %s' % (done.code, done.err[-300:].replace('\n', ' ')))
 
 
-def run_all(world, cases):
-    started, codes, unmet = time.monotonic(), collections.Counter(), 0
+def outcomes(world, cases):
+    """Each case and what came of it. Whoever stops listening is not kept waiting for the rest."""
     with concurrent.futures.ThreadPoolExecutor(IDLE_AT_ONCE) as idle, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as busy:
         running = [(c, (idle if c.fault in IDLE else busy).submit(attempt, world, c)) for c in cases]
-        for case, future in running:
-            done = future.result()
+        try:
+            for case, future in running:
+                yield case, future.result()
+        finally:
+            for pool in (idle, busy):
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def run_all(world, cases):
+    started, codes, unmet = time.monotonic(), collections.Counter(), 0
+    with contextlib.closing(outcomes(world, cases)) as ended:
+        for case, done in ended:
             if not done:
                 unmet += 1
                 continue
