@@ -75,12 +75,13 @@ static void read_slot(BlobAhead *ahead, BlobOpener *opener, Slot *slot, uint8_t 
     const BlobPlace *last = &part_at(slot, slot->parts->len - 1)->place;
     size_t len = (size_t)((uint64_t)last->offset + last->length - first->offset);
     g_autofree uint8_t *large = len > reading->range_max ? g_try_malloc(len) : NULL;
+    guint n = slot->parts->len; // when the last one is done the slot is no longer ours
     bool ok;
 
     if (len > reading->range_max)
         sealed = large;
     ok = !reading_over(reading) && read_range(reading, slot, sealed, len);
-    for (guint i = 0; i < slot->parts->len; i++) {
+    for (guint i = 0; i < n; i++) {
         if (!reading_over(reading))
             open_part(reading, opener, slot, i,
                       ok ? sealed + (part_at(slot, i)->place.offset - first->offset) : NULL);
