@@ -123,7 +123,7 @@ static bool feed_string(PgDump *dump, Slice *in, GError **error)
 
     if (!dump->in_string) {
         const uint8_t *field = take(dump, in, dump->int_size + 1);
-        int64_t len;
+        int64_t len = 0;
 
         if (!field)
             return true;
@@ -147,7 +147,7 @@ static bool feed_field(PgDump *dump, Slice *in, GError **error)
 {
     const uint8_t *field;
     size_t len = places[dump->place].len;
-    int64_t value;
+    int64_t value = 0;
 
     switch (places[dump->place].kind) {
     case KIND_BYTES:
