@@ -17,7 +17,8 @@ static S3Server *server; // one for all: it takes a second to start
 typedef struct {
     char *name;
     S3TestStore test;
-    Store *below; // the bucket below all wrappers but the cache
+    Store *first; // the bucket, with retries and limits
+    Store *below; // as the only place of a mirror store
     char *dir;
     Cache *cache;
     Store *store; // below that one, too
@@ -50,9 +51,9 @@ static void bucket_set_up(Bucket *bucket, gconstpointer kind)
     command = g_strdup_printf("s3 make-bucket %s %s", bucket->name, (const char *)kind);
     g_bytes_unref(s3_server_shell(server, command));
     s3_test_store_open(&place, &bucket->test);
-    bucket->below = mirror_store_new(
-        retry_store_new(limit_store_new(g_steal_pointer(&bucket->test.store), &limits), &once),
-        &mirror);
+    bucket->first =
+        retry_store_new(limit_store_new(g_steal_pointer(&bucket->test.store), &limits), &once);
+    bucket->below = mirror_store_new(bucket->first, &mirror);
     bucket->dir = tempdir_new();
     bucket->cache = cache_new(bucket->dir, 1000000);
     bucket->store = cache_store_new(bucket->below, bucket->cache, prefixes);
@@ -62,6 +63,7 @@ static void bucket_tear_down(Bucket *bucket, G_GNUC_UNUSED gconstpointer kind)
 {
     store_free(bucket->store);
     store_free(bucket->below);
+    store_free(bucket->first);
     cache_free(bucket->cache);
     tempdir_remove(bucket->dir);
     s3_test_store_close(&bucket->test);
