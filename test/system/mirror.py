@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 from scenario import BACKSTAY, FAILED, LOCKED, NOT_EMPTY, QUICK, Repo, equal, fact, finish, path
+from writer import Keys
 
 BEHIND = 30
 
@@ -59,6 +60,7 @@ def new(name, source, *mirrors):
     """A repository with one snapshot; its mirrors, filled."""
     repo = Mirrored.named(name)
     repo.backstay('init', code=0)
+    Keys.cheapen(repo.path, repo.password)
     change(source, 1)
     repo.backup(source)
     made = []

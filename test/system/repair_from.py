@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 from scenario import FAILED, NO_REPOSITORY, WRONG_PASSWORD, Repo, equal, fact, finish, path
+from writer import Keys
 
 
 class Mirrored(Repo):
@@ -179,6 +180,7 @@ def main():
     trees.everything(source, big=2_000_000)
     repo, near = Mirrored.named('repo'), Mirrored.named('near')
     repo.backstay('init', code=0)
+    Keys.cheapen(repo.path, repo.password)
     repo.backup(source)
     trees.write('%s/more' % source, trees.noise(1, 100_000))
     repo.backup(source)
