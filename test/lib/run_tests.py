@@ -224,8 +224,10 @@ def wishes(script):
 def scenarios(quick):
     jobs = []
     for path in sorted(glob.glob(TOP + '/test/conformance/*') + glob.glob(TOP + '/test/system/*')):
-        if not os.path.isfile(path) or not os.access(path, os.X_OK):
+        if not os.path.isfile(path):
             continue
+        if not os.access(path, os.X_OK):
+            sys.exit('check: %s is not executable, so it would not be run' % os.path.relpath(path, TOP))
         wish = wishes(path)
         if quick and 'quick' not in wish:
             continue
