@@ -317,12 +317,9 @@ Store *fallback_store_new(Store *first, const FallbackOptions *options)
 {
     FallbackStore *fallback = g_new0(FallbackStore, 1);
 
+    fallback->base = *first;
     fallback->base.ops = &fallback_ops;
     fallback->base.location = g_strdup(first->location);
-    fallback->base.lists_at_once = first->lists_at_once;
-    fallback->base.acks_may_lie = first->acks_may_lie;
-    fallback->base.far = first->far;
-    fallback->base.connections = first->connections;
     fallback->first = first;
     fallback->options = *options;
     pthread_mutex_init(&fallback->mutex, NULL);

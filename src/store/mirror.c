@@ -364,12 +364,9 @@ Store *mirror_store_new(Store *first, const MirrorOptions *options)
 {
     MirrorStore *mirror = g_new0(MirrorStore, 1);
 
+    mirror->base = *first;
     mirror->base.ops = &mirror_ops;
     mirror->base.location = g_strdup(first->location);
-    mirror->base.lists_at_once = first->lists_at_once;
-    mirror->base.acks_may_lie = first->acks_may_lie;
-    mirror->base.far = first->far;
-    mirror->base.connections = first->connections;
     mirror->first = first;
     mirror->options = *options;
     mirror->copies = g_ptr_array_new_with_free_func(copy_free);

@@ -214,12 +214,9 @@ Store *flaky_store_new(Store *next)
 {
     FlakyStore *flaky = g_new0(FlakyStore, 1);
 
+    flaky->base = *next;
     flaky->base.ops = &flaky_ops;
     flaky->base.location = g_strdup(next->location);
-    flaky->base.connections = next->connections;
-    flaky->base.acks_may_lie = next->acks_may_lie;
-    flaky->base.lists_at_once = next->lists_at_once;
-    flaky->base.far = next->far;
     flaky->next = next;
     pthread_mutex_init(&flaky->mutex, NULL);
     return &flaky->base;

@@ -113,10 +113,9 @@ Store *gate_store_new(Store *next)
 {
     GateStore *gate = g_new0(GateStore, 1);
 
+    gate->base = *next;
     gate->base.ops = &gate_ops;
     gate->base.location = g_strdup(next->location);
-    gate->base.connections = next->connections;
-    gate->base.lists_at_once = next->lists_at_once;
     gate->next = next;
     gate->log = g_string_new(NULL);
     pthread_mutex_init(&gate->mutex, NULL);
