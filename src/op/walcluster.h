@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which cluster the WAL files beside a data directory belong to. */
 #pragma once
-#include "pg/control.h"
-
-/* global/pg_control below the data directory; one that was torn by the server's writing is read
- * again. BS_ERROR_NOT_FOUND and the errors of pg_control_parse(). */
-bool wal_control_read(const char *pgdata, PgControl *ret_control, GError **error);
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 typedef struct {
     const char *pgdata;    /* --pgdata, or NULL */
