@@ -6,7 +6,6 @@ to the last committed row, everything that must be refused, and a push that is k
 import hashlib
 import os
 import random
-import shlex
 import shutil
 import signal
 import subprocess
@@ -16,54 +15,12 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, as_postgres, hand_over
 from s3 import S3Repo, S3Server
-from scenario import BACKSTAY, MISMATCH, QUICK, Repo, equal, fact, finish, path, run, say
+from scenario import BACKSTAY, MISMATCH, QUICK, Repo, equal, fact, finish, path, say
+from walarchive import Archive, hand_over_all, own
 
 KILLS = int(os.environ.get('KILLS', '24' if QUICK else '200'))
 ABSENT, GET_FAILED = 1, 126
 rng = random.Random(int(os.environ.get('SEED', '0')) or None)
-
-
-def hand_over_all(top):
-    for parent, _, names in os.walk(top):
-        hand_over(parent)
-        for name in names:
-            hand_over(os.path.join(parent, name))
-
-
-def own(name):
-    """A directory of the server's user."""
-    os.makedirs(path(name), exist_ok=True)
-    hand_over(path(name))
-    return path(name)
-
-
-class Archive:
-    """The repository as the server's user sees it: by a key file, with caches of its own."""
-
-    def __init__(self, repo):
-        self.repo = repo
-        self.key = own('user') + '/key'
-        if not os.path.exists(self.key):
-            repo.backstay('key', 'export', self.key, code=0)
-            hand_over(self.key)
-        self.environ = {k: v for k, v in repo.env(BACKSTAY_REPOSITORY=repo.path, BACKSTAY_KEY_FILE=self.key).items()
-                        if 'PASSWORD' not in k and k != 'HOME'}
-        self.environ.update(BACKSTAY_CACHE_DIR=own('user/cache'), BACKSTAY_STATE_DIR=own('user/state'), HOME=path('user'))
-
-    def wal(self, *argv, **more):
-        return run(*as_postgres(), BACKSTAY, 'wal', *argv, env=self.environ, **{'cwd': path('user'), **more})
-
-    def script(self, name, command):
-        """What a server calls, with the environment that its administrator would give it."""
-        script = path(name)
-        with open(script, 'w', encoding='utf-8') as f:
-            f.write('#!/bin/sh\n' + ''.join('export %s=%s\n' % (k, shlex.quote(v)) for k, v in sorted(self.environ.items())))
-            f.write(command)
-        os.chmod(script, 0o755)
-        return script
-
-    def list(self):
-        return self.wal('list', '--json', code=0, why='wal list works').json()
 
 
 def files_below(top):
