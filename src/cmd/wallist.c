@@ -4,7 +4,7 @@
 #include "cmd/output.h"
 #include "cmd/table.h"
 #include "cmd/wal.h"
-#include "pg/walname.h"
+#include "op/walsegment.h"
 #include "plan/amount.h"
 
 /* ---- as JSON ---- */
@@ -28,6 +28,23 @@ static json_t *json_holes(const WalTimeline *timeline)
             array, json_pack("{s:o, s:o, s:I}", "first", json_segment(timeline, hole->begin),
                              "last", json_segment(timeline, hole->end - timeline->segment_size),
                              "segments", (json_int_t)n));
+    }
+    return array;
+}
+
+static json_t *json_parts(const WalTimeline *timeline)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < timeline->parts->len; i++) {
+        const WalObject *object = &g_array_index(timeline->parts, WalObject, i);
+        WalName segment;
+        uint64_t lsn;
+
+        if (wal_part_parse(object->name, &segment, &lsn))
+            json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "name", object->name,
+                                                   "segment", wal_name_text(&segment).text,
+                                                   "end_lsn", lsn_text(lsn).text));
     }
     return array;
 }
@@ -59,6 +76,7 @@ static json_t *json_timeline(const WalTimeline *timeline)
         json_object_set_new(object, "end_lsn", json_string(lsn_text(timeline->end).text));
     }
     json_object_set_new(object, "gaps", json_holes(timeline));
+    json_object_set_new(object, "parts", json_parts(timeline));
     json_object_set_new(object, "other_files", json_others(timeline));
     if (timeline->problem)
         json_object_set_new(object, "problem", json_bytes(timeline->problem));
@@ -115,6 +133,17 @@ static void print_holes(const WalTimeline *timeline)
         printf("problem: timeline %u: %s\n", timeline->timeline, timeline->problem);
 }
 
+static void print_parts(const WalTimeline *timeline)
+{
+    for (guint i = 0; i < timeline->parts->len; i++) {
+        WalName segment;
+        uint64_t lsn;
+
+        if (wal_part_parse(g_array_index(timeline->parts, WalObject, i).name, &segment, &lsn))
+            printf("part: %s up to %s\n", wal_name_text(&segment).text, lsn_text(lsn).text);
+    }
+}
+
 static void print_others(const WalTimeline *timeline)
 {
     for (guint i = 0; i < timeline->others->len; i++)
@@ -132,6 +161,7 @@ static void print_cluster(const WalCluster *cluster)
     table_print(table, stdout);
     for (guint i = 0; i < cluster->timelines->len; i++) {
         print_holes(g_ptr_array_index(cluster->timelines, i));
+        print_parts(g_ptr_array_index(cluster->timelines, i));
         print_others(g_ptr_array_index(cluster->timelines, i));
     }
 }

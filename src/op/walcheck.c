@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "op/select.h"
-#include "pg/walname.h"
+#include "op/walsegment.h"
 #include "pg/walreader.h"
 
 typedef struct {
@@ -91,11 +91,9 @@ static bool check_segment(Checking *checking, const Need *need, const WalName *n
 {
     WalNameText text = wal_name_text(name);
     g_autoptr(GError) failure = NULL;
-    g_autoptr(GBytes) content = NULL;
-    WalObject object;
+    g_auto(WalSegment) held = { 0 };
 
-    if (!wal_object_init(&object, need->system_id, text.text, &failure) ||
-        !wal_object_get(checking->open->repo, &object, &content, &failure)) {
+    if (!wal_segment_get(checking->open->repo, need->system_id, name, &held, &failure)) {
         bool missing = g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND);
 
         tell_need(checking, need, missing ? "wal-missing" : "wal-damaged", text.text,
@@ -103,7 +101,14 @@ static bool check_segment(Checking *checking, const Need *need, const WalName *n
         return false;
     }
     checking->result.n_read++;
-    if (walk(reader, lsn, content, need->stop, &failure))
+    if (held.end < MIN(need->stop, held.begin + held.segment_size)) {
+        g_autofree char *message =
+            g_strdup_printf("only a part is held, which ends at %s", lsn_text(held.end).text);
+
+        tell_need(checking, need, "wal-missing", text.text, message);
+        return false;
+    }
+    if (walk(reader, lsn, held.content, need->stop, &failure))
         return true;
     tell_need(checking, need, "wal-damaged", text.text, failure->message);
     return false;
@@ -195,6 +200,16 @@ static void check_holes(Checking *checking, const WalCluster *cluster, uint64_t 
     }
 }
 
+/* A receiver has replaced it by a newer one or the whole. */
+static bool is_gone_part(const WalObject *object, const GError *failure)
+{
+    WalName segment;
+    uint64_t lsn;
+
+    return g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND) &&
+           wal_part_parse(object->name, &segment, &lsn);
+}
+
 static bool check_all_objects(Checking *checking, GError **error)
 {
     g_autoptr(GArray) objects = NULL;
@@ -209,7 +224,8 @@ static bool check_all_objects(Checking *checking, GError **error)
         if (!cancel_check(checking->cancel, error))
             return false;
         checking->result.n_read++;
-        if (!wal_object_get(checking->open->repo, object, &content, &failure)) {
+        if (!wal_object_get(checking->open->repo, object, &content, &failure) &&
+            !is_gone_part(object, failure)) {
             WalProblem problem = {
                 "wal-damaged", object->system_id, wal_object_timeline(object), NULL, object->name,
                 object->name,  failure->message

@@ -3,12 +3,26 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "op/walsegment.h"
 #include "repo/config.h"
-#include "repo/walobject.h"
 
-/* Asks the repository itself: a mirror may lack what is new. An object is absent when the store
- * says so, and only a store that still has the repository knows: a disk may have been unmounted a
- * moment ago. */
+/* A segment that PostgreSQL still writes may be there in part, which is better than nothing. */
+static bool get_held(Repo *repo, const WalObject *object, GBytes **ret_content, GError **error)
+{
+    g_auto(WalSegment) held = { 0 };
+    WalName name;
+
+    if (!wal_name_parse(object->name, &name, NULL) || name.kind != WAL_SEGMENT)
+        return wal_object_get(repo, object, ret_content, error);
+    if (!wal_segment_get(repo, object->system_id, &name, &held, error))
+        return false;
+    *ret_content = wal_segment_file(&held);
+    return true;
+}
+
+/* Asks the repository itself: a mirror may lack what is new, and have parts that are no longer the
+ * newest. An object is absent when the store says so, and only a store that still has the
+ * repository knows: a disk may have been unmounted a moment ago. */
 static bool get_or_prove_absence(const Settings *settings, const WalObject *object,
                                  const Cancel *cancel, GBytes **ret_content, GError **error)
 {
@@ -18,7 +32,7 @@ static bool get_or_prove_absence(const Settings *settings, const WalObject *obje
 
     if (!open_repo_using(settings, OPEN_UNLOCKED, MIRRORS_ALONE, true, cancel, &open, error))
         return false;
-    if (wal_object_get(open.repo, object, ret_content, &failure))
+    if (get_held(open.repo, object, ret_content, &failure))
         return true;
     if (!g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&failure));

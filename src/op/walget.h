@@ -5,8 +5,9 @@
 #include "op/walcluster.h"
 
 /*
- * from->path: where to, whole or not at all, durable. name: as PostgreSQL asks for it. Mirrors help
- * when the repository cannot be read. BS_ERROR_WAL_ABSENT: the repository itself is there and holds
+ * from->path: where to, whole or not at all, durable. name: as PostgreSQL asks for it. Of a segment
+ * that is not complete yet its newest part, filled up (op/walsegment.h). Mirrors help when the
+ * repository cannot be read. BS_ERROR_WAL_ABSENT: the repository itself is there and holds
  * none; every other failure says nothing about that.
  */
 bool op_wal_get(const Settings *settings, const char *name, const WalClusterFrom *from,

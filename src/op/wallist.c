@@ -2,6 +2,7 @@
 #include "op/wallist.h"
 
 #include "base/error.h"
+#include "op/walsegment.h"
 #include "pg/walpage.h"
 
 #define OPEN_TRIES 3u /* segments that are opened until one tells its size */
@@ -11,6 +12,7 @@ static void timeline_free(gpointer data)
     WalTimeline *timeline = data;
 
     g_array_unref(timeline->holes);
+    g_array_unref(timeline->parts);
     g_array_unref(timeline->others);
     g_free(timeline->problem);
     g_free(timeline);
@@ -48,6 +50,7 @@ static WalTimeline *claim_timeline(WalCluster *cluster, uint32_t number)
     timeline = g_new0(WalTimeline, 1);
     timeline->timeline = number;
     timeline->holes = g_array_new(FALSE, FALSE, sizeof(WalHole));
+    timeline->parts = g_array_new(FALSE, FALSE, sizeof(WalObject));
     timeline->others = g_array_new(FALSE, FALSE, sizeof(WalObject));
     g_ptr_array_add(timelines, timeline);
     return timeline;
@@ -124,9 +127,14 @@ static void find_holes(WalTimeline *timeline, const WalInfo *segments, guint n)
 static void add_object(WalTimeline *timeline, const WalInfo *info, GArray *segments)
 {
     WalName name;
+    uint64_t lsn;
 
     timeline->stored += info->size;
     timeline->newest_at = MAX(timeline->newest_at, info->modified_at);
+    if (wal_part_parse(info->object.name, &name, &lsn)) {
+        g_array_append_val(timeline->parts, info->object);
+        return;
+    }
     if (!wal_name_parse(info->object.name, &name, NULL) || name.kind != WAL_SEGMENT) {
         g_array_append_val(timeline->others, info->object);
         timeline->has_history |= g_str_has_suffix(info->object.name, ".history");

@@ -17,7 +17,8 @@ typedef struct {
     WalObject first, last; /* segments; with n_segments */
     uint64_t begin, end;   /* LSN: what they cover; with segment_size */
     GArray *holes;         /* of WalHole, in order */
-    GArray *others;        /* of WalObject: history, labels, partial segments */
+    GArray *parts;         /* of WalObject: what `wal receive` has of segments (op/walsegment.h) */
+    GArray *others;        /* of WalObject: history, labels, PostgreSQL's partial segments */
     bool has_history;
     uint64_t stored; /* bytes of all objects */
     int64_t newest_at;
