@@ -69,8 +69,26 @@ static bool parse_timeline(const char *text, size_t len, uint32_t *ret_timeline)
     return value > 0 && value <= UINT32_MAX;
 }
 
-/* "1\t0/3000158\tno recovery target specified" */
-static const char *add_line(PgHistory *history, uint32_t timeline, const char *line)
+/*
+ * A server that is told to follow timeline 2 and stops before 1 was left for it writes nevertheless
+ * that it comes from 2 (writeTimeLineHistory is given the timeline of the target, seen with 15),
+ * and reads its file from the newest line on: what begins behind the stop is not on the way.
+ */
+static void cut_back(PgHistory *history, uint64_t end, char *reason)
+{
+    PgStretch *stretch;
+
+    while (last(history)->begin > end)
+        g_array_set_size(history->stretches, history->stretches->len - 1);
+    stretch = &g_array_index(history->stretches, PgStretch, history->stretches->len - 1);
+    stretch->end = end;
+    g_free(stretch->reason);
+    stretch->reason = reason;
+}
+
+/* "1\t0/3000158\tno recovery target specified". newest: the timeline of the line before. */
+static const char *add_line(PgHistory *history, uint32_t timeline, uint32_t *newest,
+                            const char *line)
 {
     static const char white[] = " \t\r\f\v";
     const char *number = line + strspn(line, white);
@@ -79,6 +97,7 @@ static const char *add_line(PgHistory *history, uint32_t timeline, const char *l
     size_t position_len = strcspn(position, white);
     const char *reason = position + position_len + strspn(position + position_len, white);
     const PgStretch *before = last(history);
+    g_autofree char *why = NULL;
     uint32_t parent;
     uint64_t end;
 
@@ -87,11 +106,14 @@ static const char *add_line(PgHistory *history, uint32_t timeline, const char *l
     if (!parse_timeline(number, number_len, &parent) ||
         !lsn_parse_len(position, position_len, &end))
         return "no timeline with the position at which it was left";
-    if (parent >= timeline || (before && parent <= before->timeline))
+    if (parent >= timeline || parent <= *newest)
         return "timelines must rise";
+    *newest = parent;
+    why = g_strchomp(g_strdup(reason));
     if (before && end < before->end)
-        return "positions must not go back";
-    append(history, parent, end, g_strchomp(g_strdup(reason)));
+        cut_back(history, end, g_steal_pointer(&why));
+    else
+        append(history, parent, end, g_steal_pointer(&why));
     return NULL;
 }
 
@@ -101,10 +123,11 @@ PgHistory *pg_history_parse(uint32_t timeline, const char *text, size_t len, GEr
     g_autofree char *copy = g_strndup(text, len);
     g_auto(GStrv) lines = g_strsplit(copy, "\n", -1);
     const char *problem = memchr(text, '\0', len) ? "a zero byte" : NULL;
+    uint32_t newest = 0;
     guint n = 0;
 
     while (!problem && lines[n])
-        problem = add_line(history, timeline, lines[n++]);
+        problem = add_line(history, timeline, &newest, lines[n++]);
     if (!problem && !last(history))
         problem = "it names no timeline";
     if (problem) {

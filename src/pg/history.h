@@ -22,7 +22,7 @@ typedef struct {
 /* The history of the first timeline, which has no file. */
 PgHistory *pg_history_first(void);
 /* timeline: the one in the file's name; text: the file. BS_ERROR_CORRUPT: a line that cannot be
- * read, timelines or positions that go back; PostgreSQL would not start with such a file. */
+ * read, timelines that go back; PostgreSQL would not start with such a file. */
 PgHistory *pg_history_parse(uint32_t timeline, const char *text, size_t len, GError **error);
 void pg_history_free(PgHistory *history);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgHistory, pg_history_free)

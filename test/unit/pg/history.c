@@ -133,6 +133,40 @@ static void a_switch_on_the_spot_leaves_a_timeline_without_wal(void)
     g_assert_cmpuint(pg_history_timeline_at(history, 0x100), ==, 3);
 }
 
+/* recovery_target_timeline was latest, and the target lay before the place where a timeline was
+ * left */
+static void what_begins_behind_a_stop_is_not_on_the_way(void)
+{
+    static const struct {
+        const char *text;
+        uint32_t timeline, by[4]; /* those that hold 0x10, 0x150, 0x250 and 0x350 */
+    } cases[] = {
+        { "1\t0/200\ta\n2\t0/100\tb\n", 3, { 1, 3, 3, 3 } },
+        { "1\t0/200\ta\n2\t0/300\tb\n3\t0/100\tc\n", 4, { 1, 4, 4, 4 } },
+        { "1\t0/100\ta\n2\t0/300\tb\n3\t0/200\tc\n", 4, { 1, 2, 4, 4 } },
+        { "1\t0/200\ta\n2\t0/100\tb\n3\t0/300\tc\n", 4, { 1, 3, 3, 4 } },
+        { "1\t0/200\ta\n2\t0/100\tb\n3\t0/0\tc\n", 4, { 4, 4, 4, 4 } },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(PgHistory) history = parse(cases[i].timeline, cases[i].text);
+
+        g_test_message("%s", cases[i].text);
+        for (uint64_t j = 0; j < 4; j++)
+            g_assert_cmpuint(pg_history_timeline_at(history, j * 0x100 + (j ? 0x50 : 0x10)), ==,
+                             cases[i].by[j]);
+    }
+    {
+        g_autoptr(PgHistory) history = parse(3, cases[0].text);
+        const PgStretch *first = pg_history_find(history, 1);
+
+        g_assert_cmphex(first->end, ==, 0x100);
+        g_assert_cmpstr(first->reason, ==, "b");
+        g_assert_null(pg_history_find(history, 2));
+        g_assert_false(pg_history_reachable(history, 2, 0x250));
+    }
+}
+
 static void what_the_server_would_refuse_is_corrupt(void)
 {
     static const struct {
@@ -153,7 +187,7 @@ static void what_the_server_would_refuse_is_corrupt(void)
         TEXT("5\t0/100\tx\n"),
         TEXT("2\t0/100\tx\n1\t0/200\tx\n"),
         TEXT("1\t0/100\tx\n1\t0/200\tx\n"),
-        TEXT("1\t0/200\tx\n2\t0/100\tx\n"),
+        TEXT("1\t0/200\tx\n3\t0/100\tx\n2\t0/300\tx\n"),
         TEXT("1\t0/100\tx\0y\n"),
         TEXT("1\t0/100\tat restore point \"two\nlines\"\n"),
 #undef TEXT
@@ -178,6 +212,7 @@ int main(int argc, char **argv)
     g_test_add_func("/history/branch", a_branch_that_was_left_out_is_not_on_the_way);
     g_test_add_func("/history/white-space", comments_and_odd_white_space_are_read);
     g_test_add_func("/history/on-the-spot", a_switch_on_the_spot_leaves_a_timeline_without_wal);
+    g_test_add_func("/history/back", what_begins_behind_a_stop_is_not_on_the_way);
     g_test_add_func("/history/corrupt", what_the_server_would_refuse_is_corrupt);
     return g_test_run();
 }
