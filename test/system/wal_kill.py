@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# check: quick, timeout=1200
+"""Whatever is killed while WAL is archived, the pusher, the server or both, with the repository away for a while and two
+pushers at once: a segment that the server was told is archived is in the repository and equal, and in the end all are."""
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+from cluster import Cluster, as_postgres
+from scenario import BACKSTAY, QUICK, Repo, equal, fact, finish, path, say, wait_until
+from walarchive import Archive, hand_over_all, own
+
+KILLS = int(os.environ.get('KILLS', '10' if QUICK else '50'))
+SEED = int(os.environ.get('SEED', '0')) or random.randrange(1 << 30)
+rng = random.Random(SEED)
+
+
+class Killed(Cluster):
+    """A server that may die; its WAL stays in place, so that what it was told about can be compared."""
+
+    def __init__(self, directory, push):
+        super().__init__(directory)
+        self.make("archive_command = '%s %%p'" % push, 'wal_keep_size = 4GB', 'max_wal_size = 8GB', 'restart_after_crash = on')
+        self.wal = self.data + '/pg_wal/'
+
+    def statuses(self, end):
+        """Names that are .ready or .done."""
+        return {n[:-len(end)] for n in os.listdir(self.wal + 'archive_status') if n.endswith(end)}
+
+    def kill(self):
+        with open(self.data + '/postmaster.pid', encoding='utf-8') as f:
+            pid = int(f.readline())
+        os.kill(pid, signal.SIGKILL)
+        self.running = False
+
+    def come_back(self):
+        """What the dead one leaves behind ends soon, but not at once."""
+        def started():
+            try:
+                return self.start()
+            except subprocess.CalledProcessError:
+                return False
+        fact(wait_until(started, 120, .2), 'the server starts again')
+
+
+class Load:
+    """Rows and new segments, for as long as there is a server."""
+
+    def __init__(self, server):
+        self.server, self.ended = server, threading.Event()
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        while not self.ended.wait(.05):
+            if len(self.server.statuses('.ready')) > 20:
+                continue
+            try:
+                self.server.sql('insert into t select g, random()::text from generate_series(1, 300) g; select pg_switch_wal()')
+            except RuntimeError:
+                pass  # it was killed
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+
+def pushers():
+    """Processes of ours that push now; each has left its number."""
+    found = []
+    for name in os.listdir(path('pushers')):
+        try:
+            if os.readlink('/proc/%s/exe' % name) == os.path.realpath(BACKSTAY):
+                found.append(int(name))
+                continue
+        except OSError:
+            pass
+        try:
+            os.unlink(path('pushers', name))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def kill_pusher():
+    if wait_until(pushers, 5, .001):
+        time.sleep(rng.choice((0, rng.uniform(0, .02), rng.uniform(0, .1))))
+        for pid in pushers():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+def kill_both(server):
+    kill_pusher()
+    server.kill()
+
+
+def away(repo, server):
+    """Nothing is acknowledged that cannot be stored; a push that runs now has opened its directory."""
+    os.rename(repo.path, repo.path + '.away')
+    wait_until(lambda: not pushers(), 60)
+    time.sleep(.05)
+    before = server.statuses('.done')
+    wait_until(lambda: len(server.statuses('.ready')) > 1, 60)
+    time.sleep(rng.uniform(.1, .5))
+    after = server.statuses('.done')
+    os.rename(repo.path + '.away', repo.path)
+    return after - before
+
+
+def push_beside(archive, server):
+    """Two more pushers, of a segment that is waiting or was archived."""
+    names = sorted(n for n in server.statuses('.ready') | server.statuses('.done') if os.path.exists(server.wal + n))
+    name = rng.choice(names[-3:])
+    both = [subprocess.Popen([*as_postgres(), BACKSTAY, 'wal', 'push', server.wal + name], env=archive.environ, cwd=path('user'),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
+    ends = [(p.communicate(timeout=240)[1].decode(), p.returncode) for p in both]
+    return [(name, e) for e in ends if e[1]]
+
+
+def harm(repo, archive, server):
+    """One thing after the other, at random; what must not happen is gathered."""
+    early, failed = [], []
+    with Load(server):
+        for _ in range(KILLS):
+            known = server.statuses('.done')
+            if not wait_until(lambda known=known: server.statuses('.done') - known, 300):
+                return fact(False, 'the archive goes on')
+            what = rng.choice(('pusher', 'pusher', 'pusher', 'server', 'both', 'immediate', 'away', 'beside'))
+            say(what, 'ready', len(server.statuses('.ready')), 'done', len(server.statuses('.done')))
+            if what == 'pusher':
+                kill_pusher()
+            elif what == 'away':
+                early += away(repo, server)
+            elif what == 'beside':
+                failed += push_beside(archive, server)
+            else:
+                {'server': server.kill, 'both': lambda: kill_both(server), 'immediate': lambda: server.stop('immediate')}[what]()
+                server.come_back()
+    fact(early == [], 'nothing is acknowledged while the repository is away', early)
+    return fact(failed == [], 'two pushers of one segment both succeed', failed)
+
+
+def same(archive, server, names):
+    """Those that do not come back as they lie in pg_wal."""
+    wrong = []
+    for name in names:
+        out = path('user', 'out')
+        done = subprocess.run([*as_postgres(), BACKSTAY, 'wal', 'get', name, out, '--pgdata', server.data], env=archive.environ,
+                              cwd=path('user'), capture_output=True, check=False)
+        if done.returncode:
+            wrong.append((name, done.stderr.decode()))
+            continue
+        with open(out, 'rb') as got, open(server.wal + name, 'rb') as want:
+            if got.read() != want.read():
+                wrong.append((name, 'differs'))
+        os.unlink(out)
+    return wrong
+
+
+def compare(repo, archive, server):
+    """What was acknowledged until the last thing happened; then, what is after it has caught up."""
+    acknowledged = sorted(server.statuses('.done'))
+    waiting = sorted(server.statuses('.ready'))
+    fact(len(acknowledged) >= KILLS, 'segments were acknowledged: %d, and %d wait' % (len(acknowledged), len(waiting)))
+    equal(same(archive, server, acknowledged), [], 'every acknowledged file is in the repository and equal')
+    server.come_back()
+    server.sql('select pg_switch_wal()')
+    fact(wait_until(lambda: not server.statuses('.ready'), 300, .1), 'it catches up', server.statuses('.ready'))
+    server.stop()
+    equal(same(archive, server, sorted(server.statuses('.done') - set(acknowledged))), [], 'what waited is there and equal, too')
+    line = archive.list()[0]['timelines'][0]
+    equal(line['gaps'], [], 'there is no gap')
+    equal(line['segments'], len([n for n in server.statuses('.done') if len(n) == 24]), 'and no segment that the server does not know')
+    found = repo.backstay('wal', 'check', '--read-data', '--json', code=0, why='wal check finds nothing').summary()
+    equal((found.get('gaps'), found.get('damaged')), (0, 0), 'no gap and no damage')
+
+
+def main():
+    say('SEED', SEED)
+    repo = Repo.named('repo')
+    repo.backstay('init', code=0)
+    hand_over_all(repo.path)
+    archive = Archive(repo)
+    push = archive.script('push', 'echo >%s/$$\nexec %s wal push "$1"\n' % (own('pushers'), BACKSTAY))
+    with Killed(path('server'), push) as server:
+        server.start()
+        server.sql('create table t (id int, note text)')
+        harm(repo, archive, server)
+        server.kill()
+        wait_until(lambda: not pushers(), 60)
+        compare(repo, archive, server)
+    finish()
+
+
+main()
