@@ -5,7 +5,7 @@
  */
 #include "base/error.h"
 #include "base/queue.h"
-#include "flow/reading.h"
+#include "flow/readwindow.h"
 #include <string.h>
 
 /* 1 MiB of requests. Enough to find the blobs of a pack together, little enough for the walk to
@@ -23,38 +23,13 @@
 #define WINDOWS_MAX   2u /* one being read, one waiting */
 #define RANGES_QUEUED 64u
 
-typedef struct {
+struct ReadFile {
     char *path;
     void *handle;
     atomic_uint_least64_t left; /* blobs to come, and one for as long as they are being counted */
     GError *problem;            /* the first; guarded by the mutex of AnyOrder */
     atomic_bool bad;
-} File;
-
-typedef struct {
-    Id id;
-    BlobPlace place;
-    guint turn; /* packs in the order in which the window met them: files come out nearly in
-                   sequence */
-    uint64_t offset;
-    File *file;
-} Request;
-
-typedef struct {
-    GArray *requests; /* of Request */
-    GArray *ranges;   /* of Range */
-    GHashTable *turns;
-    Id last_pack;
-    guint last_turn;
-    unsigned n_many;
-    size_t path_bytes;
-    atomic_uint left; /* ranges */
-} Window;
-
-typedef struct {
-    Window *window;
-    guint first, n;
-} Range;
+};
 
 struct AnyOrder {
     Reading *reading;
@@ -69,7 +44,7 @@ struct AnyOrder {
 
 /* ---- files ---- */
 
-static void file_end(AnyOrder *any, File *file)
+static void file_end(AnyOrder *any, ReadFile *file)
 {
     Reading *reading = any->reading;
     GError *problem = file->problem;
@@ -87,14 +62,14 @@ static void file_end(AnyOrder *any, File *file)
     g_free(file);
 }
 
-static void file_release(AnyOrder *any, File *file)
+static void file_release(AnyOrder *any, ReadFile *file)
 {
     if (atomic_fetch_sub(&file->left, 1) == 1)
         file_end(any, file);
 }
 
 /* problem NULL: the run is over, and that is known. */
-static void file_spoil(AnyOrder *any, File *file, const GError *problem)
+static void file_spoil(AnyOrder *any, ReadFile *file, const GError *problem)
 {
     pthread_mutex_lock(&any->mutex);
     if (problem && !file->problem)
@@ -108,7 +83,7 @@ static void file_spoil(AnyOrder *any, File *file, const GError *problem)
 static void deliver(AnyOrder *any, const Request *request, const Plain *plain,
                     const GError *problem)
 {
-    File *file = request->file;
+    ReadFile *file = request->file;
     g_autoptr(GError) refused = NULL;
 
     if (!plain)
@@ -122,18 +97,11 @@ static void deliver(AnyOrder *any, const Request *request, const Plain *plain,
     file_release(any, file);
 }
 
-static bool same_place(const Request *a, const Request *b)
-{
-    return a->place.offset == b->place.offset && id_equal(&a->id, &b->id) &&
-           id_equal(&a->place.pack, &b->place.pack);
-}
-
 /* sealed: the bytes from start on, or NULL when they could not be read. */
 static void deliver_range(AnyOrder *any, BlobOpener *opener, const Range *range, uint8_t *sealed,
                           uint64_t start, uint8_t *out)
 {
-    const Request *requests =
-        (const Request *)(gpointer)range->window->requests->data + range->first;
+    const Request *requests = range_requests(range);
     guint n = 0;
 
     for (guint i = 0; i < range->n; i += n) {
@@ -146,7 +114,7 @@ static void deliver_range(AnyOrder *any, BlobOpener *opener, const Range *range,
                                &plain, &problem);
 
         // the same blob for several files, or several times in one
-        for (n = 0; i + n < range->n && same_place(request, &requests[i + n]); n++)
+        for (n = 0; i + n < range->n && request_same_place(request, &requests[i + n]); n++)
             deliver(any, &requests[i + n], ok ? &plain : NULL, problem);
         plain_clear(&plain);
     }
@@ -157,14 +125,6 @@ static bool read_range(const Reading *reading, const Id *pack, uint64_t start, u
 {
     return sealed && store_get(repo_store(reading->repo), file_key(FILE_PACK, pack).text, start,
                                sealed, len, NULL);
-}
-
-static void window_free(Window *window)
-{
-    g_array_unref(window->requests);
-    g_array_unref(window->ranges);
-    g_hash_table_unref(window->turns);
-    g_free(window);
 }
 
 static void window_release(AnyOrder *any, Window *window)
@@ -181,8 +141,7 @@ static void window_release(AnyOrder *any, Window *window)
 static void work_on(AnyOrder *any, BlobOpener *opener, const Range *range, uint8_t *sealed)
 {
     Reading *reading = any->reading;
-    const Request *requests =
-        (const Request *)(gpointer)range->window->requests->data + range->first;
+    const Request *requests = range_requests(range);
     const BlobPlace *first = &requests[0].place, *last = &requests[range->n - 1].place;
     size_t len = (size_t)((uint64_t)last->offset + last->length - first->offset);
     g_autofree uint8_t *large = NULL;
@@ -219,60 +178,6 @@ static void *worker(void *user)
 
 /* ---- windows ---- */
 
-static Window *window_new(void)
-{
-    Window *window = g_new0(Window, 1);
-
-    window->requests = g_array_sized_new(FALSE, FALSE, sizeof(Request), WINDOW_FIRST);
-    window->ranges = g_array_new(FALSE, FALSE, sizeof(Range));
-    window->turns = g_hash_table_new_full(id_hash, id_equal_func, g_free, NULL);
-    return window;
-}
-
-static guint turn_of(Window *window, const Id *pack)
-{
-    guint n = g_hash_table_size(window->turns);
-
-    if (n == 0 || !id_equal(pack, &window->last_pack)) {
-        gpointer turn = g_hash_table_lookup(window->turns, pack);
-
-        if (!turn) {
-            turn = GUINT_TO_POINTER(n + 1);
-            g_hash_table_insert(window->turns, g_memdup2(pack, sizeof *pack), turn);
-        }
-        window->last_pack = *pack;
-        window->last_turn = GPOINTER_TO_UINT(turn);
-    }
-    return window->last_turn;
-}
-
-static gint compare_places(gconstpointer a, gconstpointer b)
-{
-    const Request *left = a, *right = b;
-
-    if (left->turn != right->turn)
-        return left->turn < right->turn ? -1 : 1;
-    return left->place.offset < right->place.offset ? -1 : left->place.offset > right->place.offset;
-}
-
-static void cut_ranges(const Reading *reading, Window *window)
-{
-    const Request *requests = (const Request *)(gpointer)window->requests->data;
-    Range range = { .window = window };
-
-    for (guint i = 0; i < window->requests->len; i++) {
-        if (range.n > 0 && !reading_joins(reading, &requests[range.first].place,
-                                          &requests[i - 1].place, &requests[i].place)) {
-            g_array_append_val(window->ranges, range);
-            range.first = i;
-            range.n = 0;
-        }
-        range.n++;
-    }
-    if (range.n > 0)
-        g_array_append_val(window->ranges, range);
-}
-
 static void hand_over(AnyOrder *any)
 {
     Window *window = any->window;
@@ -280,9 +185,8 @@ static void hand_over(AnyOrder *any)
 
     if (window->requests->len == 0)
         return;
-    any->window = window_new();
-    g_array_sort(window->requests, compare_places);
-    cut_ranges(any->reading, window);
+    any->window = window_new(WINDOW_FIRST);
+    window_cut(window, any->reading);
     pthread_mutex_lock(&any->mutex);
     while (any->n_windows >= WINDOWS_MAX)
         pthread_cond_wait(&any->window_done, &any->mutex);
@@ -324,7 +228,7 @@ AnyOrder *any_order_new(Reading *reading, unsigned workers)
     AnyOrder *any = g_new0(AnyOrder, 1);
 
     any->reading = reading;
-    any->window = window_new();
+    any->window = window_new(WINDOW_FIRST);
     any->ranges = queue_new(RANGES_QUEUED);
     any->n_workers = MIN(workers, G_N_ELEMENTS(any->workers));
     pthread_mutex_init(&any->mutex, NULL);
@@ -346,13 +250,13 @@ static bool content_is_there(AnyOrder *any, const Node *node, GError **error)
     return true;
 }
 
-static void request(AnyOrder *any, File *file, const Id *id, uint64_t *offset)
+static void request(AnyOrder *any, ReadFile *file, const Id *id, uint64_t *offset)
 {
     Request wanted = { .id = *id, .offset = *offset, .file = file };
     size_t len;
 
     (void)reading_find(any->reading, id, &wanted.place, NULL);
-    wanted.turn = turn_of(any->window, &wanted.place.pack);
+    wanted.turn = window_turn(any->window, &wanted.place.pack);
     len = blob_plain_len(wanted.place.length, wanted.place.plain_len);
     *offset += len;
     atomic_fetch_add(&file->left, 1);
@@ -363,7 +267,7 @@ static void request(AnyOrder *any, File *file, const Id *id, uint64_t *offset)
 
 void any_order_file(AnyOrder *any, const char *path, const Node *node, void *handle)
 {
-    File *file = g_new0(File, 1);
+    ReadFile *file = g_new0(ReadFile, 1);
     uint64_t offset = 0;
     GError *problem = NULL;
 
