@@ -2,13 +2,11 @@
 #include "flow/dirfile.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/sparse.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What file systems keep track of: a shorter run of zeros saves nothing. */
-#define HOLE_UNIT 4096u
 
 #define WRITEBACK_MIN                                                                              \
     (128u * 1024) /* small files lie side by side: the kernel gathers them better */
@@ -61,45 +59,6 @@ static bool ensure_created(Target *target, TargetFile *file, uint64_t end, GErro
     return ok;
 }
 
-static bool all_zero(const char *data, size_t len)
-{
-    return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
-}
-
-/* The length of the longest piece from here on that is one thing: a hole, or data. */
-static size_t next_piece(uint64_t offset, const char *data, size_t len, bool *ret_hole)
-{
-    size_t done = 0;
-
-    while (done < len) {
-        size_t unit = MIN(HOLE_UNIT - (size_t)((offset + done) % HOLE_UNIT), len - done);
-        bool hole = unit == HOLE_UNIT && all_zero(data + done, unit);
-
-        if (done == 0)
-            *ret_hole = hole;
-        else if (hole != *ret_hole)
-            break;
-        done += unit;
-    }
-    return done;
-}
-
-static bool write_around_holes(int fd, uint64_t offset, const char *data, size_t len,
-                               const char *name, GError **error)
-{
-    while (len > 0) {
-        bool hole = false;
-        size_t piece = next_piece(offset, data, len, &hole);
-
-        if (!hole && !fs_pwrite_all(fd, data, piece, offset, name, error))
-            return false;
-        offset += piece;
-        data += piece;
-        len -= piece;
-    }
-    return true;
-}
-
 /* What must be on the disk at the end is sent there while the next blobs are read and decrypted;
  * left to itself the kernel would begin when memory is full. Advice, so errors are not ours: the
  * sync at the end tells them. */
@@ -115,7 +74,7 @@ bool target_file_write(Target *target, TargetFile *file, uint64_t offset, const 
     if (!ensure_created(target, file, offset + len, error))
         return false;
     if (target->options.sparse
-            ? !write_around_holes(file->fd, offset, data, len, file->node->name, error)
+            ? !sparse_write(file->fd, offset, data, len, file->node->name, error)
             : !fs_pwrite_all(file->fd, data, len, offset, file->node->name, error))
         return false;
     if (!target->options.no_sync)
