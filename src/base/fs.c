@@ -298,6 +298,15 @@ int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode, GError 
     return -1;
 }
 
+uint64_t fs_mount_id(int fd)
+{
+    struct statx stx;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 || !(stx.stx_mask & STATX_MNT_ID))
+        return 0;
+    return stx.stx_mnt_id;
+}
+
 bool fs_close(int fd, const char *name, GError **error)
 {
     // Linux has closed the descriptor even then; close(2), "Dealing with error returns"

@@ -59,6 +59,10 @@ bool fs_make_dirs(const char *path, mode_t mode, GError **error);
  */
 int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode, GError **error);
 
+/* Which mount fd lies on; 0 when the kernel does not say (before 5.8). Two of one file system
+ * differ. */
+uint64_t fs_mount_id(int fd);
+
 /* close(2) whose error counts, for files that were written. */
 bool fs_close(int fd, const char *name, GError **error);
 

@@ -14,6 +14,7 @@
 typedef struct {
     dev_t dev;
     ino_t ino;
+    uint64_t mount;
     char *name;
 } Level;
 
@@ -68,7 +69,10 @@ static bool enter(int *fd, GArray *levels, const char *name, GError **error)
     }
     level.dev = st.st_dev;
     level.ino = st.st_ino;
-    if (levels->len > 0 && g_array_index(levels, Level, 0).dev != st.st_dev) {
+    level.mount = fs_mount_id(below);
+    // a part of the same file system may be mounted there, too
+    if (g_array_index(levels, Level, 0).dev != level.dev ||
+        g_array_index(levels, Level, 0).mount != level.mount) {
         g_set_error_literal(error, BS_ERROR, BS_ERROR_DENIED,
                             "another file system is mounted in it");
         fs_clear_fd(&below);
@@ -121,6 +125,7 @@ bool remove_tree_at(int dirfd, const char *name, GError **error)
     }
     top.dev = st.st_dev;
     top.ino = st.st_ino;
+    top.mount = fs_mount_id(fd);
     g_array_set_clear_func(levels, level_clear);
     g_array_append_val(levels, top);
     if (!enter(&fd, levels, name, error))
