@@ -16,7 +16,7 @@ typedef struct {
     char **hosts, **tags, **paths;
     char **include, **iinclude, **exclude, **iexclude;
     char **include_file, **iinclude_file, **exclude_file, **iexclude_file;
-    gboolean sparse, verify, delete_extra, dry_run, preview, no_sync;
+    gboolean sparse, verify, delete_extra, delta, dry_run, preview, no_sync;
     char **databases, **tables, **schemas;
     char *jobs;
     gboolean clean, if_exists, no_owner, no_acl, create, force, globals;
@@ -39,6 +39,10 @@ static const GOptionEntry restore_options[] = {
       "existing files: always (default), if-changed, if-newer, never", "WHEN" },
     { "delete", 0, 0, ARG_FLAG, AT(delete_extra),
       "remove what the snapshot does not have from restored directories", NULL },
+    { "delta", 0, 0, ARG_FLAG, AT(delta),
+      "fetch only what differs from the files that are there, then remove what the snapshot does "
+      "not have",
+      NULL },
     { "sparse", 0, 0, ARG_FLAG, AT(sparse), "write runs of zeros as holes", NULL },
     { "verify", 0, 0, ARG_FLAG, AT(verify), "compare everything with the snapshot afterwards",
       NULL },
@@ -111,27 +115,48 @@ static void tell_entry(const char *path, const Node *node, const char *action, v
         printf("%-9s %s\n", action, path);
 }
 
+static json_t *result_json(const RestoreResult *result, const RestoreOptions *options)
+{
+    json_t *object = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type", "summary", "total_files",
+        (json_int_t)(result->files_restored + result->files_skipped), "files_restored",
+        (json_int_t)result->files_restored, "files_skipped", (json_int_t)result->files_skipped,
+        "files_deleted", (json_int_t)result->files_deleted, "total_bytes",
+        (json_int_t)(result->bytes_restored + result->bytes_skipped), "bytes_restored",
+        (json_int_t)result->bytes_restored, "bytes_skipped", (json_int_t)result->bytes_skipped);
+
+    if (options->delta) {
+        json_object_set_new(object, "bytes_same", json_integer((json_int_t)result->bytes_same));
+        json_object_set_new(object, "bytes_fetched",
+                            json_integer((json_int_t)result->bytes_fetched));
+    }
+    return object;
+}
+
+static char *describe_delta(const RestoreResult *result)
+{
+    g_autofree char *same = size_format(result->bytes_same);
+    g_autofree char *fetched = size_format(result->bytes_fetched);
+
+    return g_strdup_printf("; %s were there, %s fetched", same, fetched);
+}
+
 static void tell_result(const Settings *settings, const RestoreResult *result,
                         const RestoreOptions *options)
 {
     g_autofree char *bytes = size_format(result->bytes_restored);
+    g_autofree char *delta = options->delta ? describe_delta(result) : g_strdup("");
 
     if (settings->json)
-        output_json(json_pack(
-            "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type", "summary", "total_files",
-            (json_int_t)(result->files_restored + result->files_skipped), "files_restored",
-            (json_int_t)result->files_restored, "files_skipped", (json_int_t)result->files_skipped,
-            "files_deleted", (json_int_t)result->files_deleted, "total_bytes",
-            (json_int_t)(result->bytes_restored + result->bytes_skipped), "bytes_restored",
-            (json_int_t)result->bytes_restored, "bytes_skipped",
-            (json_int_t)result->bytes_skipped));
+        output_json(result_json(result, options));
     else if (!settings->quiet)
         printf("%s snapshot %s to %s: %" G_GUINT64_FORMAT " %s, %s (%" G_GUINT64_FORMAT
-               " left as they were, %" G_GUINT64_FORMAT " deleted)%s\n",
+               " left as they were, %" G_GUINT64_FORMAT " deleted)%s%s\n",
                options->dry_run ? "would restore" : "restored", id_short(&result->snapshot).text,
                options->target, result->files_restored,
                plural(result->files_restored, "file", "files"), bytes, result->files_skipped,
-               result->files_deleted, options->verify && !options->dry_run ? "; verified" : "");
+               result->files_deleted, delta,
+               options->verify && !options->dry_run ? "; verified" : "");
 }
 
 /* ---- running ---- */
@@ -178,6 +203,7 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
         .sparse = options->sparse,
         .dry_run = options->dry_run,
         .delete_extra = options->delete_extra,
+        .delta = options->delta,
         .verify = options->verify,
         .no_sync = options->no_sync,
     };
@@ -188,6 +214,11 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
         !patterns_compile(options->exclude, options->exclude_file, false, &exclude, error) ||
         !patterns_compile(options->iexclude, options->iexclude_file, true, &iexclude, error))
         return false;
+    if (restore.delta && restore.overwrite != OVERWRITE_ALWAYS) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE,
+                            "--delta compares content; leave --overwrite out");
+        return false;
+    }
     if ((include || iinclude) && (exclude || iexclude)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "give includes or excludes, not both");
         return false;
@@ -346,7 +377,8 @@ const Command restore_command = {
                    "appear under their names only when whole,\n"
                    "and each content is proved against its hash. SNAPSHOT is an id, its beginning, "
                    "or latest; with :PATH the content\n"
-                   "of that directory lies in the target itself.\n"
+                   "of that directory lies in the target itself. With --delta the files that are "
+                   "there serve.\n"
                    "Into a PostgreSQL database (--to): by pg_restore; a database that is not empty "
                    "is refused without --clean or\n"
                    "--force, and afterwards the rows are counted and compared with the snapshot's "

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/sparse.h"
+#include "flow/dirpatch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,14 +18,14 @@ TargetFile *target_file_new(TargetDir *dir, Node *node)
 
     file->dir = target_dir_ref(dir);
     file->node = node;
-    file->fd = -1;
+    file->fd = file->old = -1;
     pthread_mutex_init(&file->mutex, NULL);
     return file;
 }
 
 void target_file_free(TargetFile *file)
 {
-    g_assert(file->fd < 0);
+    g_assert(file->fd < 0 && file->old < 0);
     pthread_mutex_destroy(&file->mutex);
     target_dir_unref(file->dir);
     node_free(file->node);
@@ -32,10 +33,13 @@ void target_file_free(TargetFile *file)
 }
 
 /* For nobody else to read until its owner and mode are set. */
-static bool create(Target *target, TargetFile *file, GError **error)
+bool target_file_create(Target *target, TargetFile *file, GError **error)
 {
-    int dirfd = target_dir_pin(file->dir, error);
+    int dirfd;
 
+    if (file->fd >= 0)
+        return true;
+    dirfd = target_dir_pin(file->dir, error);
     if (dirfd < 0)
         return false;
     file->temp = target_temp_name(target);
@@ -49,11 +53,11 @@ static bool create(Target *target, TargetFile *file, GError **error)
 
 static bool ensure_created(Target *target, TargetFile *file, uint64_t end, GError **error)
 {
-    bool ok = true;
+    bool ok;
 
     pthread_mutex_lock(&file->mutex);
-    if (file->fd < 0)
-        ok = create(target, file, error);
+    ok = file->delta ? target_patch_begin(target, file, error)
+                     : target_file_create(target, file, error);
     file->end = MAX(file->end, end);
     pthread_mutex_unlock(&file->mutex);
     return ok;
@@ -73,8 +77,9 @@ bool target_file_write(Target *target, TargetFile *file, uint64_t offset, const 
 {
     if (!ensure_created(target, file, offset + len, error))
         return false;
-    if (target->options.sparse
-            ? !sparse_write(file->fd, offset, data, len, file->node->name, error)
+    // where a hole shall be, an old file has bytes
+    if (target->options.sparse && !file->delta
+            ? !sparse_write(file->fd, data, len, offset, file->node->name, error)
             : !fs_pwrite_all(file->fd, data, len, offset, file->node->name, error))
         return false;
     if (!target->options.no_sync)
@@ -105,6 +110,8 @@ bool target_file_finish(Target *target, TargetFile *file, struct stat *ret_ident
     int dirfd = -1;
     bool ok;
 
+    if (file->delta && target_patch_stays(target, file))
+        return target_patch_finish(target, file, ret_identity, error);
     if (!ensure_created(target, file, 0, error) || !set_length(target, file, error)) {
         target_file_drop(file);
         return false;
@@ -126,7 +133,11 @@ bool target_file_finish(Target *target, TargetFile *file, struct stat *ret_ident
 
 void target_file_drop(TargetFile *file)
 {
-    int dirfd = file->fd >= 0 ? target_dir_pin(file->dir, NULL) : -1;
+    int dirfd;
+
+    if (file->delta && target_patch_drop(file))
+        return;
+    dirfd = file->fd >= 0 ? target_dir_pin(file->dir, NULL) : -1;
 
     if (dirfd >= 0) {
         (void)unlinkat(dirfd, file->temp.text, 0);

@@ -97,6 +97,36 @@ static void restore_xattrs(int fd, bool path_only, const Node *node, const MetaO
     }
 }
 
+static bool has_xattr(const Node *node, const char *name)
+{
+    for (guint i = 0; node->xattrs && i < node->xattrs->len; i++)
+        if (strcmp(g_array_index(node->xattrs, NodeXattr, i).name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Labels are the system's: they stay. */
+static bool may_be_left_over(const char *name)
+{
+    return g_str_has_prefix(name, "user.") || g_str_has_prefix(name, "system.posix_acl_") ||
+           strcmp(name, "security.capability") == 0;
+}
+
+/* What cannot be listed has none: file systems without them say so. */
+static void remove_extra_xattrs(int fd, const Node *node, const MetaOptions *options)
+{
+    ssize_t room = flistxattr(fd, NULL, 0);
+    g_autofree char *names = room > 0 ? g_malloc((size_t)room) : NULL;
+    ssize_t len = names ? flistxattr(fd, names, (size_t)room) : 0;
+
+    if (room > 0 && len < 0)
+        warn_errno(options, errno, "list extended attributes");
+    for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1)
+        if (may_be_left_over(names + at) && !has_xattr(node, names + at) &&
+            fremovexattr(fd, names + at) < 0 && errno != ENODATA)
+            warn_errno(options, errno, "remove an extended attribute");
+}
+
 static void restore_times(int fd, bool path_only, const Node *node, const MetaOptions *options)
 {
     struct timespec times[] = {
@@ -119,6 +149,8 @@ void meta_restore(int fd, const Node *node, const MetaOptions *options)
     bool path_only = !S_ISREG(node->mode) && !S_ISDIR(node->mode);
     mode_t mode = restore_owner(fd, node, options);
 
+    if (options->exact && !path_only)
+        remove_extra_xattrs(fd, node, options);
     restore_xattrs(fd, path_only, node, options);
     // a link has no mode of its own, and chmod would change what it points to
     if (!S_ISLNK(node->mode))

@@ -9,6 +9,7 @@
 
 typedef struct {
     bool no_special; /* without setuid and setgid */
+    bool exact; /* attributes that the node does not have go: people's own, and what gives rights */
     void (*warn)(void *user, const GError *problem);
     void *user;
 } MetaOptions;

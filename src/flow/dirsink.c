@@ -4,6 +4,8 @@
 #include "base/fs.h"
 #include "flow/dirfile.h"
 #include "flow/dirlinks.h"
+#include "flow/dirmark.h"
+#include "flow/dirpatch.h"
 #include "flow/dirspecial.h"
 #include "flow/dirtree.h"
 #include <errno.h>
@@ -30,20 +32,6 @@ typedef struct {
     bool unchanged; /* what lies there is trusted to have this content */
 } Item;
 
-/* What is needed until the end, when the tree may be gone. */
-static Node *metadata_of(const Node *node)
-{
-    Node *copy = node_new();
-
-    *copy = *node;
-    copy->name = g_strdup(node->name);
-    copy->user = copy->group = NULL;
-    copy->linktarget = NULL;
-    copy->content = NULL;
-    copy->xattrs = node->xattrs ? g_array_ref(node->xattrs) : NULL;
-    return copy;
-}
-
 static Item *item_new(TargetDir *dir)
 {
     Item *item = g_new0(Item, 1);
@@ -67,12 +55,13 @@ static bool begin_directory(DirSink *sink, const Node *node, const struct stat *
         return false;
     dir = target_dir_new(parent, node->name, fd);
     dir->fresh = fresh;
-    dir->node = metadata_of(node);
+    dir->node = target_metadata(node);
     if (options->delete_extra && !fresh)
         dir->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     dir_tree_enter(parent);
     sink->current = dir;
-    target_report(&sink->target, parent, node, fresh ? "restored" : "updated");
+    if (!options->sweep)
+        target_report(&sink->target, parent, node, fresh ? "restored" : "updated");
     *ret_item = item_new(dir);
     return true;
 }
@@ -96,11 +85,13 @@ static void begin_file(DirSink *sink, const Node *node, const struct stat *there
 {
     Item *item = item_new(sink->current);
 
-    item->file = target_file_new(sink->current, metadata_of(node));
+    item->file = target_file_new(sink->current, target_metadata(node));
     item->file->existed = there->st_mode != 0;
     item->unchanged = target_trusts(&sink->target, node, there);
     if (!item->unchanged && !sink->target.options.dry_run)
         item->role = hard_links_join(sink->links, node, &item->link);
+    item->file->delta =
+        sink->target.options.delta && item->role != LINK_LATER && S_ISREG(there->st_mode);
     dir_tree_enter(sink->current);
     *ret_item = item;
 }
@@ -129,6 +120,8 @@ static bool finish_file(DirSink *sink, Item *item, GError **error)
 {
     struct stat identity;
 
+    if (item->file->delta && sink->target.options.dry_run)
+        target_patch_seen(&sink->target, item->file);
     if (sink->target.options.dry_run)
         return true;
     if (item->unchanged)
@@ -143,6 +136,15 @@ static bool finish_file(DirSink *sink, Item *item, GError **error)
     return true;
 }
 
+static const char *what_was_done(const Item *item)
+{
+    const TargetFile *file = item->file;
+
+    if (item->unchanged || (file->delta && !file->differs))
+        return "unchanged";
+    return file->existed ? "updated" : "restored";
+}
+
 static bool end_file(DirSink *sink, Item *item, GError **error)
 {
     TargetFile *file = item->file;
@@ -154,10 +156,7 @@ static bool end_file(DirSink *sink, Item *item, GError **error)
     }
     ok = finish_file(sink, item, error);
     if (ok)
-        target_report(&sink->target, file->dir, file->node,
-                      item->unchanged ? "unchanged"
-                      : file->existed ? "updated"
-                                      : "restored");
+        target_report(&sink->target, file->dir, file->node, what_was_done(item));
     end_of_file(sink, file);
     return ok;
 }
@@ -186,11 +185,16 @@ static void first_entry(DirSink *sink, const Entry *entry)
     }
 }
 
+static bool pass_over(GError **error)
+{
+    g_set_error_literal(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "not wanted");
+    return false;
+}
+
 static bool skip(const DirSink *sink, const Node *node, GError **error)
 {
     target_report(&sink->target, sink->current, node, "skipped");
-    g_set_error_literal(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "not wanted");
-    return false;
+    return pass_over(error);
 }
 
 static bool dir_begin(Sink *base, const Entry *entry, void **ret_handle, GError **error)
@@ -207,6 +211,8 @@ static bool dir_begin(Sink *base, const Entry *entry, void **ret_handle, GError 
         first_entry(sink, entry);
     if (sink->current->names)
         g_hash_table_add(sink->current->names, g_strdup(node->name));
+    if (sink->target.options.sweep && !S_ISDIR(node->mode))
+        return pass_over(error);
     if (node->irregular || S_ISSOCK(node->mode) ||
         (sink->target.options.no_special && (S_ISBLK(node->mode) || S_ISCHR(node->mode))))
         return skip(sink, node, error);
@@ -227,10 +233,31 @@ static bool dir_begin(Sink *base, const Entry *entry, void **ret_handle, GError 
 static bool dir_reuse(Sink *base, void *handle, bool *ret_reused, GError **error)
 {
     const Item *item = handle;
+    const DirSinkOptions *options = &((DirSink *)base)->target.options;
 
     (void)error;
     *ret_reused =
-        item->unchanged || item->role == LINK_LATER || ((DirSink *)base)->target.options.dry_run;
+        item->unchanged || item->role == LINK_LATER || (options->dry_run && !options->delta);
+    return true;
+}
+
+/* A dry run only counts. */
+static bool dir_has(Sink *base, void *handle, uint64_t offset, size_t len, const Id *id,
+                    bool *ret_has, GError **error)
+{
+    Target *target = &((DirSink *)base)->target;
+    DirDelta *delta = target->options.delta;
+    TargetFile *file = ((Item *)handle)->file;
+
+    if (!delta)
+        return true;
+    if (file->delta && !target_patch_has(target, file, offset, len, id, ret_has, error))
+        return false;
+    if (*ret_has)
+        atomic_fetch_add(&delta->same, len);
+    else if (target->options.dry_run)
+        atomic_fetch_add(&delta->fetched, len);
+    *ret_has = *ret_has || target->options.dry_run;
     return true;
 }
 
@@ -238,8 +265,11 @@ static bool dir_write(Sink *base, void *handle, uint64_t offset, const void *dat
                       GError **error)
 {
     const Item *item = handle;
+    Target *target = &((DirSink *)base)->target;
 
-    return target_file_write(&((DirSink *)base)->target, item->file, offset, data, len, error);
+    if (target->options.delta)
+        atomic_fetch_add(&target->options.delta->fetched, len);
+    return target_file_write(target, item->file, offset, data, len, error);
 }
 
 static void end_directory(DirSink *sink, TargetDir *dir)
@@ -260,7 +290,7 @@ static bool dir_end(Sink *base, void *handle, const Node *node, GError **error)
     }
     if (node) {
         node_free(item->file->node);
-        item->file->node = metadata_of(node);
+        item->file->node = target_metadata(node);
     }
     return end_file((DirSink *)base, item, error);
 }
@@ -285,8 +315,6 @@ static bool dir_finish(Sink *base, GError **error)
 {
     DirSink *sink = (DirSink *)base;
     TargetDir *root = target_dirs_root(sink->dirs);
-    struct stat st;
-    bool ok = true;
 
     g_assert(sink->current == root);
     dir_tree_leave(&sink->target, root);
@@ -296,12 +324,7 @@ static bool dir_finish(Sink *base, GError **error)
         bs_error_errno(error, errno, "write the restored files to disk");
         return false;
     }
-    if (fstatat(root->fd, DIR_SINK_MARK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        st.st_ino == sink->mark.st_ino && unlinkat(root->fd, DIR_SINK_MARK, 0) < 0) {
-        bs_error_errno(error, errno, "remove %s", DIR_SINK_MARK);
-        ok = false;
-    }
-    return ok;
+    return sink->target.options.unfinished || dir_mark_clear(root->fd, &sink->mark, error);
 }
 
 static void dir_free(Sink *base)
@@ -326,19 +349,12 @@ static const SinkOps dir_ops = {
     .begin = dir_begin,
     .write = dir_write,
     .reuse = dir_reuse,
+    .has = dir_has,
     .end = dir_end,
     .abandon = dir_abandon,
     .finish = dir_finish,
     .free = dir_free,
 };
-
-static bool set_mark(DirSink *sink, int root_fd, GError **error)
-{
-    fs_autoclose int fd = fs_open_beneath(
-        root_fd, DIR_SINK_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600, error);
-
-    return fd >= 0 && fstat(fd, &sink->mark) == 0;
-}
 
 /* What the user names may be a link; what lies below may not. */
 static bool open_target(DirSink *sink, const char *path, GError **error)
@@ -358,7 +374,7 @@ static bool open_target(DirSink *sink, const char *path, GError **error)
     sink->current->fresh = fd < 0;
     if (sink->target.options.delete_extra && sink->target.options.delete_in_target)
         sink->current->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    if (dry_run || set_mark(sink, fd, error))
+    if (dry_run || dir_mark_set(fd, sink->target.options.delta != NULL, &sink->mark, error))
         return true;
     target_dirs_free(sink->dirs);
     return false;

@@ -7,8 +7,15 @@
  * with sparse. Hard links are linked to the first one restored. Entries of the first level lie in
  * the target itself, whatever their path says. While it runs, and after a run that did not finish,
  * a file DIR_SINK_MARK lies in the target. caps: SINK_MANY_OPEN | SINK_ANY_ORDER.
+ *
+ * With delta what lies in the target serves: of a regular file only the chunks that differ are
+ * fetched, and written where they belong (flow/dirpatch.h), so the mark is on the disk before
+ * anything else is. A run that leaves `unfinished` keeps the mark for one that comes after it, such
+ * as the sweep: a second pass over the same entries that removes what the snapshot does not have.
  */
 #pragma once
+#include <stdatomic.h>
+
 #include "flow/progress.h"
 #include "flow/sink.h"
 
@@ -18,6 +25,12 @@ typedef enum {
     OVERWRITE_IF_NEWER,
     OVERWRITE_NEVER
 } Overwrite;
+
+/* Bytes of content. */
+typedef struct {
+    atomic_uint_least64_t same;    /* were there already */
+    atomic_uint_least64_t fetched; /* came from the repository, or would */
+} DirDelta;
 
 typedef struct {
     Overwrite overwrite;
@@ -30,6 +43,11 @@ typedef struct {
     /* With delete_extra: whether an extra path may go (a selection does not reach what it leaves
      * out). NULL: all. */
     bool (*may_delete)(const char *path, void *user);
+    DirDelta *delta; /* compare with what is there, and count; needs OVERWRITE_ALWAYS. NULL: no */
+    bool unfinished; /* finish leaves the mark */
+    /* With delete_extra: everything is restored, only what is extra goes. Nothing that lies on
+     * another mount than the target: that is a warning. */
+    bool sweep;
     bool no_sync;    /* leave it to the kernel when bytes reach the disk */
     bool no_special; /* neither devices nor setuid/setgid bits (default: as root they are made) */
     /* What was done to an entry: "restored", "updated", "unchanged", "deleted", "skipped". Any
@@ -42,6 +60,9 @@ typedef struct {
 } DirSinkOptions;
 
 #define DIR_SINK_MARK ".backstay-unfinished"
+
+/* The target is finished, after a run that left the mark. */
+bool dir_sink_unmark(const char *target, GError **error);
 
 /* target is made when missing. */
 Sink *dir_sink_new(const char *target, const DirSinkOptions *options, GError **error);

@@ -138,7 +138,7 @@ static void window_release(AnyOrder *any, Window *window)
     pthread_mutex_unlock(&any->mutex);
 }
 
-static void work_on(AnyOrder *any, BlobOpener *opener, const Range *range, uint8_t *sealed)
+static void fetch(AnyOrder *any, BlobOpener *opener, const Range *range, uint8_t *sealed)
 {
     Reading *reading = any->reading;
     const Request *requests = range_requests(range);
@@ -159,6 +159,59 @@ static void work_on(AnyOrder *any, BlobOpener *opener, const Range *range, uint8
     buffers_give(reading->plain, out);
     if (alone)
         pthread_mutex_unlock(&reading->large);
+}
+
+/* Whether this need not be fetched. */
+static bool is_there(AnyOrder *any, const Request *request)
+{
+    Reading *reading = any->reading;
+    size_t len = blob_plain_len(request->place.length, request->place.plain_len);
+    g_autoptr(GError) problem = NULL;
+    bool has = false;
+
+    if (atomic_load(&request->file->bad))
+        return true;
+    if (reading_over(reading))
+        return false;
+    if (!sink_has(reading->sink, request->file->handle, request->offset, len, &request->id, &has,
+                  &problem)) {
+        file_spoil(any, request->file, problem);
+        return true;
+    }
+    if (has)
+        progress_add(reading->options->progress, 0, len);
+    return has;
+}
+
+/* Moves what must be fetched to the front of the range; returns how many that are. */
+static guint drop_what_is_there(AnyOrder *any, const Range *range)
+{
+    Request *requests = range_requests(range);
+    guint n = 0;
+
+    for (guint i = 0; i < range->n; i++)
+        if (is_there(any, &requests[i]))
+            file_release(any, requests[i].file);
+        else
+            requests[n++] = requests[i];
+    return n;
+}
+
+static void work_on(AnyOrder *any, BlobOpener *opener, const Range *range, uint8_t *sealed)
+{
+    guint n = drop_what_is_there(any, range);
+    Range run = { .window = range->window, .first = range->first };
+
+    // what lies between two that are wanted may be too much now to be read in vain
+    for (guint left = n; left > 0; left -= run.n, run.first += run.n) {
+        const Request *requests = range_requests(&run);
+
+        for (run.n = 1; run.n < left; run.n++)
+            if (!reading_joins(any->reading, &requests[0].place, &requests[run.n - 1].place,
+                               &requests[run.n].place))
+                break;
+        fetch(any, opener, &run, sealed);
+    }
 }
 
 static void *worker(void *user)

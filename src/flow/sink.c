@@ -20,6 +20,13 @@ bool sink_reuse(Sink *sink, void *handle, bool *ret_reused, GError **error)
     return !sink->ops->reuse || sink->ops->reuse(sink, handle, ret_reused, error);
 }
 
+bool sink_has(Sink *sink, void *handle, uint64_t offset, size_t len, const Id *id, bool *ret_has,
+              GError **error)
+{
+    *ret_has = false;
+    return !sink->ops->has || sink->ops->has(sink, handle, offset, len, id, ret_has, error);
+}
+
 bool sink_can_enter(const Sink *sink)
 {
     return sink->ops->enter != NULL;

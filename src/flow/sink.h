@@ -46,6 +46,11 @@ typedef struct {
                   GError **error);
     /* May be NULL: never reuses. */
     bool (*reuse)(Sink *sink, void *handle, bool *ret_reused, GError **error);
+    /* Asked before content is fetched, of sinks with both caps: whether these len bytes need not be
+     * written, for what the sink holds there has this SHA-256, or because it only says what it
+     * would do. Any thread. May be NULL: everything is written. */
+    bool (*has)(Sink *sink, void *handle, uint64_t offset, size_t len, const Id *id, bool *ret_has,
+                GError **error);
     /* The directory, begun and not ended, holds the entries that begin from here on; end() of a
      * directory goes on with the one that holds it. NULL: directories strictly nest. */
     void (*enter)(Sink *sink, void *handle);
@@ -68,6 +73,8 @@ bool sink_begin(Sink *sink, const Entry *entry, void **ret_handle, GError **erro
 bool sink_write(Sink *sink, void *handle, uint64_t offset, const void *data, size_t len,
                 GError **error);
 bool sink_reuse(Sink *sink, void *handle, bool *ret_reused, GError **error);
+bool sink_has(Sink *sink, void *handle, uint64_t offset, size_t len, const Id *id, bool *ret_has,
+              GError **error);
 bool sink_can_enter(const Sink *sink);
 void sink_enter(Sink *sink, void *handle);
 void sink_mark(Sink *sink, void *handle);

@@ -55,9 +55,27 @@ static void warn_meta(void *user, const GError *problem)
 void target_restore_meta(const Target *target, const TargetDir *dir, int fd, const Node *node)
 {
     WarnPlace place = { target, dir, node->name };
-    MetaOptions options = { target->options.no_special, warn_meta, &place };
+    MetaOptions options = {
+        .no_special = target->options.no_special,
+        .exact = target->options.delta != NULL,
+        .warn = warn_meta,
+        .user = &place,
+    };
 
     meta_restore(fd, node, &options);
+}
+
+Node *target_metadata(const Node *node)
+{
+    Node *copy = node_new();
+
+    *copy = *node;
+    copy->name = g_strdup(node->name);
+    copy->user = copy->group = NULL;
+    copy->linktarget = NULL;
+    copy->content = NULL;
+    copy->xattrs = node->xattrs ? g_array_ref(node->xattrs) : NULL;
+    return copy;
 }
 
 bool target_look(TargetDir *dir, const char *name, struct stat *ret_st, GError **error)
@@ -112,7 +130,7 @@ static bool remove_directory(const Target *target, const TargetDir *dir, int dir
                              const char *name, GError **error)
 {
     g_autofree char *path = NULL;
-    bool may_delete = target->options.delete_extra;
+    bool may_delete = target->options.delete_extra || target->options.delta;
 
     if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
         return true;

@@ -20,6 +20,8 @@ typedef struct {
     char text[48];
 } TempName;
 
+/* What is needed of a node until its end, when the tree may be gone. */
+Node *target_metadata(const Node *node);
 /* What has this name in dir; st_mode 0: nothing. A link is looked at, not followed. */
 bool target_look(TargetDir *dir, const char *name, struct stat *ret_st, GError **error);
 /* Whether the user wants node in the place of what is there. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/plural.h"
 #include "flow/reader.h"
+#include "op/restoredelta.h"
 #include "repo/walk.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +14,9 @@
 typedef struct {
     const RestoreRequest *request;
     const RestoreWatch *watch;
+    const Snapshot *snapshot;
+    bool whole; /* the target stands for a directory of the snapshot */
+    DirDelta delta;
     pthread_mutex_t mutex;
     RestoreResult result;
     unsigned differences;
@@ -51,8 +55,11 @@ static void select_entry(const char *path, const Node *node, bool *ret_wanted, b
 /* What a selection leaves out is not touched by --delete either. */
 static bool may_delete(const char *path, void *user)
 {
+    const Run *run = user;
     bool wanted, descend;
 
+    if (run->request->delta && !run->whole && !restore_is_stranger(run->snapshot, path))
+        return false;
     select_entry(path, NULL, &wanted, &descend, user);
     return wanted;
 }
@@ -185,22 +192,49 @@ static void estimate(OpenRepo *open, const Start *start, Run *run, const Cancel 
     run->watch->progress->total_known = true;
 }
 
-static Sink *target_sink(const RestoreRequest *request, Run *run, GError **error)
+static DirSinkOptions sink_options(const RestoreRequest *request, Run *run)
 {
-    DirSinkOptions options = {
+    return (DirSinkOptions){
         .overwrite = request->overwrite,
         .sparse = request->sparse,
         .dry_run = request->dry_run,
-        .delete_extra = request->delete_extra,
-        .delete_in_target = request->delete_extra && strchr(request->snapshot, ':') != NULL,
+        .delete_extra = request->delete_extra && !request->delta,
+        .delete_in_target = run->whole,
         .may_delete = may_delete,
+        .delta = request->delta ? &run->delta : NULL,
+        .unfinished = request->delta,
         .no_sync = request->no_sync,
         .report = entry_done,
         .warn = metadata_problem,
         .user = run,
     };
+}
 
-    return dir_sink_new(request->target, &options, error);
+/* The second pass of a delta: what the snapshot does not have goes, now that all that it has is
+ * there. */
+static bool sweep(OpenRepo *open, const Start *start, Run *run, const Cancel *cancel,
+                  GError **error)
+{
+    DirSinkOptions options = sink_options(run->request, run);
+    g_autoptr(Sink) sink = NULL;
+
+    options.delete_extra = options.sweep = true;
+    sink = dir_sink_new(run->request->target, &options, error);
+    return sink && push(open, start, sink, run, NULL, cancel, error);
+}
+
+static bool finish_delta(OpenRepo *open, const Start *start, Run *run, const Cancel *cancel,
+                         GError **error)
+{
+    run->result.bytes_same = run->delta.same;
+    run->result.bytes_fetched = run->delta.fetched;
+    if (run->result.problems > 0)
+        log_warn("the restore is unfinished: what the snapshot does not have was not removed",
+                 "target", run->request->target, NULL);
+    else if (!start->node && !sweep(open, start, run, cancel, error))
+        return false;
+    return run->result.problems > 0 || run->request->dry_run ||
+           dir_sink_unmark(run->request->target, error);
 }
 
 static bool verify(OpenRepo *open, const Start *start, Run *run, const Cancel *cancel,
@@ -228,14 +262,20 @@ static bool pass_over(const Id *id, const GError *problem, void *user)
 static bool restore(OpenRepo *open, const Start *start, Run *run, const Cancel *cancel,
                     GError **error)
 {
-    g_autoptr(Sink) sink = target_sink(run->request, run, error);
+    const RestoreRequest *request = run->request;
+    DirSinkOptions options = sink_options(request, run);
+    g_autoptr(Sink) sink = NULL;
 
+    if (request->delta && !restore_refuse_running(open->repo, start->node ? NULL : &start->tree,
+                                                  request->target, cancel, error))
+        return false;
+    sink = dir_sink_new(request->target, &options, error);
     if (!sink)
         return false;
     estimate(open, start, run, cancel);
     return push(open, start, sink, run, run->watch->progress, cancel, error) &&
-           (!run->request->verify || run->request->dry_run ||
-            verify(open, start, run, cancel, error));
+           (!request->delta || finish_delta(open, start, run, cancel, error)) &&
+           (!request->verify || request->dry_run || verify(open, start, run, cancel, error));
 }
 
 bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatch *watch,
@@ -254,6 +294,9 @@ bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatc
         return false;
     pthread_mutex_init(&run.mutex, NULL);
     run.result.snapshot = snapshot->id;
+    run.snapshot = snapshot;
+    // the target of a single file holds other things
+    run.whole = path && !start.node;
     ok = restore(open, &start, &run, cancel, error);
     pthread_mutex_destroy(&run.mutex);
     node_free(start.node);

@@ -14,6 +14,9 @@ typedef struct {
     const PatternList *include, *iinclude, *exclude, *iexclude; /* NULL: none */
     Overwrite overwrite;
     bool sparse, dry_run, delete_extra, verify, no_sync;
+    /* What is there serves, and what the snapshot does not have is removed once everything else is
+     * done (flow/dirsink.h). With OVERWRITE_ALWAYS only. */
+    bool delta;
 } RestoreRequest;
 
 typedef struct {
@@ -27,10 +30,12 @@ typedef struct {
 typedef struct {
     Id snapshot;
     uint64_t files_restored, files_skipped, files_deleted, bytes_restored, bytes_skipped;
+    uint64_t bytes_same, bytes_fetched; /* delta: of content, there already, or not */
     unsigned problems; /* entries that could not be restored, or not as they were */
 } RestoreResult;
 
 /* True also with problems > 0: the caller ends with exit 3. With verify, every difference found
- * afterwards is a problem and the error is BS_ERROR_MISMATCH. */
+ * afterwards is a problem and the error is BS_ERROR_MISMATCH. With delta and problems the target
+ * stays marked as unfinished. BS_ERROR_NOT_EMPTY: delta into the directory of a running server. */
 bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatch *watch,
                 const Cancel *cancel, RestoreResult *ret_result, GError **error);
