@@ -46,6 +46,7 @@ static ForgetGroup decide_group(const GPtrArray *members, const RetentionPolicy 
         const Snapshot *snapshot = g_ptr_array_index(members, i);
 
         items[i].time = snapshot->time.sec;
+        items[i].nanoseconds = snapshot->time.nsec;
         items[i].tags = (const char *const *)snapshot->tags;
     }
     retention_apply(policy, items, members->len, clock_now().sec, zone);

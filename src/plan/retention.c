@@ -163,6 +163,8 @@ static int newest_first(const void *a, const void *b)
 
     if (left->time != right->time)
         return left->time < right->time ? 1 : -1;
+    if (left->nanoseconds != right->nanoseconds)
+        return left->nanoseconds < right->nanoseconds ? 1 : -1;
     return left < right ? -1 : left > right;
 }
 

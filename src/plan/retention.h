@@ -22,6 +22,7 @@ typedef struct {
 
 typedef struct {
     int64_t time;            /* Unix seconds */
+    uint32_t nanoseconds;    /* after time: several backups may begin in one second */
     const char *const *tags; /* NULL-terminated or NULL */
     bool proven;             /* a drill succeeded; the newest proven one stays, too */
     /* filled in: */

@@ -47,6 +47,16 @@ def retention(source):
     return repo
 
 
+def one_second(source):
+    """Two backups that began in the same second: the older one goes."""
+    repo = Repo.named('second-long')
+    repo.backstay('init', code=0)
+    for fraction in ('.9', '.1', '.5'):
+        repo.backup(source, '--time', '2025-11-16T21:00:00%sZ' % fraction, '--tag', fraction[1:])
+    repo.backstay('forget', '--keep-last', '1', code=0)
+    equal([s['tags'] for s in repo.snapshots()], [['9']], 'of the backups of one second the newest stays')
+
+
 def prune(source):
     repo = Repo.named('prune')
     repo.backstay('init', code=0)
@@ -208,6 +218,7 @@ def main():
     os.mkdir(small)
     trees.write(small + '/f', b'x')
     retention(small)
+    one_second(small)
     source = path('source')
     trees.everything(source, big=1_000_000)
     prune(source)

@@ -310,6 +310,20 @@ static void the_strangest_times_are_decided(void)
     retention_items_done(items, G_N_ELEMENTS(items));
 }
 
+static void of_one_second_the_newest_stays(void)
+{
+    RetentionItem items[] = { { .time = 7, .nanoseconds = 1 },
+                              { .time = 7, .nanoseconds = 999999999 },
+                              { .time = 7, .nanoseconds = 500000000 } };
+    RetentionPolicy policy = { .last = 1 };
+
+    retention_apply(&policy, items, G_N_ELEMENTS(items), 7, NULL);
+    g_assert_false(items[0].keep);
+    g_assert_true(items[1].keep);
+    g_assert_false(items[2].keep);
+    retention_items_done(items, G_N_ELEMENTS(items));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -319,5 +333,6 @@ int main(int argc, char **argv)
     g_test_add_func("/retention/empty-policy", a_policy_with_any_rule_is_not_empty);
     g_test_add_func("/retention/no-items", no_items_are_fine);
     g_test_add_func("/retention/strange-times", the_strangest_times_are_decided);
+    g_test_add_func("/retention/one-second", of_one_second_the_newest_stays);
     return g_test_run();
 }
