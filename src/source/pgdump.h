@@ -26,8 +26,10 @@ typedef struct {
     char *owner;  /* NULL or empty: none */
     uint64_t drop_at; /* where in the archive the text of its DROP statement begins; 0: has none */
     char *definition; /* of ENCODING and DATABASE PROPERTIES only; otherwise NULL */
-    int *depends_on;  /* ids */
+    bool is_post_data; /* restored after all data: indexes, constraints, triggers */
+    int *depends_on;   /* ids */
     size_t n_depends_on;
+    size_t depends_end; /* where in the archive the list of them ends */
 
     bool has_data;  /* a block is to come, or came */
     bool copied;    /* data is COPY text; otherwise INSERT statements or large objects */
@@ -41,12 +43,16 @@ typedef struct {
 typedef enum { PGDUMP_PLAIN, PGDUMP_GZIP, PGDUMP_LZ4, PGDUMP_ZSTD } PgDumpCompression;
 
 typedef struct {
-    int minor; /* archive version 1.<minor> */
+    int minor;        /* archive version 1.<minor> */
+    size_t int_size;  /* bytes of a number in the archive, besides its sign */
+    bool has_offsets; /* entries say where in the archive their data lie */
     PgDumpCompression compression;
     char *database;       /* that was dumped */
     char *server_version; /* "15.20 (Debian ...)" */
     char *dump_version;   /* of pg_dump */
 } PgDumpHeader;
+
+#define PGDUMP_INT_MAX 9 /* bytes of a number, with its sign */
 
 typedef struct PgDump PgDump;
 

@@ -84,7 +84,7 @@ static bool decode_int(const PgDump *dump, const uint8_t *field, int64_t *ret_va
 {
     uint64_t value = 0;
 
-    for (size_t i = dump->int_size; i > 0; i--)
+    for (size_t i = dump->header.int_size; i > 0; i--)
         value = value << 8 | field[i];
     if (value > (uint64_t)G_MAXINT32 + (field[0] ? 1 : 0))
         return pgdump_corrupt(dump, error, "a number out of range");
@@ -109,6 +109,8 @@ static bool string_begin(PgDump *dump, int64_t len, GError **error)
         dump->entry->copied = len > 0;
     if (dump->place == AT_DROP && len > 0)
         dump->entry->drop_at = dump->offset;
+    if (dump->place == AT_DEPENDENCY && len < 0)
+        dump->entry->depends_end = dump->offset - (dump->header.int_size + 1);
     if (dump->string_kept &&
         (dump->string_left > STRING_MAX || dump->kept + dump->string_left > KEPT_MAX))
         return pgdump_corrupt(dump, error, "a table of contents larger than any real one");
@@ -122,7 +124,7 @@ static bool feed_string(PgDump *dump, Slice *in, GError **error)
     size_t n;
 
     if (!dump->in_string) {
-        const uint8_t *field = take(dump, in, dump->int_size + 1);
+        const uint8_t *field = take(dump, in, dump->header.int_size + 1);
         int64_t len = 0;
 
         if (!field)
@@ -154,7 +156,7 @@ static bool feed_field(PgDump *dump, Slice *in, GError **error)
         field = take(dump, in, len ? len : dump->offset_size + 1);
         return !field || pgdump_on_bytes(dump, field, error);
     case KIND_INT:
-        field = take(dump, in, dump->int_size + 1);
+        field = take(dump, in, dump->header.int_size + 1);
         return !field ||
                (decode_int(dump, field, &value, error) && pgdump_on_int(dump, value, error));
     case KIND_STRING:

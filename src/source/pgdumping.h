@@ -7,7 +7,7 @@
 #include "codec/hash.h"
 #include "source/pgdump.h"
 
-#define PGDUMP_FIELD_MAX 9 /* bytes: sign and eight of them; flag and offset */
+#define PGDUMP_FIELD_MAX PGDUMP_INT_MAX /* bytes: sign and eight of them; flag and offset */
 
 /* An archive is a sequence of fields; after the table of contents they repeat. */
 typedef enum {
@@ -64,7 +64,7 @@ struct PgDump {
     bool string_kept;
     GString *string;
 
-    size_t int_size, offset_size;
+    size_t offset_size;
     int date_left;
     PgDumpHeader header;
     size_t kept;

@@ -8,6 +8,7 @@
 #define MINOR_NEWEST 16 /* pg_dump 17, 18 and 19 */
 
 enum { FORMAT_CUSTOM = 1 };
+enum { SECTION_POST_DATA = 4 };
 enum { OFFSET_NOT_SET = 1, OFFSET_SET = 2, OFFSET_NO_DATA = 3 };
 
 static void expect_entry(PgDump *dump)
@@ -33,6 +34,8 @@ static bool entry_end(PgDump *dump, uint8_t offset_flag, GError **error)
     if (!g_hash_table_insert(dump->by_id, GINT_TO_POINTER(entry->id), entry))
         return pgdump_corrupt(dump, error, "two entries with one number");
     entry->has_data = offset_flag != OFFSET_NO_DATA;
+    if (offset_flag == OFFSET_SET)
+        dump->header.has_offsets = true;
     entry->n_depends_on = dump->depends_on->len;
     entry->depends_on = g_memdup2(dump->depends_on->data, dump->depends_on->len * sizeof(int));
     g_array_set_size(dump->depends_on, 0);
@@ -64,9 +67,9 @@ static bool on_version(PgDump *dump, const uint8_t *field, GError **error)
 
 static bool on_sizes(PgDump *dump, const uint8_t *field, GError **error)
 {
-    dump->int_size = field[0];
+    dump->header.int_size = field[0];
     dump->offset_size = field[1];
-    if (dump->int_size < 4 || dump->int_size > PGDUMP_FIELD_MAX - 1 || dump->offset_size < 4 ||
+    if (dump->header.int_size < 4 || dump->header.int_size > PGDUMP_FIELD_MAX - 1 || dump->offset_size < 4 ||
         dump->offset_size > PGDUMP_FIELD_MAX - 1)
         return pgdump_corrupt(dump, error, "impossible sizes of numbers");
     if (field[2] != FORMAT_CUSTOM) {
@@ -127,6 +130,9 @@ bool pgdump_on_int(PgDump *dump, int64_t value, GError **error)
         if (value <= 0)
             return pgdump_corrupt(dump, error, "an entry without a number");
         dump->entry->id = (int)value;
+        break;
+    case AT_SECTION:
+        dump->entry->is_post_data = value == SECTION_POST_DATA;
         break;
     case AT_BLOCK_ID:
         return pgdump_block_begin(dump, value, error);

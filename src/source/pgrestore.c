@@ -7,6 +7,7 @@
 #include "pg/passfile.h"
 #include "pg/tools.h"
 #include "source/pgclean.h"
+#include "source/pglocks.h"
 #include "source/pgdump.h"
 #include "source/pgselect.h"
 #include "source/pgtarget.h"
@@ -249,6 +250,8 @@ static bool take(RestoreSink *sink, const void *data, size_t len, GError **error
     sink->waiting = g_byte_array_new();
     if (sink->options.clean)
         pg_clean_prepare(sink->dump, first->data, first->len);
+    if (sink->jobs > 1)
+        first = pg_locks_complete(sink->dump, g_steal_pointer(&first));
     return start(sink, error) && pass_on(sink, first->data, first->len, error);
 }
 
