@@ -152,9 +152,31 @@ static bool make_dir(LocalStore *local, const char *dir, GError **error)
     return true;
 }
 
+/* A directory that was moved away since it was opened, or that another is mounted over, would take
+ * what nobody will find. A long-lived process holds it open for days. */
+static bool root_is_in_place(LocalStore *local, GError **error)
+{
+    struct stat held, named;
+    int root;
+
+    pthread_mutex_lock(&local->mutex);
+    root = local->root;
+    pthread_mutex_unlock(&local->mutex);
+    if (root < 0 || (fstat(root, &held) == 0 && stat(local->base.location, &named) == 0 &&
+                     held.st_dev == named.st_dev && held.st_ino == named.st_ino))
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND,
+                "%s is no longer the directory that was opened: it was moved or removed, or "
+                "another one is mounted over it; nothing was written",
+                local->base.location);
+    return false;
+}
+
 /* The directory for a new object, made where it is missing. */
 static int open_dir_for_put(LocalStore *local, const char *dir, GError **error)
 {
+    if (!root_is_in_place(local, error))
+        return -1;
     if (is_durable(local, dir)) {
         int fd = open_below(local, dir, OPEN_DIR, NULL);
 

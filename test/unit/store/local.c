@@ -261,6 +261,27 @@ static bool note_unfinished(const StoreObject *object, void *user, G_GNUC_UNUSED
     return true;
 }
 
+/* A process that lives long may hold a directory whose place another has taken. */
+static void nothing_is_put_into_a_directory_that_was_moved(Place *place,
+                                                           G_GNUC_UNUSED gconstpointer data)
+{
+    g_autofree char *away = g_strconcat(place->dir, ".away", NULL);
+    g_autoptr(GError) error = NULL;
+
+    assert_put(place, "a/one", "1");
+    g_assert_cmpint(rename(place->dir, away), ==, 0);
+    g_assert_false(store_put(place->store, "a/two", "2", 1, true, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
+    g_assert_cmpint(mkdir(place->dir, 0700), ==, 0);
+    g_clear_error(&error);
+    g_assert_false(store_put(place->store, "a/two", "2", 1, true, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
+    g_assert_cmpint(rmdir(place->dir), ==, 0);
+    g_assert_cmpint(rename(away, place->dir), ==, 0);
+    assert_put(place, "a/two", "2");
+    assert_listed(place, "", "a/one a/two");
+}
+
 static void leftovers_are_told_by_what_they_would_have_become(Place *place,
                                                               G_GNUC_UNUSED gconstpointer data)
 {
@@ -331,6 +352,7 @@ int main(int argc, char **argv)
     ADD(a_pipe_under_an_objects_name_does_not_stop_us);
     ADD(a_failing_write_leaves_nothing);
     ADD(a_directory_that_was_removed_is_made_again);
+    ADD(nothing_is_put_into_a_directory_that_was_moved);
     ADD(leftovers_are_told_by_what_they_would_have_become);
     ADD(cleaning_takes_old_leftovers_only);
     return g_test_run();
