@@ -2,16 +2,8 @@
 /* Archives one file of PostgreSQL's write-ahead log: what archive_command calls. No lock, no index:
  * one object (repo/walobject.h). */
 #pragma once
-#include "op/open.h"
 #include "op/walcluster.h"
-
-typedef struct {
-    char name[42];
-    uint64_t system_id;
-    uint64_t len;    /* of the file */
-    uint64_t stored; /* bytes that were added; 0: it was there already */
-    bool was_there;
-} WalPushed;
+#include "op/walfile.h"
 
 /*
  * from->path: the file, under the name that PostgreSQL gave it. A segment is checked against its
