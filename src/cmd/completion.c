@@ -29,6 +29,7 @@ static Value option_value(const GOptionEntry *option)
         { "mode", "restore-size files-by-contents blobs-per-file raw-data" },
         { "overwrite", "always if-changed if-newer never" },
         { "repository-version", "2 latest stable" },
+        { "server", "auto require never" },
         { "sort", "name size mtime atime ctime extension" },
     };
     static const struct {

@@ -170,12 +170,18 @@ static const Term env_postgres[] = {
     { "BACKSTAY_PG_BIN",
       "Directories to look for pg_dump and pg_restore in first, with colons between." },
     { "PATH", "Where they are looked for then." },
+    { "BACKSTAY_WAL_SOCKET", "Default of wal --socket: where the WAL server is found." },
+    { "BACKSTAY_WAL_SERVER", "Default of wal push --server: auto, require or never." },
     { NULL, NULL },
 };
 
 static const Term env_system[] = {
     { "TMPDIR", "Where restore --jobs keeps a dump for a while." },
-    { "XDG_RUNTIME_DIR", "Where a password lies in a file while a client program runs." },
+    { "XDG_RUNTIME_DIR", "Where a password lies in a file while a client program runs, and the "
+                         "socket of a user's WAL server." },
+    { "RUNTIME_DIRECTORY", "Where wal serve makes its socket, when systemd started it." },
+    { "NOTIFY_SOCKET , WATCHDOG_USEC , WATCHDOG_PID",
+      "What systemd wants to hear of wal serve: that it is ready, and that it lives." },
     { "XDG_CACHE_HOME , XDG_STATE_HOME , HOME", "Where the directories below FILES are." },
     { "TZ", "Time zone of what is shown, and of the days that forget counts." },
     { NULL, NULL },
@@ -205,7 +211,8 @@ static const Term statuses[] = {
     { "10", "There is no repository." },
     { "11", "The repository is locked by somebody else." },
     { "12", "No key opens with this password." },
-    { "21", "The database server does not answer." },
+    { "21",
+      "The database server does not answer, or there is no WAL server where one is required." },
     { "22", "The database server refuses the login." },
     { "23", "The versions of server, client programs and dump do not fit." },
     { "24", "No space is left on the disk." },

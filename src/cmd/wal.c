@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "cmd/walserve.h"
 #include "op/walget.h"
 #include "op/walpush.h"
 
@@ -12,6 +13,7 @@
 typedef struct {
     char *pgdata, *system_id;
     gboolean read_data;
+    WalServerOptions server;
 } WalOptions;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(WalOptions, member))
@@ -23,6 +25,16 @@ static const GOptionEntry wal_options[] = {
     { "system-id", 0, 0, ARG_TEXT, AT(system_id),
       "system identifier of the cluster, where there is no data directory", "ID" },
     { "read-data", 0, 0, ARG_FLAG, AT(read_data), "check: open every file that is held", NULL },
+    { "socket", 0, 0, ARG_TEXT, AT(server.socket),
+      "push, serve: where the server is found (default: wal.sock in the user's or the system's "
+      "runtime directory)",
+      "FILE" },
+    { "server", 0, 0, ARG_TEXT, AT(server.server),
+      "push: hand the file to the server auto (when there is one), require, or never", "WHEN" },
+    { "group", 0, 0, ARG_TEXT, AT(server.group),
+      "serve: whose members may hand over files, besides its own user and root", "GROUP" },
+    { "jobs", 0, 0, ARG_INT, AT(server.jobs), "serve: files at once, from 1 to 32 (default 8)",
+      "N" },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -82,16 +94,25 @@ static void tell_pushed(const WalPushed *pushed)
 }
 
 /* Required mirrors get the file, too, before it counts; the others catch up later. */
+static bool push_alone(const Context *context, const WalClusterFrom *from, WalPushed *ret_pushed,
+                       GError **error)
+{
+    g_auto(OpenRepo) open = { 0 };
+
+    return open_repo_using(context->settings, OPEN_UNLOCKED, MIRRORS_WRITE, true, context->cancel,
+                           &open, error) &&
+           op_wal_push(&open, from, ret_pushed, error);
+}
+
 static bool wal_push(const Context *context, const WalOptions *options, char **operands,
                      GError **error)
 {
     WalClusterFrom from = cluster_from(options, operands[1]);
-    g_auto(OpenRepo) open = { 0 };
     WalPushed pushed;
+    bool done;
 
-    if (!open_repo_using(context->settings, OPEN_UNLOCKED, MIRRORS_WRITE, true, context->cancel,
-                         &open, error) ||
-        !op_wal_push(&open, &from, &pushed, error))
+    if (!wal_hand_over(context, &options->server, &from, &done, &pushed, error) ||
+        (!done && !push_alone(context, &from, &pushed, error)))
         return false;
     if (context->settings->json)
         tell_pushed(&pushed);
@@ -127,6 +148,13 @@ static bool wal_check(const Context *context, const WalOptions *options, char **
            wal_check_run(context, &open, options->read_data, error);
 }
 
+static bool wal_serve(const Context *context, const WalOptions *options, char **operands,
+                      GError **error)
+{
+    (void)operands;
+    return wal_serve_run(context, &options->server, error);
+}
+
 static const struct {
     const char *name;
     guint n;              /* operands, itself included */
@@ -135,6 +163,7 @@ static const struct {
 } actions[] = {
     { "push", 2, "the path of the file (%p)", wal_push },
     { "get", 3, "the name of the file and where to put it (%f %p)", wal_get },
+    { "serve", 1, "", wal_serve },
     { "list", 1, "", wal_list },
     { "check", 1, "", wal_check },
 };
@@ -142,24 +171,27 @@ static const struct {
 static bool wal_run(const Context *context, void *request, char **operands, GError **error)
 {
     if (!operands[0])
-        return operands_between(operands, 1, 0, "push, get, list or check", error);
+        return operands_between(operands, 1, 0, "push, get, serve, list or check", error);
     for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
         if (strcmp(operands[0], actions[i].name) == 0)
             return operands_between(operands, actions[i].n, actions[i].n, actions[i].operands,
                                     error) &&
                    actions[i].run(context, request, operands, error);
-    g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "wal %s: must be push, get, list or check",
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "wal %s: must be push, get, serve, list or check",
                 operands[0]);
     return false;
 }
 
 const Command wal_command = {
     .name = "wal",
-    .operands = "push PATH|get NAME DEST|list|check",
+    .operands = "push PATH|get NAME DEST|serve|list|check",
     .summary = "archive PostgreSQL's write-ahead log and bring it back",
     .description =
         "  push  archives one file. In postgresql.conf: archive_command = 'backstay wal push %p'\n"
         "  get   brings one back. For a recovery: restore_command = 'backstay wal get %f %p'\n"
+        "  serve keeps the repository open and archives what push, or PostgreSQL's archive module, "
+        "hands it: until a signal\n"
+        "        stops it\n"
         "  list  what is held of each cluster and timeline, and every gap\n"
         "  check whether each snapshot of a cluster has the WAL that it needs, proven and decoded, "
         "and whether any is\n"
@@ -171,7 +203,8 @@ const Command wal_command = {
         "the same content. Every\n"
         "failure is a status from 1 to 125: PostgreSQL keeps the file and asks again. A file of "
         "this name with another\n"
-        "content is never replaced (27).\n\n"
+        "content is never replaced (27). With a server (wal serve) it needs no key, and the server "
+        "archives several at once.\n\n"
         "get ends with 0 when DEST is complete, with 1 when the repository is there and holds no "
         "such file, with 143 when\n"
         "it was stopped, and with 126 for everything else: PostgreSQL then stops the recovery "

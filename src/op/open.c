@@ -69,8 +69,9 @@ static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cance
 
 /* ---- what opens it ---- */
 
-/* One or the other. */
+/* One of these. */
 typedef struct {
+    const Secret *master; /* a SealKey; borrowed */
     const char *key_file; /* borrowed */
     Secret *password;
 } Opener;
@@ -115,6 +116,8 @@ static bool open_by_key_file(Store *store, const char *path, const RepoOptions *
 static bool open_with(const Opener *opener, Store *store, const RepoOptions *options,
                       Repo **ret_repo, GError **error)
 {
+    if (opener->master)
+        return repo_open_master(store, secret_data(opener->master), options, ret_repo, error);
     return opener->key_file ? open_by_key_file(store, opener->key_file, options, ret_repo, error)
                             : repo_open(store, opener->password, options, ret_repo, error);
 }
@@ -257,6 +260,22 @@ bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool 
     }
     return open_repo_at(settings, location, &from, settings->no_lock ? OPEN_UNLOCKED : how, use,
                         cancel, ret_open, error);
+}
+
+bool open_repo_again(const Settings *settings, const Secret *master, MirrorUse use,
+                     const Cancel *cancel, OpenRepo *ret_open, GError **error)
+{
+    g_autofree char *location = NULL;
+    g_auto(OpenRepo) open = { 0 };
+    Opener opener = { .master = master };
+
+    if (!settings_repository(settings, &location, error) ||
+        !open_unlocked(settings, location, "", &opener, use, cancel, &open, error) ||
+        !mirrorset_compare(open.mirrors, error))
+        return false;
+    *ret_open = open;
+    open = (OpenRepo){ 0 };
+    return true;
 }
 
 bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const Cancel *cancel,

@@ -27,6 +27,11 @@ bool open_repo(const Settings *settings, OpenHow how, bool allow_no_lock, const 
 /* The same with another use of the mirrors. */
 bool open_repo_using(const Settings *settings, OpenHow how, MirrorUse use, bool allow_no_lock,
                      const Cancel *cancel, OpenRepo *ret_open, GError **error);
+/* The repository of the settings once more, without a lock, by its master key (a SealKey): for who
+ * had it open before, and should not have to ask for a password again. BS_ERROR_PASSWORD: another
+ * repository is there by now. */
+bool open_repo_again(const Settings *settings, const Secret *master, MirrorUse use,
+                     const Cancel *cancel, OpenRepo *ret_open, GError **error);
 /* Another repository with its own password (copy); from->infix also says whose keys are used for
  * its bucket. */
 bool open_repo_at(const Settings *settings, const char *location, const PasswordFrom *from,

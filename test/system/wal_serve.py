@@ -1,0 +1,452 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# check: quick, asan, tsan, timeout=1500
+"""The WAL server: a real PostgreSQL archives through its socket without having a key; what waits is archived ahead; it is
+killed at any moment, the store goes away, two push at once, other clusters and hostile clients come."""
+import array
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+from cluster import Cluster, as_postgres, hand_over
+from scenario import BACKSTAY, LOCKED, MISMATCH, QUICK, UNREACHABLE, Repo, equal, fact, finish, path, run, say, wait_until
+from walarchive import Archive, hand_over_all, own
+
+ROUNDS = 3 if QUICK else 12
+PATIENCE = 120
+rng = random.Random(int(os.environ.get('SEED', '0')) or None)
+
+
+class Server:
+    """One that says when it is ready, as systemd would hear it."""
+
+    def __init__(self, archive, name='wal.sock', *options, **environ):
+        self.socket = own('run') + '/' + name
+        self.told = path('run', name + '.notify')
+        self.options, self.user = options, as_postgres()
+        self.environ = {**archive.environ, 'NOTIFY_SOCKET': self.told, 'WATCHDOG_USEC': '400000', **environ}
+        self.process = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def start(self):
+        if os.path.exists(self.told):
+            os.unlink(self.told)
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ear.bind(self.told)
+        os.chmod(self.told, 0o777)
+        ear.settimeout(PATIENCE)
+        with open(self.socket + '.log', 'ab') as log:
+            self.process = subprocess.Popen([*self.user, BACKSTAY, 'wal', 'serve', '--socket', self.socket, *self.options],
+                                            env=self.environ, cwd=path('run'), stdin=subprocess.DEVNULL, stderr=log)
+        self.said = [ear.recv(1000).decode(), ear.recv(1000).decode()]
+        ear.close()
+        return self
+
+    def kill(self, sig=signal.SIGKILL):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(sig)
+        return self.process.wait(PATIENCE) if self.process else None
+
+    def connect(self):
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        link.settimeout(PATIENCE)
+        for _ in range(1000):
+            try:
+                link.connect(self.socket)
+                break
+            except BlockingIOError:
+                time.sleep(.05)  # as many wait as the system lets wait
+        return link
+
+    def ask(self, packet, *fds):
+        """One request over a connection of its own; the answer, without those that only say wait."""
+        with self.connect() as link:
+            link.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else [])
+            while (answer := link.recv(4096)) == b'backstay-wal 1 wait':
+                pass
+            return answer
+
+
+class Pushers:
+    """Who knows the socket alone."""
+
+    def __init__(self, archive, server):
+        self.environ = {k: v for k, v in archive.environ.items() if k not in ('BACKSTAY_REPOSITORY', 'BACKSTAY_KEY_FILE')}
+        self.environ.update(BACKSTAY_WAL_SOCKET=server.socket, BACKSTAY_WAL_SERVER='require')
+
+    def push(self, *argv, more=None, **options):
+        return run(*as_postgres(), BACKSTAY, 'wal', 'push', *argv, env={**self.environ, **(more or {})}, cwd=path('user'), **options)
+
+    def begin(self, file):
+        return subprocess.Popen([*as_postgres(), BACKSTAY, 'wal', 'push', file], env=self.environ, cwd=path('user'),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def script(self, name):
+        """An archive_command that keeps what was acknowledged."""
+        script = path(name)
+        with open(script, 'w', encoding='utf-8') as f:
+            f.write('#!/bin/sh\n' + ''.join("export %s='%s'\n" % (k, v) for k, v in sorted(self.environ.items()) if "'" not in v))
+            f.write('%s wal push "$1" || exit\ncp "$1" %s/"${1##*/}"\n' % (BACKSTAY, own('kept')))
+        os.chmod(script, 0o755)
+        return script
+
+
+# ---- WAL ----
+
+def fill(server, segments):
+    """So many segments end; no more than the archiver is told of."""
+    for _ in range(segments):
+        server.sql("insert into t select repeat('x', 200) from generate_series(1, 300)")
+        server.sql('select pg_switch_wal()')
+
+
+def waiting(server):
+    return [n[:-6] for n in os.listdir(server.data + '/pg_wal/archive_status') if n.endswith('.ready')]
+
+
+def all_archived(server):
+    """The archiver gives up for a minute after three failures, but looks again when a segment ends."""
+    end = time.monotonic() + PATIENCE
+    while waiting(server) and time.monotonic() < end:
+        if not wait_until(lambda: not waiting(server), seconds=4):
+            fill(server, 1)
+    return fact(not waiting(server), 'everything that waited is archived', waiting(server))
+
+
+def kept():
+    return sorted(n for n in os.listdir(path('kept')) if len(n) == 24)
+
+
+def read(*names):
+    with open(path(*names), 'rb') as f:
+        return f.read()
+
+
+def all_there(archive, system):
+    """What was acknowledged, byte for byte."""
+    lost = []
+    for name in sorted(os.listdir(path('kept'))):
+        out = path('user', 'out')
+        done = archive.wal('get', name, out, '--system-id', system)
+        if done.code or read('user', 'out') != read('kept', name):
+            lost.append(name)
+    fact(kept() and not lost, 'every one of %d acknowledged files is there and equal' % len(os.listdir(path('kept'))), lost)
+
+
+def real_server(archive, server, pushers):
+    cluster = Cluster(path('server'))
+    cluster.make("archive_command = '%s %%p'" % pushers.script('push'))
+    with cluster.start():
+        system = cluster.sql('select system_identifier from pg_control_system()')
+        cluster.sql('create table t (x text)')
+        fill(cluster, 6)
+        all_archived(cluster)
+        equal(cluster.sql('select failed_count from pg_stat_archiver'), '0', 'nobody but the server has a key, and nothing fails')
+        killed(cluster, server)
+        away(archive, cluster)
+        all_there(archive, system)
+    return system
+
+
+def killed(cluster, server):
+    """At any moment while segments wait; what was acknowledged is compared later."""
+    for _ in range(ROUNDS):
+        writer = threading.Thread(target=fill, args=(cluster, 6))
+        writer.start()
+        time.sleep(rng.uniform(0, .6))
+        server.kill()
+        writer.join()
+        server.start()
+    all_archived(cluster)
+
+
+def away(archive, cluster):
+    """The store is not there: nothing is acknowledged, and the same process catches up."""
+    cluster.sql("select pg_stat_reset_shared('archiver')")
+    before = kept()
+    os.rename(archive.repo.path, archive.repo.path + '.away')
+    fill(cluster, 3)
+    fact(wait_until(lambda: cluster.sql('select failed_count > 0 from pg_stat_archiver') == 't', PATIENCE), 'archiving fails')
+    equal(kept(), before, 'without its store it acknowledges nothing')
+    os.rename(archive.repo.path + '.away', archive.repo.path)
+    all_archived(cluster)
+
+
+# ---- files in a directory like pg_wal ----
+
+def pg_wal(name, names, ready=True):
+    """With copies of what was kept, all of which wait."""
+    top = own(name)
+    os.makedirs(top + '/archive_status')
+    for n in names:
+        shutil.copy(path('kept', n), top)
+        if ready:
+            open(top + '/archive_status/' + n + '.ready', 'w', encoding='utf-8').close()
+    hand_over(top + '/archive_status')
+    hand_over_all(top)
+    old = time.time() - 60
+    for n in names:
+        os.utime(top + '/' + n, (old, old))
+    time.sleep(.2)  # what was changed a moment ago is compared by content
+    return top
+
+
+def in_row():
+    """The longest row of segments that follow each other."""
+    names = [n for n in kept() if n.startswith('00000001')]
+    return names[:10]
+
+
+def new_server(name):
+    repo = Repo.named(name)
+    repo.backstay('init', code=0)
+    hand_over_all(repo.path)
+    os.remove(path('user', 'key'))
+    archive = Archive(repo)
+    server = Server(archive, name + '.sock')
+    return archive, server, Pushers(archive, server)
+
+
+def held(archive, system):
+    top = archive.repo.path + '/wal/%s/00000001' % system
+    return sorted(os.listdir(top)) if os.path.isdir(top) else []
+
+
+def ahead(system):
+    archive, server, pushers = new_server('ahead')
+    names = in_row()
+    with server:
+        top = pg_wal('ahead_wal', names)
+        os.unlink('%s/archive_status/%s.ready' % (top, names[4]))
+        system_id = ['--system-id', system]
+        first = pushers.push('--json', top + '/' + names[0], *system_id, code=0).messages('wal_pushed')
+        equal([(x['name'], x['was_there'], x['system_identifier']) for x in first], [(names[0], False, system)], 'the first is archived')
+        want = [n for n in names[:10] if n != names[4]][:9]
+        fact(wait_until(lambda: held(archive, system) == want, PATIENCE), 'those that wait behind it are archived beside it',
+             held(archive, system))
+        again = pushers.push('--json', top + '/' + names[1], *system_id, code=0).messages('wal_pushed')
+        equal([(x['was_there'], x['data_added_packed'] > 0) for x in again], [(False, True)], 'what is durable already is told at once')
+        data = read('ahead_wal', names[2])
+        with open(top + '/' + names[2], 'r+b') as f:
+            f.write(data)
+        pushers.push(top + '/' + names[2], *system_id, code=0, why='a file that was written again with the same content is the same')
+        with open(top + '/' + names[3], 'r+b') as f:
+            f.seek(9000)
+            f.write(bytes([read('ahead_wal', names[3])[9000] ^ 1]))
+        pushers.push(top + '/' + names[3], *system_id, code=MISMATCH, why='one with another content is not')
+        other = pg_wal('other_wal', names[5:6], ready=False)
+        again = pushers.push('--json', other + '/' + names[5], *system_id, code=0).messages('wal_pushed')
+        equal([x['was_there'] for x in again], [True], 'the same name in another directory is looked at anew')
+        pushers.push(top + '/' + names[4], *system_id, code=0, why='one that did not wait is archived when it is asked for')
+        fact('READY=1' in server.said and any('WATCHDOG=1' in x for x in server.said), 'systemd is told', server.said)
+
+
+def together(system):
+    """Two and more at once, of the same files."""
+    archive, server, pushers = new_server('together')
+    names = in_row()
+    with server:
+        top = pg_wal('together_wal', names)
+        running = [pushers.begin(top + '/' + n) for n in names for _ in range(3)]
+        equal([p.wait(PATIENCE) for p in running], [0] * len(running), 'three pushers of each file all succeed')
+    equal(held(archive, system), names, 'and each is held once')
+    fact(same_as_kept(archive, system, names), 'with its content')
+
+
+def same_as_kept(archive, system, names):
+    out = path('user', 'out')
+    return all(archive.wal('get', n, out, '--system-id', system).code == 0 and read('user', 'out') == read('kept', n) for n in names)
+
+
+def one_file(name, data):
+    file = own('user/files') + '/' + name
+    with open(file, 'wb') as f:
+        f.write(data)
+    hand_over(file)
+    return file
+
+
+# ---- what is refused ----
+
+def refused(server, pushers, system):
+    name = in_row()[0]
+    data = read('kept', name)
+    stranger = data[:24] + b'\1' + data[25:]
+    done = pushers.push(one_file(name, stranger), '--system-id', system, code=MISMATCH, why='a segment of another cluster is refused')
+    fact('not archived' in done.errors, 'and the reason is told', done.errors)
+    for label, bad_name, bad, code in (
+            ('a segment that was cut', name, data[:-1], 1), ('an empty file', name, b'', 1), ('a text', 'passwd', b'root', 1),
+            ('a history without a cluster', '00000009.history', b'1\t0/2000000\tx\n', 1),
+            ('another content', name, data[:5000] + bytes([data[5000] ^ 1]) + data[5001:], MISMATCH)):
+        pushers.push(one_file(bad_name, bad), code=code, why=label + ' is refused')
+    pushers.push(path('nowhere', name), code=1, why='a file that is not there is refused')
+    pushers.push(one_file(name, data), code=0, why='and the right one is fine')
+    pushers.push(one_file(name, data), '--server', 'sometimes', code=1, why='a word that is none is refused')
+    done = pushers.push(one_file(name, data), '-r', path('another'), code=UNREACHABLE, why='a repository that is not the server\'s')
+    fact('another repository' in done.errors, 'is not taken for it', done.errors)
+    second = run(*as_postgres(), BACKSTAY, 'wal', 'serve', '--socket', server.socket, env=server.environ, code=LOCKED,
+                 why='a second server on the socket is refused')
+    fact('another server runs there' in second.errors, 'and told why', second.errors)
+
+
+def push_as_nobody(file, environ, why):
+    for folder in ('user', 'user/files', 'run'):
+        os.chmod(path(folder), 0o755)
+    run('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', '--', BACKSTAY, 'wal', 'push', file,
+        env={**environ, 'HOME': '/nonexistent'}, cwd='/', code=UNREACHABLE, why=why)
+
+
+def strangers(server, pushers):
+    """Other users of the machine."""
+    file = one_file(in_row()[0], read('kept', in_row()[0]))
+    push_as_nobody(file, pushers.environ, 'another user finds nobody')
+    os.chmod(server.socket, 0o666)
+    push_as_nobody(file, pushers.environ, 'nor when somebody has opened the socket to all')
+    os.chmod(server.socket, 0o600)
+
+
+def members(system):
+    """A server of root, and a group that may speak to it."""
+    archive, server, pushers = new_server('group')
+    server.user, server.options = [], ('--group', 'postgres')
+    file = one_file(in_row()[0], read('kept', in_row()[0]))
+    with server:
+        pushers.push(file, code=0, why='a member of the group pushes into a server of another user')
+        equal(held(archive, system), in_row()[:1], 'and it is there')
+        push_as_nobody(file, pushers.environ, 'who is no member does not')
+
+
+# ---- who does not keep to the protocol ----
+
+def hostile(server, pushers):
+    file = one_file(in_row()[0], read('kept', in_row()[0]))
+    name = in_row()[0].encode()
+    fd, folder = os.open(file, os.O_RDONLY), os.open(os.path.dirname(file), os.O_RDONLY)
+    fifo = path('user/files/fifo')
+    os.mkfifo(fifo)
+    pipe, zero = os.open(fifo, os.O_RDWR), os.open('/dev/zero', os.O_RDONLY)
+    large = os.open(path('user/files/large'), os.O_RDWR | os.O_CREAT)
+    os.ftruncate(large, 1 << 40)
+    push = b'backstay-wal 1 push 0 ' + name + b' '
+    for label, packet, fds, want in (
+            ('garbage', rng.randbytes(300), [], b'away'), ('another version', b'backstay-wal 2 ping', [], b'away'),
+            ('a push without a file', push, [], b'away'), ('one with one descriptor', push, [fd], b'away'),
+            ('a ping with two', b'backstay-wal 1 ping', [fd, folder], b'away'),
+            ('three descriptors', push, [fd, folder, fd], b''), ('a packet that is too long', b'x' * 60000, [], b''),
+            ('a pipe', push, [pipe, folder], b'failed 1'), ('a device', push, [zero, folder], b'failed 1'),
+            ('a directory', push, [folder, folder], b'failed 1'), ('a file as directory', push, [fd, fd], b'failed 1'),
+            ('a huge file', push, [large, folder], b'failed 1'), ('a name that is a path', push.replace(name, b'../' + name), [fd, folder], b'failed 1'),
+            ('a ping', b'backstay-wal 1 ping', [], b'pong'), ('a push', push, [fd, folder], b'done')):
+        answer = server.ask(packet, *fds)
+        fact(answer.startswith(b'backstay-wal 1 ' + want) if want else answer == b'', label + ' is answered with ' + (want.decode() or 'the end'),
+             answer)
+    idle = [server.connect() for _ in range(150)]
+    for link in idle[::3]:
+        try:
+            link.send(b'backstay-wal 1 push')
+        except BrokenPipeError:
+            pass  # it had to make room
+    pushers.push(file, code=0, why='many who are silent do not disturb')
+    for link in idle:
+        link.close()
+    left = server.connect()
+    left.sendmsg([push], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [fd, folder]))])
+    left.close()
+    pushers.push(file, code=0, why='nor does one who does not wait for the answer')
+    descriptors = lambda: len(os.listdir('/proc/%d/fd' % server.process.pid))
+    server.ask(b'backstay-wal 1 ping')
+    fact(wait_until(lambda: descriptors() < 40, PATIENCE), 'and all descriptors are given back', descriptors())
+    for one in (fd, folder, pipe, zero, large):
+        os.close(one)
+    os.unlink(path('user/files/large'))
+
+
+class Liar:
+    """A server that takes one request and answers as it likes."""
+
+    def __init__(self, name, answer):
+        self.socket = own('run') + '/' + name
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(self.socket)
+        hand_over(self.socket)
+        self.listener.listen()
+        self.answer = answer
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        link, _ = self.listener.accept()
+        link.recv(4096)
+        if self.answer:
+            link.send(self.answer)
+        link.close()
+
+    def close(self):
+        self.thread.join(PATIENCE)
+        self.listener.close()
+
+
+def lost_answers(system):
+    """Whatever is not a clear yes is none: the file is archived by other means, or not acknowledged."""
+    archive, server, _ = new_server('lost')
+    for i, (label, answer) in enumerate((('no answer', b''), ('garbage', b'ok'), ('another version', b'backstay-wal 2 done 1 1 1 0'),
+                                         ('an answer for another file', b'backstay-wal 1 done %s 4711 1 0' % system.encode()),
+                                         ('one for another cluster', b'backstay-wal 1 done 1 1048576 1 0'))):
+        name = in_row()[i]
+        file = one_file(name, read('kept', name))
+        for use, want in (('require', UNREACHABLE), ('auto', 0)):
+            liar = Liar('liar-%d-%s' % (i, use), answer)
+            done = archive.wal('push', file, '--system-id', system, '--socket', liar.socket, '--server', use, code=want,
+                               why=label + ': ' + ('nothing is acknowledged' if want else 'the file is archived by other means'))
+            equal(name in held(archive, system), want == 0, 'and that is so')
+            liar.close()
+            fact(done.code != 0 or 'WAL server' in done.errors or answer, 'and it is told', done.errors)
+    archive.wal('push', one_file(in_row()[5], read('kept', in_row()[5])), '--socket', server.socket, code=0,
+                why='without a server it is archived by the command')
+
+
+def stopped(server, pushers):
+    code = server.kill(signal.SIGTERM)
+    equal(code, 0, 'a signal stops it, and that is no failure')
+    fact(not os.path.exists(server.socket), 'its socket is gone')
+    pushers.push(one_file(in_row()[0], read('kept', in_row()[0])), code=UNREACHABLE, why='and nobody finds it')
+    server.start()
+    server.kill()
+    fact(os.path.exists(server.socket), 'what a killed one leaves')
+    server.start()
+    pushers.push(one_file(in_row()[0], read('kept', in_row()[0])), code=0, why='the next takes over')
+
+
+def main():
+    repo = Repo.named('repo')
+    repo.backstay('init', code=0)
+    hand_over_all(repo.path)
+    archive = Archive(repo)
+    with Server(archive) as server:
+        pushers = Pushers(archive, server)
+        system = real_server(archive, server, pushers)
+        say(len(kept()), 'segments were archived')
+        refused(server, pushers, system)
+        hostile(server, pushers)
+        strangers(server, pushers)
+        stopped(server, pushers)
+    members(system)
+    ahead(system)
+    together(system)
+    lost_answers(system)
+    finish()
+
+
+main()
