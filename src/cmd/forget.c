@@ -44,6 +44,10 @@ static const GOptionEntry forget_options[] = {
       "DURATION" },
     { "keep-tag", 0, 0, ARG_LIST, AT(keep_tags), "keep those with all tags of this comma list",
       "TAGS" },
+    { "keep-pitr", 0, 0, ARG_TEXT, PRUNE_ARG(ForgetOptions, args, keep_pitr),
+      "of PostgreSQL clusters keep the base backups (and with --prune the WAL) that bring back "
+      "every moment of this much time, such as 7d",
+      "DURATION" },
     { "host", 0, 0, ARG_LIST, AT(hosts), "only snapshots of this host", "NAME" },
     { "tag", 0, 0, ARG_LIST, AT(tags), "only snapshots with all tags of this comma list", "TAGS" },
     { "path", 0, 0, ARG_LIST, AT(paths), "only snapshots of this path", "PATH" },
@@ -52,7 +56,9 @@ static const GOptionEntry forget_options[] = {
     { "compact", 'c', 0, ARG_FLAG, AT(compact), "shorter lists", NULL },
     { "prune", 0, 0, ARG_FLAG, AT(prune), "then remove data that is no longer needed", NULL },
     { "unsafe-allow-remove-all", 0, 0, ARG_FLAG, AT(unsafe_remove_all),
-      "accepted for restic's sake; the newest snapshot of a group always stays", NULL },
+      "by name: remove the newest base backup of a cluster, too, although its WAL is held; the "
+      "newest snapshot of a group always stays",
+      NULL },
     { "dry-run", 'n', 0, ARG_FLAG, PRUNE_ARG(ForgetOptions, args, dry_run),
       "only say what would be done", NULL },
     PRUNE_ROWS(ForgetOptions, args),
@@ -195,6 +201,25 @@ static void tell_failed(const Snapshot *snapshot, const GError *problem)
 
 /* ---- running ---- */
 
+/* In a dry run what would be gone is still there. */
+static bool prune_after(const Context *context, OpenRepo *open, const PruneArgs *args,
+                        const ForgetPlan *plan, GError **error)
+{
+    g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(Id));
+
+    for (guint i = 0; i < plan->groups->len; i++) {
+        const GArray *decisions = g_array_index(plan->groups, ForgetGroup, i).decisions;
+
+        for (guint k = 0; k < decisions->len; k++) {
+            const ForgetDecision *decision = &g_array_index(decisions, ForgetDecision, k);
+
+            if (!decision->keep)
+                g_array_append_val(gone, decision->snapshot->id);
+        }
+    }
+    return prune_with(context, open, args, gone, error);
+}
+
 static bool forget(const Context *context, const ForgetOptions *options,
                    const ForgetRequest *request, GError **error)
 {
@@ -205,7 +230,7 @@ static bool forget(const Context *context, const ForgetOptions *options,
 
     if (!open_repo(settings, request->dry_run ? OPEN_SHARED : OPEN_EXCLUSIVE, request->dry_run,
                    context->cancel, &open, error) ||
-        !forget_decide(open.repo, request, &plan, error))
+        !forget_decide(&open, request, context->cancel, &plan, error))
         return false;
     tell_plan(settings, plan, options->compact);
     if (!request->dry_run && !forget_remove(&open, plan, context->cancel, tell_failed, error))
@@ -221,11 +246,22 @@ static bool forget(const Context *context, const ForgetOptions *options,
                     plan->unreadable, plural(plan->unreadable, "snapshot", "snapshots"),
                     plural(plan->unreadable, "was", "were"));
     else if (options->prune)
-        ok = prune_with(context, &open, &options->args, error);
+        ok = prune_after(context, &open, &options->args, plan, error);
     else
         ok = request->dry_run || !op_retains(settings, &open) ||
              retain_with(context, &open, false, error);
     return mirrored_finish(context, &open, ok && options->prune, ok, error);
+}
+
+static bool check_asked(bool by_name, bool by_policy, GError **error)
+{
+    if (by_name && by_policy)
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "name snapshots or give a policy (--keep-...), not both");
+    else if (!by_name && !by_policy)
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "no policy given; say what stays, such as --keep-daily 7");
+    return by_name != by_policy;
 }
 
 static bool forget_run(const Context *context, void *request, char **operands, GError **error)
@@ -235,21 +271,19 @@ static bool forget_run(const Context *context, void *request, char **operands, G
         .filter = { options->hosts, options->tags, options->paths },
         .group_by = options->group_by,
         .ids = operands,
+        .last_bases = options->unsafe_remove_all,
         .dry_run = options->args.dry_run,
     };
-    bool ok = parse_policy(options, &forget_request.policy, error);
+    const bool by_policy = options->args.keep_pitr != NULL;
+    Duration window;
+    bool ok = parse_policy(options, &forget_request.policy, error) &&
+              parse_within(options->args.keep_pitr, &window, error);
 
-    if (ok && *operands && !retention_is_empty(&forget_request.policy)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "name snapshots or give a policy (--keep-...), not both");
-        ok = false;
-    }
-    if (ok && !*operands && retention_is_empty(&forget_request.policy)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "no policy given; say what stays, such as --keep-daily 7");
-        ok = false;
-    }
-    ok = ok && forget(context, options, &forget_request, error);
+    forget_request.keep_pitr = by_policy ? &window : NULL;
+    ok = ok &&
+         check_asked(*operands != NULL, by_policy || !retention_is_empty(&forget_request.policy),
+                     error) &&
+         forget(context, options, &forget_request, error);
     g_ptr_array_unref(forget_request.policy.tags);
     return ok;
 }

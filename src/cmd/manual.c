@@ -220,6 +220,8 @@ static const Term statuses[] = {
     { "26", "WAL that is needed is not held." },
     { "27", "What was restored differs from what was saved, or a WAL file is of another cluster or "
             "differs from the one held under its name." },
+    { "28", "Nothing was removed: it would have been the newest base backup of a cluster whose WAL "
+            "is held." },
     { "30", "Done in the repository, but not in every mirror." },
     { "31", "Done, but what is under object lock could not be removed yet." },
     { "126 , 143", "Only from wal get: it failed, it was stopped." },

@@ -5,6 +5,7 @@
 #include "cmd/commands.h"
 #include "cmd/mirrored.h"
 #include "cmd/output.h"
+#include "cmd/prunedwal.h"
 #include "cmd/pruneoptions.h"
 #include "op/retain.h"
 #include "plan/amount.h"
@@ -18,6 +19,9 @@ typedef struct {
 static const GOptionEntry prune_options[] = {
     { "dry-run", 'n', 0, ARG_FLAG, PRUNE_ARG(PruneRequest, args, dry_run),
       "only say what would be done", NULL },
+    { "keep-pitr", 0, 0, ARG_TEXT, PRUNE_ARG(PruneRequest, args, keep_pitr),
+      "of PostgreSQL's WAL keep what brings back every moment of this much time, such as 7d",
+      "DURATION" },
     PRUNE_ROWS(PruneRequest, args),
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
@@ -107,7 +111,8 @@ bool retain_with(const Context *context, OpenRepo *open, bool packs, GError **er
 }
 
 /* What waits is no loss, but somebody should know that there is no room yet. */
-static bool tell_kept(const Settings *settings, const ProtectKept *kept, GError **error)
+static bool tell_kept(const Settings *settings, const ProtectKept *kept, const char *what,
+                      GError **error)
 {
     g_autofree char *until =
         kept->until > 0 ? output_time((Timestamp){ .sec = kept->until }) : NULL;
@@ -115,14 +120,14 @@ static bool tell_kept(const Settings *settings, const ProtectKept *kept, GError 
     if (kept->n == 0)
         return true;
     if (settings->json)
-        output_json(json_pack("{s:s, s:I, s:o}", "message_type", "under_object_lock", "packs",
+        output_json(json_pack("{s:s, s:I, s:o}", "message_type", "under_object_lock",
+                              g_str_equal(what, "packs") ? "packs" : "wal_files",
                               (json_int_t)kept->n, "until",
                               until ? json_time((Timestamp){ .sec = kept->until }) : json_null()));
     g_set_error(error, BS_ERROR, BS_ERROR_PROTECTED,
-                "%" G_GUINT64_FORMAT
-                " packs that nothing needs are under object lock %s%s and were "
+                "%" G_GUINT64_FORMAT " %s that nothing needs are under object lock %s%s and were "
                 "left; run prune again after that",
-                kept->n, until ? "until " : "for an unknown time", until ? until : "");
+                kept->n, what, until ? "until " : "for an unknown time", until ? until : "");
     return false;
 }
 
@@ -131,7 +136,25 @@ static bool still_locked(void *user, GError **error)
     return lock_check(user, error);
 }
 
-bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, GError **error)
+/* The WAL goes first: nothing else depends on it. */
+static bool execute(const Context *context, OpenRepo *open, Prune *prune, const GPtrArray *wal,
+                    bool purge, GError **error)
+{
+    ProtectKept kept = { 0 }, packs;
+
+    (void)fflush(stdout); // what follows takes a while
+    if (!wal_prune_execute(open, wal, purge, context->cancel, &kept, error) ||
+        !prune_execute(prune, still_locked, open->lock, context->cancel, error) ||
+        (purge && !retain_with(context, open, true, error)))
+        return false;
+    packs = *prune_kept(prune);
+    return tell_kept(context->settings, &packs, "packs", error) &&
+           tell_kept(context->settings, &kept, "WAL files", error) &&
+           pruned_wal_complete(wal, error);
+}
+
+bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, const GArray *gone,
+                GError **error)
 {
     PruneOptions options = {
         .cacheable_only = args->cacheable_only,
@@ -139,22 +162,26 @@ bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, G
         .repack_uncompressed = args->repack_uncompressed,
         .purge = op_retains(context->settings, open),
     };
+    WalPruneRequest request = { .gone = gone };
+    g_autoptr(GPtrArray) wal = NULL;
     g_autoptr(Prune) prune = NULL;
+    Duration window;
 
     if (!parse_unused(args->max_unused, &options, error) ||
+        (args->keep_pitr && !duration_parse(args->keep_pitr, &window, error)) ||
         (args->max_repack_size && !size_parse(args->max_repack_size, &options.max_repack, error)) ||
         !prune_plan(open->repo, &options, context->cancel, &prune, error))
         return false;
+    request.window = args->keep_pitr ? &window : NULL;
+    if (!wal_prune_plan(open, &request, context->cancel, &wal, error))
+        return false;
+    pruned_wal_tell(context->settings, wal, args->dry_run);
     if (context->settings->json)
         json_stats(prune_stats(prune), args->dry_run);
     else if (!context->settings->quiet)
         print_stats(prune_stats(prune));
-    if (args->dry_run)
-        return true;
-    (void)fflush(stdout); // what follows takes a while
-    return prune_execute(prune, still_locked, open->lock, context->cancel, error) &&
-           (!options.purge || (retain_with(context, open, true, error) &&
-                               tell_kept(context->settings, prune_kept(prune), error)));
+    return args->dry_run ? pruned_wal_complete(wal, error)
+                         : execute(context, open, prune, wal, options.purge, error);
 }
 
 static bool prune_run(const Context *context, void *request, char **operands, GError **error)
@@ -165,8 +192,8 @@ static bool prune_run(const Context *context, void *request, char **operands, GE
     return operands_between(operands, 0, 0, "", error) &&
            open_repo(context->settings, prune->args.dry_run ? OPEN_SHARED : OPEN_EXCLUSIVE,
                      prune->args.dry_run, context->cancel, &open, error) &&
-           mirrored_finish(context, &open, true, prune_with(context, &open, &prune->args, error),
-                           error);
+           mirrored_finish(context, &open, true,
+                           prune_with(context, &open, &prune->args, NULL, error), error);
 }
 
 const Command prune_command = {
@@ -176,7 +203,11 @@ const Command prune_command = {
     .description = "Removes packs without used data, rewrites packs with too much unused data, "
                    "merges small ones. Refuses\n"
                    "when any snapshot or needed data cannot be read: removing anything then would "
-                   "make it worse.",
+                   "make it worse.\n\n"
+                   "Of PostgreSQL's WAL it removes what is older than the oldest base backup of "
+                   "its cluster; with --keep-pitr\n"
+                   "what is older than the base that the window begins with, but for what older "
+                   "bases need themselves.",
     .options = prune_options,
     .request_size = sizeof(PruneRequest),
     .run = prune_run,

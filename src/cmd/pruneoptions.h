@@ -7,6 +7,7 @@
 
 typedef struct {
     char *max_unused, *max_repack_size;
+    char *keep_pitr; /* the command's own row */
     gboolean cacheable_only, no_repack_small, repack_uncompressed, dry_run;
 } PruneArgs;
 
@@ -42,7 +43,9 @@ typedef struct {
             "compress what was stored plain", NULL                                                  \
     }
 
-/* Parses, plans, prints, acts. The repository is locked exclusively. */
-bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, GError **error);
+/* Parses, plans, prints, acts. The repository is locked exclusively. gone: of Id, snapshots that a
+ * dry run takes for removed; NULL. */
+bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, const GArray *gone,
+                GError **error);
 /* Renews object locks and says so; packs: as of op_retain(). */
 bool retain_with(const Context *context, OpenRepo *open, bool packs, GError **error);

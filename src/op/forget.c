@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/plural.h"
+#include "op/forgetbases.h"
 #include "op/group.h"
 
 #define REMOVE_AT_ONCE 1000 /* what one request takes */
@@ -100,7 +101,7 @@ static bool decide_by_ids(Repo *repo, const ForgetRequest *request, ForgetPlan *
     for (char *const *id = request->ids; *id && ok; id++) {
         Snapshot *snapshot = NULL;
         g_autofree char *path = NULL;
-        ForgetDecision decision = { .reasons = g_ptr_array_new() };
+        ForgetDecision decision = { .reasons = g_ptr_array_new_with_free_func(g_free) };
 
         ok = snapshot_find(repo, *id, &request->filter, pass_over, plan, &snapshot, &path, error);
         if (ok)
@@ -123,19 +124,27 @@ static void count_removals(ForgetPlan *plan)
     }
 }
 
-bool forget_decide(Repo *repo, const ForgetRequest *request, ForgetPlan **ret_plan, GError **error)
+static bool decide(OpenRepo *open, const ForgetRequest *request, const Cancel *cancel,
+                   ForgetPlan *plan, GError **error)
+{
+    if (request->ids && *request->ids) {
+        plan->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free);
+        return decide_by_ids(open->repo, request, plan, error) &&
+               (request->last_bases || forget_guard_bases(open, plan, error));
+    }
+    return snapshot_list(open->repo, pass_over, plan, &plan->snapshots, error) &&
+           decide_by_policy(request, plan, error) &&
+           forget_keep_bases(open, request, cancel, plan, error);
+}
+
+bool forget_decide(OpenRepo *open, const ForgetRequest *request, const Cancel *cancel,
+                   ForgetPlan **ret_plan, GError **error)
 {
     g_autoptr(ForgetPlan) plan = g_new0(ForgetPlan, 1);
 
     plan->groups = g_array_new(FALSE, FALSE, sizeof(ForgetGroup));
-    if (request->ids && *request->ids) {
-        plan->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free);
-        if (!decide_by_ids(repo, request, plan, error))
-            return false;
-    } else if (!snapshot_list(repo, pass_over, plan, &plan->snapshots, error) ||
-               !decide_by_policy(request, plan, error)) {
+    if (!decide(open, request, cancel, plan, error))
         return false;
-    }
     count_removals(plan);
     *ret_plan = g_steal_pointer(&plan);
     return true;

@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "op/select.h"
+#include "op/walbase.h"
 #include "op/walsegment.h"
 #include "pg/walreader.h"
+#include "repo/walfloor.h"
 
 typedef struct {
     OpenRepo *open;
@@ -13,33 +15,6 @@ typedef struct {
     GPtrArray *clusters;
     WalCheckResult result;
 } Checking;
-
-/* What the tags of a snapshot say that it needs. */
-typedef struct {
-    const Snapshot *snapshot;
-    uint64_t system_id, start, stop;
-    uint32_t timeline;
-} Need;
-
-static bool parse_need(const Snapshot *snapshot, Need *ret_need)
-{
-    const char *id = snapshot_tag_value(snapshot, "system-id");
-    const char *timeline = snapshot_tag_value(snapshot, "timeline");
-    const char *start = snapshot_tag_value(snapshot, "start-lsn");
-    const char *stop = snapshot_tag_value(snapshot, "stop-lsn");
-    Need need = { .snapshot = snapshot };
-    guint64 system_id, number;
-
-    if (!id || !timeline || !start || !stop ||
-        !g_ascii_string_to_unsigned(id, 10, 1, UINT64_MAX, &system_id, NULL) ||
-        !g_ascii_string_to_unsigned(timeline, 10, 1, UINT32_MAX, &number, NULL) ||
-        !lsn_parse(start, &need.start) || !lsn_parse(stop, &need.stop) || need.start >= need.stop)
-        return false;
-    need.system_id = system_id;
-    need.timeline = (uint32_t)number;
-    *ret_need = need;
-    return true;
-}
 
 static void tell(Checking *checking, const WalProblem *problem)
 {
@@ -56,7 +31,7 @@ static void tell(Checking *checking, const WalProblem *problem)
 
 /* ---- what a snapshot needs ---- */
 
-static void tell_need(Checking *checking, const Need *need, const char *code, const char *name,
+static void tell_need(Checking *checking, const WalBase *need, const char *code, const char *name,
                       const char *message)
 {
     WalProblem problem = {
@@ -86,7 +61,7 @@ static bool walk(WalReader *reader, uint64_t lsn, GBytes *piece, uint64_t stop, 
 
 /* One segment: fetched, proven, its records walked. False when it is not as it must be, which has
  * been told. */
-static bool check_segment(Checking *checking, const Need *need, const WalName *name,
+static bool check_segment(Checking *checking, const WalBase *need, const WalName *name,
                           WalReader *reader, uint64_t lsn)
 {
     WalNameText text = wal_name_text(name);
@@ -114,7 +89,7 @@ static bool check_segment(Checking *checking, const Need *need, const WalName *n
     return false;
 }
 
-static bool check_need(Checking *checking, const Need *need, GError **error)
+static bool check_need(Checking *checking, const WalBase *need, GError **error)
 {
     const WalTimeline *timeline =
         wal_timeline_find(checking->clusters, need->system_id, need->timeline);
@@ -159,7 +134,7 @@ static uint64_t oldest_start(const GArray *needs, uint64_t system_id)
     uint64_t oldest = UINT64_MAX;
 
     for (guint i = 0; i < needs->len; i++) {
-        const Need *need = &g_array_index(needs, Need, i);
+        const WalBase *need = &g_array_index(needs, WalBase, i);
 
         if (need->system_id == system_id)
             oldest = MIN(oldest, need->start);
@@ -239,12 +214,12 @@ static bool check_all_objects(Checking *checking, GError **error)
 
 static GArray *needs_of(const GPtrArray *snapshots)
 {
-    GArray *needs = g_array_new(FALSE, FALSE, sizeof(Need));
+    GArray *needs = g_array_new(FALSE, FALSE, sizeof(WalBase));
 
     for (guint i = 0; i < snapshots->len; i++) {
-        Need need;
+        WalBase need;
 
-        if (parse_need(g_ptr_array_index(snapshots, i), &need))
+        if (wal_base_of(g_ptr_array_index(snapshots, i), &need) == WAL_BASE_GOOD)
             g_array_append_val(needs, need);
     }
     return needs;
@@ -266,12 +241,15 @@ bool op_wal_check(OpenRepo *open, const WalCheck *check, const Cancel *cancel,
     checking.clusters = clusters;
     needs = needs_of(snapshots);
     for (guint i = 0; i < needs->len; i++)
-        if (!check_need(&checking, &g_array_index(needs, Need, i), error))
+        if (!check_need(&checking, &g_array_index(needs, WalBase, i), error))
             return false;
     for (guint i = 0; i < clusters->len; i++) {
         const WalCluster *cluster = g_ptr_array_index(clusters, i);
+        uint64_t floor; // before it retention has left what bases need, and holes in between
 
-        check_holes(&checking, cluster, oldest_start(needs, cluster->system_id));
+        if (!wal_floor_load(open->repo, cluster->system_id, &floor, error))
+            return false;
+        check_holes(&checking, cluster, MAX(oldest_start(needs, cluster->system_id), floor));
     }
     if (check->read_data && !check_all_objects(&checking, error))
         return false;

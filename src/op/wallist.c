@@ -14,6 +14,7 @@ static void timeline_free(gpointer data)
     g_array_unref(timeline->holes);
     g_array_unref(timeline->parts);
     g_array_unref(timeline->others);
+    g_array_unref(timeline->objects);
     g_free(timeline->problem);
     g_free(timeline);
 }
@@ -52,6 +53,7 @@ static WalTimeline *claim_timeline(WalCluster *cluster, uint32_t number)
     timeline->holes = g_array_new(FALSE, FALSE, sizeof(WalHole));
     timeline->parts = g_array_new(FALSE, FALSE, sizeof(WalObject));
     timeline->others = g_array_new(FALSE, FALSE, sizeof(WalObject));
+    timeline->objects = g_array_new(FALSE, FALSE, sizeof(WalInfo));
     g_ptr_array_add(timelines, timeline);
     return timeline;
 }
@@ -129,6 +131,7 @@ static void add_object(WalTimeline *timeline, const WalInfo *info, GArray *segme
     WalName name;
     uint64_t lsn;
 
+    g_array_append_val(timeline->objects, *info);
     timeline->stored += info->size;
     timeline->newest_at = MAX(timeline->newest_at, info->modified_at);
     if (wal_part_parse(info->object.name, &name, &lsn)) {

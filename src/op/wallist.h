@@ -19,6 +19,7 @@ typedef struct {
     GArray *holes;         /* of WalHole, in order */
     GArray *parts;         /* of WalObject: what `wal receive` has of segments (op/walsegment.h) */
     GArray *others;        /* of WalObject: history, labels, PostgreSQL's partial segments */
+    GArray *objects;       /* of WalInfo: all of it, by name */
     bool has_history;
     uint64_t stored; /* bytes of all objects */
     int64_t newest_at;

@@ -204,7 +204,7 @@ static bool run_forget(const World *world, Store *store, GError **error)
     g_autoptr(ForgetPlan) plan = NULL;
     OpenRepo open;
     bool ok = open_locked(world, store, true, &open, error) &&
-              forget_decide(open.repo, &request, &plan, error) &&
+              forget_decide(&open, &request, NULL, &plan, error) &&
               forget_remove(&open, plan, NULL, no_matter, error);
 
     if (ok && plan->unreadable > 0) { // as the command does
