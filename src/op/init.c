@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "op/doctor.h"
 #include "op/identity.h"
+#include "op/remembered.h"
 
 static bool other_polynomial(const Settings *settings, const InitRequest *request,
                              const Cancel *cancel, uint64_t *ret_polynomial, GError **error)
@@ -72,6 +73,7 @@ bool op_init(const Settings *settings, const InitRequest *request, const Cancel 
         g_prefix_error(error, "the new repository does not open: ");
         return false;
     }
+    remembered_key_save(settings->state_dir, location, repo_key_id(repo));
     *ret_id = g_strdup(repo_id(repo));
     *ret_location = g_steal_pointer(&location);
     return true;

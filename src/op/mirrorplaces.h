@@ -19,6 +19,8 @@ struct MirrorSet {
     Store *first;
     Store *store; /* before first; NULL: nothing */
     Repo *repo;
+    MirrorNames names;  /* listed while the repository was opened, */
+    GError *unlisted;   /* or why not */
     GPtrArray *mirrors; /* of Mirror */
     GArray *places;     /* of Place; the same order */
 };

@@ -97,6 +97,8 @@ void mirrorset_free(MirrorSet *set)
     }
     g_array_unref(set->places);
     g_ptr_array_unref(set->mirrors);
+    mirror_names_clear(&set->names);
+    g_clear_error(&set->unlisted);
     g_free(set->location);
     g_free(set);
 }
@@ -160,12 +162,23 @@ static void add_places(MirrorSet *set)
     }
 }
 
+void mirrorset_list(MirrorSet *set)
+{
+    if (set->use != MIRRORS_ALONE)
+        (void)mirror_names_list(mirrorset_store(set), &set->names, &set->unlisted);
+}
+
 static bool load(MirrorSet *set, bool *ret_marked, GError **error)
 {
     GPtrArray *mirrors;
 
-    if (!mirrors_load(set->repo, &mirrors, ret_marked, error))
+    if (set->unlisted) {
+        g_propagate_error(error, g_steal_pointer(&set->unlisted));
         return false;
+    }
+    if (!mirrors_read(set->repo, &set->names, &mirrors, error))
+        return false;
+    *ret_marked = set->names.marked;
     g_ptr_array_unref(set->mirrors);
     set->mirrors = mirrors;
     add_places(set);

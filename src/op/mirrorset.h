@@ -37,9 +37,12 @@ bool mirrorset_open_place(const Settings *settings, const Mirror *mirror, bool c
 /* What the repository is to be opened on. */
 Store *mirrorset_store(MirrorSet *set);
 
-/* Reads the list and looks at each place. Before the lock is taken, so that it lies everywhere.
- * BS_ERROR_DENIED: this is a mirror itself, so nothing is written to it alone. Required mirrors
- * must be there. */
+/* Which records there are. Once, before it is attached; beside the opening of the repository, if it
+ * shall not take time of its own. */
+void mirrorset_list(MirrorSet *set);
+/* Reads what was listed and looks at each place. Before the lock is taken, so that it lies
+ * everywhere. BS_ERROR_DENIED: this is a mirror itself, so nothing is written to it alone. Required
+ * mirrors must be there. */
 bool mirrorset_attach(MirrorSet *set, Repo *repo, GError **error);
 /* Under the lock: what each lacks. */
 bool mirrorset_compare(MirrorSet *set, GError **error);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "config/secrets.h"
 #include "op/remembered.h"
 #include "plan/amount.h"
@@ -113,13 +114,63 @@ static bool open_by_key_file(Store *store, const char *path, const RepoOptions *
     return false;
 }
 
-static bool open_with(const Opener *opener, Store *store, const RepoOptions *options,
-                      Repo **ret_repo, GError **error)
+/* Whoever names a key asks for that one, whatever opened it before. */
+static bool open_by_password(const Settings *settings, const char *location, Store *store,
+                             const Secret *password, RepoOptions options, Repo **ret_repo,
+                             GError **error)
 {
+    g_autofree char *likely =
+        options.key_hint ? NULL : remembered_key_load(settings->state_dir, location);
+
+    options.likely_key = likely;
+    if (!repo_open(store, password, &options, ret_repo, error))
+        return false;
+    remembered_key_save(settings->state_dir, location, repo_key_id(*ret_repo));
+    return true;
+}
+
+typedef struct {
+    const Settings *settings;
+    const char *location;
+    const Opener *opener;
+    MirrorSet *mirrors;
+    const RepoOptions *options;
+    Repo *repo;
+    GError *failure;
+} Opening;
+
+static bool open_with(const Opening *opening, Repo **ret_repo, GError **error)
+{
+    const Opener *opener = opening->opener;
+    Store *store = mirrorset_store(opening->mirrors);
+
     if (opener->master)
-        return repo_open_master(store, secret_data(opener->master), options, ret_repo, error);
-    return opener->key_file ? open_by_key_file(store, opener->key_file, options, ret_repo, error)
-                            : repo_open(store, opener->password, options, ret_repo, error);
+        return repo_open_master(store, secret_data(opener->master), opening->options, ret_repo,
+                                error);
+    if (opener->key_file)
+        return open_by_key_file(store, opener->key_file, opening->options, ret_repo, error);
+    return open_by_password(opening->settings, opening->location, store, opener->password,
+                            *opening->options, ret_repo, error);
+}
+
+static void open_part(size_t i, void *user)
+{
+    Opening *opening = user;
+
+    if (i == 0)
+        (void)open_with(opening, &opening->repo, &opening->failure);
+    else
+        mirrorset_list(opening->mirrors);
+}
+
+/* The repository, and meanwhile the list of its mirrors: a distant store takes its time. */
+static bool open_beside_list(Opening *opening, Repo **ret_repo, GError **error)
+{
+    parallel_each(2, 2, open_part, opening);
+    *ret_repo = opening->repo;
+    if (opening->failure)
+        g_propagate_error(error, g_steal_pointer(&opening->failure));
+    return opening->repo != NULL;
 }
 
 /* All but the lock. */
@@ -129,12 +180,14 @@ static bool open_unlocked(const Settings *settings, const char *location, const 
 {
     g_auto(OpenRepo) open = { 0 };
     RepoOptions options;
+    Opening opening;
 
     if (!repo_options_from(settings, &options, error) ||
         !open_store(settings, location, infix, false, cancel, &open.at, error))
         return false;
     open.mirrors = mirrorset_new(settings, location, open.at.store, use, cancel);
-    if (!open_with(opener, mirrorset_store(open.mirrors), &options, &open.repo, error) ||
+    opening = (Opening){ settings, location, opener, open.mirrors, &options, NULL, NULL };
+    if (!open_beside_list(&opening, &open.repo, error) ||
         !mirrorset_attach(open.mirrors, open.repo, error))
         return false;
     *ret_open = open;

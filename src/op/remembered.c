@@ -23,15 +23,16 @@ char *remembered_location(const char *location)
     return g_canonicalize_filename(location, NULL);
 }
 
-static char *file_of(const char *state_dir, const char *location)
+static char *file_of(const char *state_dir, const char *kind, const char *location,
+                     const char *ending)
 {
     g_autofree char *canonical = remembered_location(location);
     g_autofree char *name = NULL;
     Id id;
 
     hash_bytes(canonical, strlen(canonical), &id);
-    name = g_strconcat(id_hex(&id).text, ".json", NULL);
-    return g_build_filename(state_dir, "mirrors", name, NULL);
+    name = g_strconcat(id_hex(&id).text, ending, NULL);
+    return g_build_filename(state_dir, kind, name, NULL);
 }
 
 static char *text_of(const char *repo_id, const GPtrArray *mirrors)
@@ -57,12 +58,21 @@ static bool is_as_it_was(const char *file, const char *text)
            memcmp(g_bytes_get_data(bytes, NULL), text, strlen(text)) == 0;
 }
 
+static void keep(const char *file, const char *text)
+{
+    g_autofree char *dir = g_path_get_dirname(file);
+    g_autoptr(GError) failure = NULL;
+
+    if (!is_as_it_was(file, text) &&
+        (!fs_make_dirs(dir, 0700, &failure) ||
+         !fs_write_durable(file, text, strlen(text), 0600, FS_REPLACE, &failure)))
+        log_debug("not remembered", "file", file, "why", failure->message, NULL);
+}
+
 void remembered_save(const char *state_dir, const char *location, const char *repo_id,
                      const GPtrArray *mirrors)
 {
-    g_autofree char *file = file_of(state_dir, location);
-    g_autofree char *dir = g_path_get_dirname(file);
-    g_autoptr(GError) failure = NULL;
+    g_autofree char *file = file_of(state_dir, "mirrors", location, ".json");
     char *text;
 
     if (mirrors->len == 0) {
@@ -70,16 +80,30 @@ void remembered_save(const char *state_dir, const char *location, const char *re
         return;
     }
     text = text_of(repo_id, mirrors);
-    if (!is_as_it_was(file, text) &&
-        (!fs_make_dirs(dir, 0700, &failure) ||
-         !fs_write_durable(file, text, strlen(text), 0600, FS_REPLACE, &failure)))
-        log_debug("the mirrors are not remembered", "why", failure->message, NULL);
+    keep(file, text);
     free(text);
+}
+
+void remembered_key_save(const char *state_dir, const char *location, const Id *key)
+{
+    g_autofree char *file = file_of(state_dir, "keys", location, "");
+
+    keep(file, id_hex(key).text);
+}
+
+char *remembered_key_load(const char *state_dir, const char *location)
+{
+    g_autofree char *file = file_of(state_dir, "keys", location, "");
+    g_autoptr(GBytes) bytes = NULL;
+
+    if (!fs_read_file(file, ID_HEX_LEN, &bytes, NULL))
+        return NULL;
+    return g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
 }
 
 GPtrArray *remembered_load(const char *state_dir, const char *location, char **ret_repo_id)
 {
-    g_autofree char *file = file_of(state_dir, location);
+    g_autofree char *file = file_of(state_dir, "mirrors", location, ".json");
     g_autoptr(GPtrArray) mirrors = g_ptr_array_new_with_free_func((GDestroyNotify)mirror_free);
     g_autoptr(GBytes) bytes = NULL;
     g_autoptr(json_t) object = NULL;

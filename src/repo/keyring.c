@@ -173,14 +173,51 @@ static bool fail(Keyring *ring, const Store *store, GError **error)
     return false;
 }
 
-bool keyring_open(Store *store, const Secret *password, const char *hint, SealKey *ret_master,
-                  Id *ret_key, GError **error)
+/* False without an error: it does not open, and others may. */
+static bool open_likely(Store *store, const Secret *password, const Id *id, SealKey *ret_master,
+                        GError **error)
 {
+    static const int no_help[] = { BS_ERROR_NOT_FOUND, BS_ERROR_CORRUPT, BS_ERROR_UNSUPPORTED,
+                                   BS_ERROR_PASSWORD };
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(KeyFile) keyfile = NULL;
+    Id content;
+
+    if (store_get_whole(store, file_key(FILE_KEY, id).text, KEYFILE_MAX, &bytes, &problem)) {
+        hash_bytes(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &content);
+        if (!id_equal(&content, id))
+            return false;
+        keyfile = keyfile_decode(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &problem);
+    }
+    if (keyfile && keyfile_open(keyfile, password, ret_master, &problem))
+        return true;
+    log_debug("not opened by the key of the last time", "key", id_hex(id).text, "why",
+              problem->message, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(no_help); i++)
+        if (g_error_matches(problem, BS_ERROR, no_help[i]))
+            return false;
+    g_propagate_prefixed_error(error, g_steal_pointer(&problem), "reading key files: ");
+    return false;
+}
+
+bool keyring_open(Store *store, const Secret *password, const KeyringWish *wish,
+                  SealKey *ret_master, Id *ret_key, GError **error)
+{
+    g_autoptr(GError) outage = NULL;
     g_auto(Keyring) ring;
     const Candidate *found;
 
     keyring_init(&ring);
-    if (!load_all(&ring, store, hint, error))
+    if (wish->likely && id_parse(wish->likely, ret_key)) {
+        if (open_likely(store, password, ret_key, ret_master, &outage))
+            return true;
+        if (outage) {
+            g_propagate_error(error, g_steal_pointer(&outage));
+            return false;
+        }
+    }
+    if (!load_all(&ring, store, wish->hint, error))
         return false;
     found = try_all(&ring, password, ret_master);
     if (!found)

@@ -103,33 +103,40 @@ static gint compare_names(gconstpointer a, gconstpointer b)
     return g_ascii_strcasecmp(left->name, right->name);
 }
 
-typedef struct {
-    GArray *ids; /* of Id */
-    bool marked;
-} Listing;
-
 static bool note(const StoreObject *object, void *user, G_GNUC_UNUSED GError **error)
 {
-    Listing *listing = user;
+    MirrorNames *names = user;
     Id id;
 
     if (strcmp(object->key, MIRROR_MARK_KEY) == 0)
-        listing->marked = true;
+        names->marked = true;
     else if (record_parse_key(object->key, &id))
-        g_array_append_val(listing->ids, id);
+        g_array_append_val(names->ids, id);
     return true;
 }
 
-bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, bool *ret_marked, GError **error)
+bool mirror_names_list(Store *store, MirrorNames *ret_names, GError **error)
+{
+    g_auto(MirrorNames) names = { .ids = g_array_new(FALSE, FALSE, sizeof(Id)) };
+
+    if (!store_list(store, "backstay/" KIND "/", note, &names, error))
+        return false;
+    *ret_names = names;
+    names.ids = NULL;
+    return true;
+}
+
+void mirror_names_clear(MirrorNames *names)
+{
+    g_clear_pointer(&names->ids, g_array_unref);
+}
+
+bool mirrors_read(Repo *repo, const MirrorNames *names, GPtrArray **ret_mirrors, GError **error)
 {
     g_autoptr(GPtrArray) mirrors = g_ptr_array_new_with_free_func((GDestroyNotify)mirror_free);
-    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
-    Listing listing = { ids, false };
 
-    if (!store_list(repo_store(repo), "backstay/" KIND "/", note, &listing, error))
-        return false;
-    for (guint i = 0; i < ids->len; i++) {
-        const Id *id = &g_array_index(ids, Id, i);
+    for (guint i = 0; i < names->ids->len; i++) {
+        const Id *id = &g_array_index(names->ids, Id, i);
         g_autoptr(json_t) object = NULL;
         Mirror *mirror = NULL;
 
@@ -142,8 +149,18 @@ bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, bool *ret_marked, GError 
     }
     g_ptr_array_sort(mirrors, compare_names);
     *ret_mirrors = g_steal_pointer(&mirrors);
+    return true;
+}
+
+bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, bool *ret_marked, GError **error)
+{
+    g_auto(MirrorNames) names = { 0 };
+
+    if (!mirror_names_list(repo_store(repo), &names, error) ||
+        !mirrors_read(repo, &names, ret_mirrors, error))
+        return false;
     if (ret_marked)
-        *ret_marked = listing.marked;
+        *ret_marked = names.marked;
     return true;
 }
 

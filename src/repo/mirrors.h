@@ -32,7 +32,18 @@ bool mirror_name_is_valid(const char *name);
 
 /* With a new token, added now. */
 Mirror *mirror_new(const char *name, const char *location, bool required);
-/* Of Mirror, by name. ret_marked: this copy bears a mark; may be NULL. BS_ERROR_CORRUPT: a record
+/* What a listing tells, which needs no key. */
+typedef struct {
+    GArray *ids; /* of Id: the records */
+    bool marked; /* this copy bears a mark */
+} MirrorNames;
+bool mirror_names_list(Store *store, MirrorNames *ret_names, GError **error);
+void mirror_names_clear(MirrorNames *names);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MirrorNames, mirror_names_clear)
+
+/* Those that were listed: of Mirror, by name. Errors as below. */
+bool mirrors_read(Repo *repo, const MirrorNames *names, GPtrArray **ret_mirrors, GError **error);
+/* Listed and read. ret_marked: this copy bears a mark; may be NULL. BS_ERROR_CORRUPT: a record
  * is damaged, so nobody knows what else should get what is written; says what to do. */
 bool mirrors_load(Repo *repo, GPtrArray **ret_mirrors, bool *ret_marked, GError **error);
 /* NULL: there is none of that name. Names are the same in any case of letters. */

@@ -52,6 +52,7 @@ static RepoOptions copy_options(const RepoOptions *options)
 
     copy.cache_dir = g_strdup(options->cache_dir);
     copy.key_hint = g_strdup(options->key_hint);
+    copy.likely_key = g_strdup(options->likely_key);
     if (copy.pack_size == 0)
         copy.pack_size = PACK_TARGET;
     return copy;
@@ -152,10 +153,11 @@ typedef struct {
 static void open_key(Opening *opening)
 {
     Repo *repo = opening->repo;
+    const KeyringWish wish = { repo->options.key_hint, repo->options.likely_key };
     SealKey master;
 
-    if (!keyring_open(repo->store, opening->password, repo->options.key_hint, &master,
-                      &repo->key_id, &opening->no_key))
+    if (!keyring_open(repo->store, opening->password, &wish, &master, &repo->key_id,
+                      &opening->no_key))
         return;
     repo->master = secret_new(&master, sizeof master);
     secret_wipe(&master, sizeof master);
@@ -247,6 +249,7 @@ void repo_close(Repo *repo)
     g_free(repo->config_text);
     g_free((char *)repo->options.cache_dir);
     g_free((char *)repo->options.key_hint);
+    g_free((char *)repo->options.likely_key);
     g_free(repo);
 }
 

@@ -23,6 +23,9 @@ typedef struct {
     const char *cache_dir; /* directory of all caches; NULL: work without one */
     uint64_t cache_bytes;  /* of copies of a far store's objects; 0: none */
     const char *key_hint;  /* id prefix of the key file to try first, or NULL */
+    /* Whole id of the key file that opened it the last time, or NULL: others are listed only when
+     * it does not open any more. */
+    const char *likely_key;
     CompressMode compress;
     int compress_level; /* with COMPRESS_LEVEL */
     size_t pack_size;   /* target in bytes; 0: 16 MiB */

@@ -323,6 +323,65 @@ static void tries_twenty_keys_the_hinted_one_first(void)
     g_assert_true(id_equal(repo_key_id(opened), &right));
 }
 
+static void the_key_of_the_last_time_is_the_only_one_asked_for(void)
+{
+    g_autoptr(Store) memory = memory_store_new();
+    g_autoptr(Store) store = flaky_store_new(memory);
+    g_autoptr(Repo) repo = quick_repo(store);
+    g_autoptr(Secret) password = secret_new("right", 5);
+    g_autoptr(Repo) opened = NULL, again = NULL;
+    RepoOptions options = { 0 };
+    Id right, other;
+
+    g_assert_true(add_key(repo, "other", &other, NULL));
+    g_assert_true(add_key(repo, "right", &right, NULL));
+    options.likely_key = id_hex(&right).text;
+    flaky_store_plan(store, NULL);
+    g_assert_true(repo_open(store, password, &options, &opened, NULL));
+    g_assert_true(id_equal(repo_key_id(opened), &right));
+    g_assert_cmpuint(flaky_store_calls(store, CALL_LIST), ==, 0);
+    g_assert_cmpuint(flaky_store_calls(store, CALL_ANY), ==, 2);
+
+    // another password's: the right one is found all the same
+    options.likely_key = id_hex(&other).text;
+    g_assert_true(repo_open(store, password, &options, &again, NULL));
+    g_assert_true(id_equal(repo_key_id(again), &right));
+}
+
+/* With this content under the name of the likely key (NULL: with none there). */
+static void assert_opens_with_another(Store *store, const char *label, GBytes *content)
+{
+    g_autoptr(Secret) password = secret_new("right", 5);
+    g_autoptr(Repo) opened = NULL;
+    RepoOptions options = { 0 };
+    Id likely;
+
+    hash_bytes(label, strlen(label), &likely);
+    options.likely_key = id_hex(&likely).text;
+    if (content)
+        g_assert_true(store_put(store, file_key(FILE_KEY, &likely).text,
+                                g_bytes_get_data(content, NULL), g_bytes_get_size(content), true,
+                                NULL));
+    g_assert_true(repo_open(store, password, &options, &opened, NULL));
+    g_assert_false(id_equal(repo_key_id(opened), &likely));
+}
+
+static void a_key_that_is_gone_or_damaged_stops_nobody(void)
+{
+    g_autoptr(Store) store = memory_store_new();
+    g_autoptr(Repo) repo = quick_repo(store);
+    g_autoptr(GBytes) empty = g_bytes_new_static("", 0), text = g_bytes_new_static("{}", 2);
+    g_autoptr(GBytes) sound = NULL;
+    Id key;
+
+    g_assert_true(add_key(repo, "right", &key, NULL));
+    g_assert_true(repo_load_raw(repo, FILE_KEY, &key, &sound, NULL));
+    assert_opens_with_another(store, "gone", NULL);
+    assert_opens_with_another(store, "empty", empty);
+    assert_opens_with_another(store, "no key", text);
+    assert_opens_with_another(store, "under the name of another", sound);
+}
+
 static void an_outage_is_no_wrong_password(void)
 {
     g_autoptr(Store) memory = fixture_store("v2-vectors");
@@ -833,6 +892,8 @@ int main(int argc, char **argv)
     ADD(tells_that_no_key_file_is_there);
     ADD(passes_over_damaged_keys_and_names_them);
     ADD(tries_twenty_keys_the_hinted_one_first);
+    ADD(the_key_of_the_last_time_is_the_only_one_asked_for);
+    ADD(a_key_that_is_gone_or_damaged_stops_nobody);
     ADD(an_outage_is_no_wrong_password);
     ADD(notices_every_change_of_config);
     ADD(notices_every_change_of_a_key_file);
