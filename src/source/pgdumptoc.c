@@ -69,8 +69,8 @@ static bool on_sizes(PgDump *dump, const uint8_t *field, GError **error)
 {
     dump->header.int_size = field[0];
     dump->offset_size = field[1];
-    if (dump->header.int_size < 4 || dump->header.int_size > PGDUMP_FIELD_MAX - 1 || dump->offset_size < 4 ||
-        dump->offset_size > PGDUMP_FIELD_MAX - 1)
+    if (dump->header.int_size < 4 || dump->header.int_size > PGDUMP_FIELD_MAX - 1 ||
+        dump->offset_size < 4 || dump->offset_size > PGDUMP_FIELD_MAX - 1)
         return pgdump_corrupt(dump, error, "impossible sizes of numbers");
     if (field[2] != FORMAT_CUSTOM) {
         g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,

@@ -7,8 +7,8 @@
 #include "pg/passfile.h"
 #include "pg/tools.h"
 #include "source/pgclean.h"
-#include "source/pglocks.h"
 #include "source/pgdump.h"
+#include "source/pglocks.h"
 #include "source/pgselect.h"
 #include "source/pgtarget.h"
 #include <errno.h>
