@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/protect.h"
 
+#include "base/error.h"
 #include "base/parallel.h"
+#include "repo/config.h"
 #include "repo/index.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define WAL_DIR        "wal/"
 #define REMOVE_AT_ONCE 1000 /* what one request takes */
 
 /* ---- what is no longer needed ---- */
@@ -47,7 +50,7 @@ typedef struct {
     Repo *repo;
     const ProtectOptions *options;
     const Cancel *cancel;
-    GArray *keys; /* of FileKey */
+    GPtrArray *keys; /* of char * */
     atomic_uint_fast64_t n;
     atomic_bool failed;
     pthread_mutex_t mutex; /* around failure */
@@ -56,9 +59,7 @@ typedef struct {
 
 static void add_key(Protect *protect, FileType type, const Id *id)
 {
-    FileKey key = file_key(type, id);
-
-    g_array_append_val(protect->keys, key);
+    g_ptr_array_add(protect->keys, g_strdup(file_key(type, id).text));
 }
 
 static bool add_listed(Protect *protect, FileType type, GError **error)
@@ -86,6 +87,23 @@ static bool add_packs(Protect *protect, GError **error)
            index_each_pack(repo_index(protect->repo), add_pack, protect, error);
 }
 
+static bool add_object(const StoreObject *object, void *user, G_GNUC_UNUSED GError **error)
+{
+    Protect *protect = user;
+
+    g_ptr_array_add(protect->keys, g_strdup(object->key));
+    return true;
+}
+
+/* What lies beside the repository and belongs to it. What prune left there is needed. */
+static bool add_ours(Protect *protect, GError **error)
+{
+    Store *store = repo_store(protect->repo);
+
+    return store_list(store, WAL_DIR, add_object, protect, error) &&
+           store_list(store, "backstay/", add_object, protect, error);
+}
+
 static void keep_failure(Protect *protect, GError *failure)
 {
     pthread_mutex_lock(&protect->mutex);
@@ -97,30 +115,37 @@ static void keep_failure(Protect *protect, GError *failure)
     atomic_store(&protect->failed, true);
 }
 
+/* What was received of a segment makes room for more of it. */
+static bool may_be_gone(const char *key, const GError *failure)
+{
+    return g_str_has_prefix(key, WAL_DIR) && g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND);
+}
+
 static void protect_one(size_t i, void *user)
 {
     Protect *protect = user;
     const ProtectOptions *options = protect->options;
+    const char *key = g_ptr_array_index(protect->keys, i);
     GError *failure = NULL;
     bool done;
 
     if (atomic_load(&protect->failed))
         return;
     if (cancel_check(protect->cancel, &failure) &&
-        store_protect(repo_store(protect->repo), g_array_index(protect->keys, FileKey, i).text,
-                      options->enough_until, options->until, &done, &failure))
+        store_protect(repo_store(protect->repo), key, options->enough_until, options->until, &done,
+                      &failure))
         atomic_fetch_add(&protect->n, done);
+    else if (may_be_gone(key, failure))
+        g_error_free(failure);
     else
         keep_failure(protect, failure);
 }
 
 static bool protect_all(Protect *protect, GError **error)
 {
-    static const FileKey config = { "config" };
-
-    g_array_append_val(protect->keys, config);
+    g_ptr_array_add(protect->keys, g_strdup(CONFIG_KEY));
     if (!add_listed(protect, FILE_KEY, error) || !add_listed(protect, FILE_SNAPSHOT, error) ||
-        (protect->options->packs && !add_packs(protect, error)))
+        (protect->options->packs && (!add_packs(protect, error) || !add_ours(protect, error))))
         return false;
     parallel_each(repo_readers(protect->repo), protect->keys->len, protect_one, protect);
     if (!protect->failure)
@@ -132,7 +157,7 @@ static bool protect_all(Protect *protect, GError **error)
 bool protect_needed(Repo *repo, const ProtectOptions *options, const Cancel *cancel,
                     uint64_t *ret_n, GError **error)
 {
-    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(FileKey));
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
     Protect protect = { .repo = repo, .options = options, .cancel = cancel, .keys = keys };
     bool ok;
 

@@ -20,10 +20,10 @@ bool protect_remove_packs(Repo *repo, const GArray *ids, bool (*before)(void *us
 
 typedef struct {
     int64_t enough_until, until; /* Unix seconds: what is protected until the first is left so */
-    bool packs;                  /* index objects and the packs that they name, too */
+    bool packs; /* all else, too: index objects, the packs that they name, wal/ and backstay/ */
 } ProtectOptions;
 
 /* Config, keys and snapshots, and with packs the rest of what is needed: the index is loaded anew
- * then. WAL is not concerned. *ret_n: how many were protected for longer. */
+ * then. What is gone by then is passed over. *ret_n: how many were protected for longer. */
 bool protect_needed(Repo *repo, const ProtectOptions *options, const Cancel *cancel,
                     uint64_t *ret_n, GError **error);

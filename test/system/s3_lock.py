@@ -17,7 +17,7 @@ from s3 import S3Error, S3Repo, S3Server
 from scenario import FAILED, equal, fact, finish, path
 
 PROTECTED = 31
-LOCKED = ('config', 'keys/', 'data/', 'index/', 'snapshots/')
+LOCKED = ('config', 'keys/', 'data/', 'index/', 'snapshots/', 'wal/')
 
 
 def days(n):
@@ -69,6 +69,8 @@ class Place:
 
 def what_is_put(place, source):
     place.writer_repo.backup(source)
+    trees.write(path('00000002.history'), b'1\t0/3000000\tno recovery target specified\n')
+    place.writer_repo.backstay('wal', 'push', path('00000002.history'), '--system-id', '7000000000000000001', code=0)
     hours = place.hours()
     equal({k: h for k, h in hours.items() if not 23 < h <= 24.1}, {}, 'all that is put is locked for as long as was asked for')
     fact(all(any(k.startswith(kind) for k in hours) for kind in LOCKED), 'of every kind', sorted(hours))
