@@ -173,6 +173,7 @@ bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, c
         !prune_plan(open->repo, &options, context->cancel, &prune, error))
         return false;
     request.window = args->keep_pitr ? &window : NULL;
+    request.known = prune_snapshots(prune);
     if (!wal_prune_plan(open, &request, context->cancel, &wal, error))
         return false;
     pruned_wal_tell(context->settings, wal, args->dry_run);

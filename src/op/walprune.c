@@ -136,12 +136,33 @@ static WalPruneCluster *decide(const WalFacts *facts)
     return cluster;
 }
 
-static bool is_gone(const Snapshot *snapshot, const GArray *gone)
+static bool is_among(const Snapshot *snapshot, const GArray *ids)
 {
-    for (guint i = 0; gone && i < gone->len; i++)
-        if (id_equal(&g_array_index(gone, Id, i), &snapshot->id))
+    for (guint i = 0; ids && i < ids->len; i++)
+        if (id_equal(&g_array_index(ids, Id, i), &snapshot->id))
             return true;
     return false;
+}
+
+static bool lists_all(const GPtrArray *snapshots, const GArray *known, GError **error)
+{
+    g_autoptr(GHashTable) listed = g_hash_table_new(id_hash, id_equal_func);
+
+    for (guint i = 0; i < snapshots->len; i++)
+        g_hash_table_add(listed, &((Snapshot *)g_ptr_array_index(snapshots, i))->id);
+    for (guint i = 0; known && i < known->len; i++) {
+        const Id *id = &g_array_index(known, Id, i);
+
+        if (g_hash_table_contains(listed, id))
+            continue;
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED,
+                    "nothing removed: snapshot %s was listed a moment ago and is not listed now, "
+                    "although nobody else is at work; the store's listings cannot be relied upon, "
+                    "try later",
+                    id_short(id).text);
+        return false;
+    }
+    return true;
 }
 
 bool wal_prune_plan(OpenRepo *open, const WalPruneRequest *request, const Cancel *cancel,
@@ -152,10 +173,11 @@ bool wal_prune_plan(OpenRepo *open, const WalPruneRequest *request, const Cancel
     WalFactsFrom from = { .open = open, .window = request->window };
 
     if (!op_wal_list(open, cancel, &held, NULL, error) ||
-        !snapshot_list(open->repo, NULL, NULL, &snapshots, error))
+        !snapshot_list(open->repo, NULL, NULL, &snapshots, error) ||
+        !lists_all(snapshots, request->known, error))
         return false;
     for (guint i = snapshots->len; i-- > 0;)
-        if (is_gone(g_ptr_array_index(snapshots, i), request->gone))
+        if (is_among(g_ptr_array_index(snapshots, i), request->gone))
             g_ptr_array_remove_index(snapshots, i);
     from.snapshots = snapshots;
     from.clusters = held;

@@ -42,6 +42,9 @@ typedef struct {
 typedef struct {
     const Duration *window; /* --keep-pitr; NULL: without */
     const GArray *gone;     /* of Id: snapshots that are to be taken for removed; NULL */
+    /* Of Id: snapshots that another listing told a moment ago, or NULL. A store that now leaves one
+     * out cannot be relied upon (it may be a base), and the plan fails. */
+    const GArray *known;
 } WalPruneRequest;
 
 /* Of WalPruneCluster, which it frees: clusters of which WAL is held. Removes nothing. Fails when a

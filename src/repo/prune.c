@@ -344,6 +344,11 @@ const PruneStats *prune_stats(const Prune *prune)
     return &prune->stats;
 }
 
+const GArray *prune_snapshots(const Prune *prune)
+{
+    return prune->snapshots;
+}
+
 bool prune_has_work(const Prune *prune)
 {
     return prune->stats.packs_repack + prune->stats.packs_remove + prune->stats.packs_unindexed > 0;

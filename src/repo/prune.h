@@ -38,6 +38,8 @@ bool prune_plan(Repo *repo, const PruneOptions *options, const Cancel *cancel, P
 void prune_free(Prune *prune);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Prune, prune_free)
 const PruneStats *prune_stats(const Prune *prune);
+/* That the plan is made for: of Id, sorted. Borrowed. */
+const GArray *prune_snapshots(const Prune *prune);
 bool prune_has_work(const Prune *prune);
 /* After prune_execute: packs that should have gone. */
 const ProtectKept *prune_kept(const Prune *prune);

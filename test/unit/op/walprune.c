@@ -240,6 +240,26 @@ static void an_interruption_leaves_no_hole(void)
     }
 }
 
+static void a_listing_that_lacks_a_base_removes_nothing(void)
+{
+    g_auto(World) world = world_new("1:1 1:2 1:3 1:4 1:5");
+    g_autoptr(GArray) known = g_array_new(FALSE, FALSE, sizeof(Id));
+    WalPruneRequest request = { .known = known };
+    g_autoptr(GPtrArray) clusters = NULL;
+    g_autoptr(GError) error = NULL;
+    Id old = put_base(world.open.repo, CLUSTER, "1:1-2 9");
+
+    put_base(world.open.repo, CLUSTER, "1:3-4 2");
+    g_array_append_val(known, old);
+    g_assert_true(wal_prune_plan(&world.open, &request, NULL, &clusters, &error));
+    g_assert_no_error(error);
+    g_clear_pointer(&clusters, g_ptr_array_unref);
+    g_assert_true(repo_remove(world.open.repo, FILE_SNAPSHOT, &old, NULL)); // as if forgotten
+    g_assert_false(wal_prune_plan(&world.open, &request, NULL, &clusters, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, id_short(&old).text));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -251,5 +271,6 @@ int main(int argc, char **argv)
     g_test_add_func("/walprune/gone", takes_named_snapshots_for_gone);
     g_test_add_func("/walprune/ranges", tells_ranges_apart);
     g_test_add_func("/walprune/interrupted", an_interruption_leaves_no_hole);
+    g_test_add_func("/walprune/listing", a_listing_that_lacks_a_base_removes_nothing);
     return g_test_run();
 }
