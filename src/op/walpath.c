@@ -94,12 +94,20 @@ struct WalPath {
     const WalHeld *held;
     PgHistory *history;
     uint32_t timeline, segment_size;
+    GHashTable *added; // of char * -> Added: held elsewhere
     uint64_t last; // what is held on the way ends here, whatever is missing before; 0: nothing is
 };
 
+typedef struct {
+    WalPathGet get;
+    void *user;
+} Added;
+
 static bool is_held(const WalPath *path, const WalName *name)
 {
-    return wal_held_has(path->held, wal_name_text(name).text);
+    WalNameText text = wal_name_text(name);
+
+    return wal_held_has(path->held, text.text) || g_hash_table_contains(path->added, text.text);
 }
 
 /*
@@ -166,6 +174,7 @@ WalPath *wal_path_new(const WalHeld *held, uint32_t timeline, uint32_t segment_s
     path = g_new0(WalPath, 1);
     path->held = held;
     path->history = g_steal_pointer(&history);
+    path->added = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     path->timeline = timeline;
     path->segment_size = segment_size;
     g_hash_table_iter_init(&iter, held->names);
@@ -174,11 +183,30 @@ WalPath *wal_path_new(const WalHeld *held, uint32_t timeline, uint32_t segment_s
     return path;
 }
 
+void wal_path_add(WalPath *path, const char *name, WalPathGet get, void *user)
+{
+    Added added = { get, user };
+
+    g_hash_table_insert(path->added, g_strdup(name), g_memdup2(&added, sizeof added));
+    find_last(path, name);
+}
+
+bool wal_path_get(const WalPath *path, const char *name, GBytes **ret_content, GError **error)
+{
+    const Added *added = g_hash_table_lookup(path->added, name);
+
+    // a recovery asks the archive first, and stops when that fails
+    if (added && !wal_held_has(path->held, name))
+        return added->get(name, added->user, ret_content, error);
+    return wal_held_get(path->held, name, ret_content, error);
+}
+
 void wal_path_free(WalPath *path)
 {
     if (!path)
         return;
     pg_history_free(path->history);
+    g_hash_table_unref(path->added);
     g_free(path);
 }
 
@@ -195,6 +223,11 @@ uint32_t wal_path_timeline(const WalPath *path)
 uint32_t wal_path_segment_size(const WalPath *path)
 {
     return path->segment_size;
+}
+
+uint64_t wal_path_system_id(const WalPath *path)
+{
+    return path->held->system_id;
 }
 
 bool wal_path_passes(const WalPath *path, uint32_t timeline, uint64_t lsn, GError **error)

@@ -27,6 +27,10 @@ uint32_t wal_held_latest(const WalHeld *held);
  * held, and without it nobody knows where the timeline comes from; BS_ERROR_CORRUPT, _MISMATCH. */
 PgHistory *wal_held_history(const WalHeld *held, uint32_t timeline, GError **error);
 
+/* The content of a file, proven to be what was stored. BS_ERROR_WAL_GAP: it is not held;
+ * BS_ERROR_CORRUPT and _MISMATCH as of wal_object_get(). Any thread. */
+bool wal_held_get(const WalHeld *held, const char *name, GBytes **ret_content, GError **error);
+
 /* ---- the way ---- */
 
 typedef struct WalPath WalPath;
@@ -41,6 +45,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(WalPath, wal_path_free)
 const PgHistory *wal_path_history(const WalPath *path); /* borrowed */
 uint32_t wal_path_timeline(const WalPath *path);        /* the last one */
 uint32_t wal_path_segment_size(const WalPath *path);
+uint64_t wal_path_system_id(const WalPath *path);
+
+/*
+ * A segment that a recovery would find elsewhere when the repository does not hold it: in the base
+ * backup itself, which has the WAL from its start to its stop. get fetches it, in any thread; user
+ * is borrowed for the life of the path. Before the path is shared.
+ */
+typedef bool (*WalPathGet)(const char *name, void *user, GBytes **ret_content, GError **error);
+void wal_path_add(WalPath *path, const char *name, WalPathGet get, void *user);
 
 /* Whether recovery of what stands at lsn of timeline can go this way. False: BS_ERROR_WAL_GAP, the
  * text says where the way leaves or what it does not pass. */
@@ -70,6 +83,6 @@ typedef struct {
 /* How far the WAL that is held goes on from lsn without a hole. */
 void wal_path_end(const WalPath *path, uint64_t lsn, WalPathEnd *ret_end);
 
-/* The content of a segment, or of a history: proven to be what was stored. BS_ERROR_WAL_GAP: it is
- * not held; BS_ERROR_CORRUPT and _MISMATCH as of wal_object_get(). Any thread. */
-bool wal_held_get(const WalHeld *held, const char *name, GBytes **ret_content, GError **error);
+/* The content of a segment on the way. The errors of wal_held_get() and of what was added. Any
+ * thread. */
+bool wal_path_get(const WalPath *path, const char *name, GBytes **ret_content, GError **error);
