@@ -28,6 +28,8 @@ static Value option_value(const GOptionEntry *option)
         { "group-by", "host paths tags host,paths host,tags" },
         { "mode", "restore-size files-by-contents blobs-per-file raw-data" },
         { "overwrite", "always if-changed if-newer never" },
+        { "target-action", "pause promote shutdown" },
+        { "target-timeline", "latest current" },
         { "repository-version", "2 latest stable" },
         { "server", "auto require never" },
         { "sort", "name size mtime atime ctime extension" },

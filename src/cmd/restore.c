@@ -5,22 +5,11 @@
 #include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "cmd/restore.h"
 #include "op/patterns.h"
-#include "op/restoredb.h"
 #include "plan/amount.h"
 #include <stdio.h>
 #include <string.h>
-
-typedef struct {
-    char *target, *to, *overwrite, *dbname;
-    char **hosts, **tags, **paths;
-    char **include, **iinclude, **exclude, **iexclude;
-    char **include_file, **iinclude_file, **exclude_file, **iexclude_file;
-    gboolean sparse, verify, delete_extra, delta, dry_run, preview, no_sync;
-    char **databases, **tables, **schemas;
-    char *jobs;
-    gboolean clean, if_exists, no_owner, no_acl, create, force, globals;
-} RestoreOptions;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(RestoreOptions, member))
 
@@ -68,7 +57,36 @@ static const GOptionEntry restore_options[] = {
     { "jobs", 'j', 0, ARG_TEXT, AT(jobs),
       "with --to: parallel jobs; the dump is spooled to $TMPDIR first", "N" },
     { "globals", 0, 0, ARG_FLAG, AT(globals), "with --to: roles and tablespaces first", NULL },
-    { "force", 0, 0, ARG_FLAG, AT(force), "with --to: into a database that is not empty", NULL },
+    { "force", 0, 0, ARG_FLAG, AT(force),
+      "with --to: into a database that is not empty; with --target-...: replace what lies in DIR",
+      NULL },
+    { "target-time", 0, 0, ARG_TEXT, AT(target_time),
+      "recover a cluster to a time: 2026-11-21T10:00:00Z (without a zone: local)", "TIME" },
+    { "target-lsn", 0, 0, ARG_TEXT, AT(target_lsn), "recover a cluster to a position in its WAL",
+      "LSN" },
+    { "target-xid", 0, 0, ARG_TEXT, AT(target_xid), "recover a cluster to the end of a transaction",
+      "XID" },
+    { "target-name", 0, 0, ARG_TEXT, AT(target_name), "recover a cluster to a restore point",
+      "NAME" },
+    { "target-immediate", 0, 0, ARG_FLAG, AT(target_immediate),
+      "recover a cluster to the end of its base backup", NULL },
+    { "target-latest", 0, 0, ARG_FLAG, AT(target_latest),
+      "recover a cluster to the last record of WAL that is held", NULL },
+    { "target-timeline", 0, 0, ARG_TEXT, AT(target_timeline),
+      "along this timeline: latest (default), current (of the base backup) or a number", "N" },
+    { "target-action", 0, 0, ARG_TEXT, AT(target_action),
+      "what the server does there: pause (default), promote (default with --target-latest) or "
+      "shutdown",
+      "ACTION" },
+    { "target-exclusive", 0, 0, ARG_FLAG, AT(target_exclusive),
+      "stop just before the time, position or transaction", NULL },
+    { "tablespace-mapping", 0, 0, ARG_LIST, AT(tablespaces),
+      "where a tablespace goes that the server had in OLD (a directory, or its oid)", "OLD=NEW" },
+    { "system-id", 0, 0, ARG_TEXT, AT(system_id),
+      "which cluster to recover, where the repository holds several", "ID" },
+    { "config-file", 0, 0, ARG_TEXT, AT(config_file),
+      "postgresql.conf to start with, where that lies outside of the data directory (Debian)",
+      "FILE" },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -231,133 +249,13 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
            restore_files(context, &open, options, &restore, error);
 }
 
-/* ---- into a database ---- */
-
-typedef struct {
-    const Settings *settings;
-    bool preview;
-} DbTelling;
-
-static void tell_database_json(const RestoredDb *database, bool preview)
-{
-    json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "message_type", "database", "action",
-                               preview ? "would_restore" : "restored", "name",
-                               json_bytes(database->name), "size", (json_int_t)database->size);
-
-    if (database->counted) {
-        (void)json_object_set_new(object, "tables", json_integer((json_int_t)database->tables));
-        (void)json_object_set_new(object, "rows", json_integer((json_int_t)database->rows));
-    }
-    if (preview) {
-        (void)json_object_set_new(object, "target",
-                                  json_string(database->target_absent    ? "absent"
-                                              : database->target_objects ? "holds"
-                                                                         : "empty"));
-        (void)json_object_set_new(object, "target_objects", json_integer(database->target_objects));
-    }
-    output_json(object);
-}
-
-static char *describe_target(const RestoredDb *database, bool preview)
-{
-    unsigned n = database->target_objects;
-
-    if (!preview)
-        return g_strdup(database->counted ? "row counts compared" : "nothing to compare with");
-    if (database->target_absent)
-        return g_strdup("the target database would be made");
-    if (n == 0)
-        return g_strdup("the target database is empty");
-    return g_strdup_printf("the target database holds %u %s", n, plural(n, "object", "objects"));
-}
-
-static void tell_database(const RestoredDb *database, void *user)
-{
-    const DbTelling *telling = user;
-    const char *action = telling->preview ? "would restore" : "restored";
-    g_autofree char *size = size_format(database->size);
-    g_autofree char *target = describe_target(database, telling->preview);
-
-    if (telling->settings->json)
-        tell_database_json(database, telling->preview);
-    else if (!telling->settings->quiet && database->partial)
-        printf("%s a part of database %s; %s\n", action, database->name, target);
-    else if (!telling->settings->quiet && !database->counted)
-        printf("%s database %s: rows not counted when it was saved, dump of %s; %s\n", action,
-               database->name, size, target);
-    else if (!telling->settings->quiet)
-        printf("%s database %s: %u %s, %" G_GUINT64_FORMAT " %s recorded, dump of %s; %s\n", action,
-               database->name, database->tables, plural(database->tables, "table", "tables"),
-               database->rows, plural(database->rows, "row", "rows"), size, target);
-}
-
-static void tell_note(const char *text, void *user)
-{
-    const DbTelling *telling = user;
-
-    if (telling->settings->json)
-        output_json(json_pack("{s:s, s:o}", "message_type", "note", "message", json_bytes(text)));
-    else
-        fprintf(stderr, "note: %s\n", text);
-}
-
-static bool restore_to_database(const Context *context, const RestoreOptions *options,
-                                char **operands, GError **error)
-{
-    DbTelling telling = { context->settings, options->dry_run };
-    RestoreDbRequest restore = {
-        .snapshot = operands[0],
-        .filter = { options->hosts, options->tags, options->paths },
-        .url = options->to,
-        .databases = options->databases,
-        .tables = options->tables,
-        .schemas = options->schemas,
-        .clean = options->clean,
-        .create = options->create,
-        .no_owner = options->no_owner,
-        .no_acl = options->no_acl,
-        .force = options->force,
-        .globals = options->globals,
-        .preview = options->dry_run,
-    };
-    g_auto(OpenRepo) open = { 0 };
-    Progress progress;
-    ProgressLine *line;
-    RestoreDbWatch watch = {
-        .progress = progress_line_wanted(context->settings) ? &progress : NULL,
-        .restored = tell_database,
-        .note = tell_note,
-        .user = &telling,
-    };
-    guint64 jobs = 1;
-    Id snapshot;
-    bool ok;
-
-    if (options->jobs && !g_ascii_string_to_unsigned(options->jobs, 10, 1, 256, &jobs, NULL)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--jobs %s: must be a number from 1 to 256",
-                    options->jobs);
-        return false;
-    }
-    if (options->if_exists && !options->clean) { // as pg_restore has it
-        g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE, "--if-exists needs --clean");
-        return false;
-    }
-    restore.jobs = (unsigned)jobs;
-    if (!open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error))
-        return false;
-    progress_init(&progress);
-    line = progress_line_start(context->settings, watch.progress);
-    ok = op_restore_db(&open, &restore, &watch, context->cancel, &snapshot, error);
-    progress_line_stop(line);
-    progress_done(&progress);
-    return ok;
-}
-
 static bool restore_run(const Context *context, void *request, char **operands, GError **error)
 {
     RestoreOptions *options = request;
 
     options->dry_run = options->dry_run || options->preview;
+    if (restore_is_recovery(options))
+        return restore_to_target(context, options, operands, error);
     if (!operands_between(operands, 1, 1, "SNAPSHOT", error))
         return false;
     if (!options->target == !options->to) {
@@ -371,7 +269,7 @@ static bool restore_run(const Context *context, void *request, char **operands, 
 
 const Command restore_command = {
     .name = "restore",
-    .operands = "SNAPSHOT[:PATH]",
+    .operands = "[SNAPSHOT[:PATH]]",
     .summary = "bring back what a snapshot holds",
     .description = "Into a directory (--target): nothing is ever written outside of it, files "
                    "appear under their names only when whole,\n"
@@ -382,10 +280,17 @@ const Command restore_command = {
                    "Into a PostgreSQL database (--to): by pg_restore; a database that is not empty "
                    "is refused without --clean or\n"
                    "--force, and afterwards the rows are counted and compared with the snapshot's "
-                   "manifest.\n\n"
+                   "manifest.\n"
+                   "Of a PostgreSQL cluster to a moment (--target DIR with one of the options "
+                   "--target-time to --target-latest):\n"
+                   "DIR becomes the data directory of a server that recovers to there. First the "
+                   "WAL is read: what cannot be reached is\n"
+                   "refused (26) with the latest point that can. Without SNAPSHOT the newest base "
+                   "backup that reaches it is chosen.\n\n"
                    "Exit status 3: some entries could not be restored; each is named. 25: the "
-                   "target is not empty. 27: what was\n"
-                   "restored differs from what was saved.",
+                   "target is not empty. 26: the target of a\n"
+                   "recovery cannot be reached. 27: what was restored differs from what was "
+                   "saved.",
     .options = restore_options,
     .request_size = sizeof(RestoreOptions),
     .run = restore_run,

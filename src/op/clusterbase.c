@@ -2,6 +2,7 @@
 #include "op/clusterbase.h"
 
 #include "base/error.h"
+#include "op/walbase.h"
 #include "pg/backuplabel.h"
 #include "pg/walname.h"
 #include "repo/pack.h"
@@ -17,22 +18,19 @@
 
 bool cluster_base_init(ClusterBase *base, Repo *repo, const Snapshot *snapshot)
 {
-    const char *id = snapshot_tag_value(snapshot, "system-id");
-    const char *timeline = snapshot_tag_value(snapshot, "timeline");
-    const char *start = snapshot_tag_value(snapshot, "start-lsn");
-    const char *stop = snapshot_tag_value(snapshot, "stop-lsn");
-    ClusterBase found = { .repo = repo, .snapshot = snapshot };
-    guint64 system_id, number;
+    WalBase found;
 
-    if (g_strcmp0(snapshot_tag_value(snapshot, "kind"), "pgcluster") != 0 || !id || !timeline ||
-        !start || !stop || !g_ascii_string_to_unsigned(id, 10, 1, UINT64_MAX, &system_id, NULL) ||
-        !g_ascii_string_to_unsigned(timeline, 10, 1, UINT32_MAX, &number, NULL) ||
-        !lsn_parse(start, &found.start) || !lsn_parse(stop, &found.stop) ||
-        found.start >= found.stop)
+    if (g_strcmp0(snapshot_tag_value(snapshot, "kind"), "pgcluster") != 0 ||
+        wal_base_of(snapshot, &found) != WAL_BASE_GOOD)
         return false;
-    found.system_id = system_id;
-    found.timeline = (uint32_t)number;
-    *base = found;
+    *base = (ClusterBase){
+        .repo = repo,
+        .snapshot = snapshot,
+        .system_id = found.system_id,
+        .timeline = found.timeline,
+        .start = found.start,
+        .stop = found.stop,
+    };
     return true;
 }
 

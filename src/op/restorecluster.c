@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op/restorecluster.h"
+
+#include "base/error.h"
+#include "op/clusterfiles.h"
+#include "op/recoverysettings.h"
+#include "op/tablespaces.h"
+#include "pg/postmaster.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AUTO_CONFIG_MAX  (16u << 20)
+#define RELEASE_PREFETCH 15 /* the first that reads ahead of what it replays */
+
+typedef struct {
+    OpenRepo *open;
+    const Settings *settings;
+    const RestoreClusterRequest *request;
+    const RestoreClusterWatch *watch;
+    const Cancel *cancel;
+    char *pgdata; // absolute
+    bool replace, replace_top;
+    GArray *places;
+    Reach reach;
+    atomic_uint problems;
+} Run;
+
+static void run_done(Run *run)
+{
+    g_free(run->pgdata);
+    g_clear_pointer(&run->places, g_array_unref);
+    reach_clear(&run->reach);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_done)
+
+void restore_cluster_result_clear(RestoreClusterResult *result)
+{
+    g_clear_pointer(&result->pgdata, g_free);
+    g_clear_pointer(&result->start_command, g_free);
+}
+
+/* ---- the places ---- */
+
+/* The root of a file system has a directory that is nobody's. */
+static bool is_empty(const char *path, bool *ret_empty, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GDir) dir = g_dir_open(path, 0, &failure);
+    const char *name = NULL;
+
+    *ret_empty = true;
+    if (!dir && g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return true;
+    if (!dir) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s", failure->message);
+        return false;
+    }
+    while ((name = g_dir_read_name(dir)))
+        *ret_empty = *ret_empty && strcmp(name, "lost+found") == 0;
+    return true;
+}
+
+static bool has_file(const char *dir, const char *name)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static bool refuse_full(const char *path, GError **error)
+{
+    bool unfinished = has_file(path, "PG_VERSION") && !has_file(path, "global/pg_control");
+
+    g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                "%s: %s; --force replaces what lies there, or restore to another directory", path,
+                unfinished ? "a restore into it was not finished" : "the directory is not empty");
+    return false;
+}
+
+static bool check_place(Run *run, const char *path, GError **error)
+{
+    bool empty;
+
+    if (!is_empty(path, &empty, error))
+        return false;
+    if (!empty && !run->request->force)
+        return refuse_full(path, error);
+    run->replace = run->replace || !empty;
+    return true;
+}
+
+static bool refuse_running(const char *pgdata, GError **error)
+{
+    pid_t pid;
+
+    if (!pg_postmaster_find(pgdata, &pid, error))
+        return false;
+    if (pid == 0)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                "%s: a PostgreSQL server runs in this directory (process %ld); stop it first",
+                pgdata, (long)pid);
+    return false;
+}
+
+static bool check_places(Run *run, GError **error)
+{
+    run->pgdata = g_canonicalize_filename(run->request->pgdata, NULL);
+    if (!refuse_running(run->pgdata, error) || !check_place(run, run->pgdata, error))
+        return false;
+    // a stranger's files beside are only removed from what is a data directory
+    run->replace_top = run->replace && has_file(run->pgdata, "PG_VERSION");
+    return true;
+}
+
+static bool check_tablespaces(Run *run, GError **error)
+{
+    if (!tablespaces_place(&run->reach.base, run->request->tablespaces, run->pgdata, &run->places,
+                           error))
+        return false;
+    for (guint i = 0; i < run->places->len; i++)
+        if (!check_place(run, g_array_index(run->places, TablespacePlace, i).dir, error))
+            return false;
+    return true;
+}
+
+/* Debian keeps the configuration in /etc: a server that is only given the data directory would not
+ * start. */
+static bool check_config(const Run *run, GError **error)
+{
+    const ClusterBase *base = &run->reach.base;
+
+    if (base->has_config || run->request->config_file)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "the configuration of this cluster lies outside of its data directory; say with "
+                "--config-file FILE which postgresql.conf the server shall be started with (the "
+                "saved one: backstay restore %s:%s/config --target DIR)",
+                id_short(&base->snapshot->id).text, base->folder);
+    return false;
+}
+
+/* ---- what the server is told ---- */
+
+static char *own_program(void)
+{
+    g_autoptr(GError) problem = NULL;
+    char *path = g_file_read_link("/proc/self/exe", &problem);
+
+    return path ? path : g_find_program_in_path("backstay");
+}
+
+static bool load_auto_config(const ClusterBase *base, GBytes **ret_text, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (cluster_base_file(base, "pgdata/postgresql.auto.conf", AUTO_CONFIG_MAX, ret_text, &failure))
+        return true;
+    if (!g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    *ret_text = g_bytes_new_static("", 0);
+    return true;
+}
+
+static bool make_auto_config(const Run *run, char **ret_text, GError **error)
+{
+    const Reach *reach = &run->reach;
+    g_autofree char *program = own_program(), *command = NULL, *hint = NULL;
+    g_autoptr(GBytes) old = NULL;
+    RecoverySettings settings = {
+        .target = &reach->target,
+        .timeline = reach->timeline,
+        .action = run->request->reach.target->action,
+        .no_prefetch = reach->next_damaged && reach->base.control.release >= RELEASE_PREFETCH,
+    };
+    gsize len;
+    const char *text;
+
+    if (!program) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED,
+                            "cannot find out where this program lies, to name it in "
+                            "restore_command");
+        return false;
+    }
+    if (!load_auto_config(&reach->base, &old, error) ||
+        !recovery_command(run->settings, program, &command, &hint, error))
+        return false;
+    if (hint)
+        run->watch->note(hint, run->watch->user);
+    settings.restore_command = command;
+    text = g_bytes_get_data(old, &len);
+    *ret_text = recovery_settings_text(text ? text : "", len, &settings);
+    return true;
+}
+
+static char *start_command(const Run *run)
+{
+    g_autofree char *dir = g_shell_quote(run->pgdata), *options = NULL, *quoted = NULL;
+    g_autofree char *file = NULL, *config = NULL;
+
+    if (run->reach.base.has_config || !run->request->config_file)
+        return g_strdup_printf("pg_ctl -D %s start", dir);
+    file = g_canonicalize_filename(run->request->config_file, NULL);
+    config = g_shell_quote(file);
+    options = g_strdup_printf("-c config_file=%s -c data_directory=%s", config, dir);
+    quoted = g_shell_quote(options);
+    return g_strdup_printf("pg_ctl -D %s -o %s start", dir, quoted);
+}
+
+/* ---- running ---- */
+
+static void count_problem(const char *path, const GError *problem, void *user)
+{
+    Run *run = user;
+
+    atomic_fetch_add(&run->problems, 1);
+    run->watch->problem(path, problem, run->watch->user);
+}
+
+static bool write_files(Run *run, const char *auto_config, ClusterFilesCount *ret_count,
+                        GError **error)
+{
+    ClusterFiles files = {
+        .base = &run->reach.base,
+        .pgdata = run->pgdata,
+        .places = run->places,
+        .auto_config = auto_config,
+        .replace = run->replace,
+        .replace_top = run->replace_top,
+        .progress = run->watch->progress,
+        .problem = count_problem,
+        .user = run,
+    };
+
+    if (cluster_files_write(&files, run->cancel, ret_count, error))
+        return true;
+    g_prefix_error(error,
+                   "%s is not complete and does not start (it has no global/pg_control; the same "
+                   "command with --force begins anew): ",
+                   run->pgdata);
+    return false;
+}
+
+bool op_restore_cluster(OpenRepo *open, const Settings *settings,
+                        const RestoreClusterRequest *request, const RestoreClusterWatch *watch,
+                        const Cancel *cancel, RestoreClusterResult *ret_result, GError **error)
+{
+    g_auto(Run) run = {
+        .open = open, .settings = settings, .request = request, .watch = watch, .cancel = cancel
+    };
+    g_autofree char *auto_config = NULL;
+    ClusterFilesCount count = { 0 };
+
+    // what is wrong with the place is known at once, the WAL may take long to read
+    if (!check_places(&run, error) || !repo_load_index(open->repo, cancel, error) ||
+        !op_reach(open->repo, &request->reach, cancel, &run.reach, error) ||
+        !check_tablespaces(&run, error) || !check_config(&run, error))
+        return false;
+    watch->reached(&run.reach, watch->user);
+    if (!make_auto_config(&run, &auto_config, error))
+        return false;
+    if (!request->dry_run && !write_files(&run, auto_config, &count, error))
+        return false;
+    *ret_result = (RestoreClusterResult){
+        .snapshot = run.reach.base.snapshot->id,
+        .pgdata = g_steal_pointer(&run.pgdata),
+        .files = count.files,
+        .bytes = count.bytes,
+        .deleted = count.deleted,
+        .problems = run.problems,
+    };
+    run.pgdata = g_strdup(ret_result->pgdata);
+    ret_result->start_command = start_command(&run);
+    return true;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the tablespaces of a restored cluster go: only where somebody said, for the places that the
+ * server had them in may be in use. */
+#pragma once
+#include "op/clusterbase.h"
+
+typedef struct {
+    uint32_t oid;
+    char *dir; /* absolute */
+} TablespacePlace;
+
+/*
+ * words: "OLD=NEW" with OLD the directory that the server had it in, or its oid; NULL: none. pgdata
+ * is absolute. Of TablespacePlace, which it frees; without those that lie in the data directory.
+ * BS_ERROR_USAGE: one is not mapped (all of those are named), or mapped twice, to a place within
+ * another or within the data directory; or a word fits none.
+ */
+bool tablespaces_place(const ClusterBase *base, char *const *words, const char *pgdata,
+                       GArray **ret_places, GError **error);

@@ -1,0 +1,400 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# check: quick, asan, timeout=1800
+"""A cluster restored to a target: a moment, a position, a transaction, a name, over two timelines. The ledger is exactly
+that of the target, or the restore was refused before anything was touched, with the point that can be reached."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.parse
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import releases
+from cluster import Cluster, as_postgres, debian_bin, hand_over
+from scenario import BACKSTAY, FAILED, NOT_EMPTY, QUICK, SANITIZED, Repo, equal, fact, finish, path, run, wait_until
+from walarchive import Archive, hand_over_all, own
+
+NO_SPACE, WAL_GAP = 24, 26
+
+
+def wait_for(what, condition):
+    return fact(wait_until(condition, 300, .05), what)
+
+
+class Live(Cluster):
+    """A server with a ledger of one row for each transaction, and what is known of each."""
+
+    def __init__(self, name, archive, bin=None):
+        super().__init__(path(name), bin)
+        self.archive_env, self.marks = archive, {}
+
+    def begin(self, push):
+        # settings of an earlier recovery, which must not stand in the way of ours
+        self.make("archive_command = '%s %%p'" % push, 'track_commit_timestamp = on', "recovery_target_name = 'of old'",
+                  'max_replication_slots = 4')
+        self.start()
+        space = self.dir + '/space'
+        os.mkdir(space)
+        hand_over(space)
+        self.sql("create tablespace other location '%s'" % space)
+        self.sql('create table ledger (id int primary key, note text) tablespace other; create table big (note text)')
+        for setting in ("restore_command = 'false'", "recovery_min_apply_delay = '1h'"):
+            self.sql('alter system set ' + setting)
+
+    def add(self, n):
+        """Rows, each its own transaction; what is known of the last one becomes a mark."""
+        last = int(self.sql('select coalesce(max(id), 0) from ledger'))
+        for i in range(last + 1, last + n + 1):
+            self.sql("insert into ledger values (%d, md5(random()::text))" % i)
+        i = last + n
+        xid, at = self.sql('select xmin, pg_xact_commit_timestamp(xmin) from ledger where id = %d' % i).split('\t')
+        self.marks[i] = dict(xid=xid, time=at, lsn=self.sql('select pg_current_wal_insert_lsn()'))
+        return i
+
+    def fill(self):
+        """WAL without rows in the ledger."""
+        self.sql('insert into big select repeat(md5(random()::text), 40) from generate_series(1, 1500)')
+
+    def switch(self):
+        name = self.sql('select pg_walfile_name(pg_switch_wal())')
+        wait_for(name + ' is archived', lambda: self.sql(
+            "select coalesce(last_archived_wal, '') >= '%s' from pg_stat_archiver" % name) == 't')
+        return name
+
+    def rows(self, up_to=None):
+        return self.sql("select count(*), coalesce(max(id), 0), md5(string_agg(id || note, '' order by id)) from ledger%s" %
+                        (' where id <= %d' % up_to if up_to else ''))
+
+    def backup(self):
+        url = 'pgcluster:postgresql://postgres@/?host=' + urllib.parse.quote(self.socket, safe='')
+        done = run(*as_postgres(), BACKSTAY, 'backup', url, '--checkpoint', 'fast', '--json', env=self.archive_env.environ, code=0,
+                   cwd=path('user'))
+        return done.summary()['snapshot_id']
+
+
+class Restores:
+    """Runs `restore` with the key file in its environment, as an administrator would."""
+
+    def __init__(self, repo, archive, live):
+        self.repo, self.archive, self.n = repo, archive, 0
+        self.space = live.sql("select oid from pg_tablespace where spcname = 'other'")
+
+    def call(self, *argv, code=None, why='', mapped=True):
+        self.n += 1
+        folder = path('r%d' % self.n)
+        data = folder + '/data'
+        more = ['--tablespace-mapping', '%s=%s/space' % (self.space, folder)] if mapped else []
+        done = run(BACKSTAY, 'restore', *argv, '--target', data, *more, env=self.archive.environ, code=code, why=why, cwd=path('user'))
+        return done, folder
+
+    def refused(self, label, *argv, code=WAL_GAP, words=(), mapped=True):
+        done, folder = self.call(*argv, code=code, why='%s: refused with %d' % (label, code), mapped=mapped)
+        for word in words:
+            fact(word in done.errors, '%s: the message says %s' % (label, word), done.errors)
+        fact(not os.path.exists(folder), label + ': nothing was touched')
+        return done.errors
+
+    def reaches(self, label, *argv):
+        done, folder = self.call(*argv, '--dry-run', '--json', code=0, why=label + ': can be reached')
+        fact(not os.path.exists(folder), label + ': a dry run makes nothing')
+        found = done.messages('reachable')
+        return found[0] if found else {}
+
+    def server(self, label, *argv, bin=None, archiving=False):
+        done, folder = self.call(*argv, '--json', code=0, why=label + ': restored')
+        copy = Cluster(folder, bin)
+        os.chmod(folder, 0o711)
+        hand_over(folder)
+        copy.configure("unix_socket_directories = '%s'" % folder, *([] if archiving else ['archive_mode = off']))
+        return copy, done
+
+
+# ---- what comes back ----
+
+def paused(copy):
+    return wait_until(lambda: copy.sql('select pg_is_wal_replay_paused()') == 't', 120)
+
+
+def shows(restores, live, label, up_to, *argv, promote=False, bin=None):
+    """The restored server holds the ledger up to that row, and nothing else."""
+    copy, _ = restores.server(label, *argv, *(['--target-action', 'promote'] if promote and '--target-latest' not in argv else []), bin=bin)
+    with copy:
+        copy.start()
+        if promote:
+            wait_for(label + ': it is promoted', lambda: copy.sql('select pg_is_in_recovery()') == 'f')
+        else:
+            fact(paused(copy), label + ': it pauses at the target')
+        equal(Live.rows(copy), live.rows(up_to), '%s: the ledger ends with row %d' % (label, up_to))
+
+
+def of_each_kind(restores, live, first):
+    mark = live.marks[first]
+    shows(restores, live, 'transaction', first, '--target-xid', mark['xid'])
+    shows(restores, live, 'transaction, not included', first - 1, '--target-xid', mark['xid'], '--target-exclusive')
+    shows(restores, live, 'time', first, '--target-time', mark['time'], promote=True)
+    shows(restores, live, 'time, not included', first - 1, '--target-time', mark['time'].replace(' ', 'T'), '--target-exclusive')
+    shows(restores, live, 'position', first, '--target-lsn', mark['lsn'])
+    shows(restores, live, 'name', first, '--target-name', 'marked')
+
+
+def files_as_they_must_be(restores, live):
+    copy, done = restores.server('files', '--target-name', 'marked')
+    with copy:
+        auto = open(copy.data + '/postgresql.auto.conf', encoding='utf-8').read()
+        settings = dict(re.findall(r"^(\S+) = '(.*)'$", auto, re.M))
+        equal((settings['recovery_target_name'], settings['recovery_target_timeline'], settings['recovery_target_action'],
+               settings['recovery_min_apply_delay']), ('marked', '1', 'pause', '0'), 'files: the settings say all of it')
+        fact(settings['restore_command'].startswith(BACKSTAY + ' -r ' + restores.repo.path) and restores.archive.key in settings['restore_command'],
+             'files: restore_command names program, repository and key file', auto)
+        fact("'false'" not in auto, 'files: the old restore_command is gone', auto)
+        equal(sorted(n for n in ('postmaster.pid', 'standby.signal', 'recovery.signal', 'backup_label', '.backstay-unfinished')
+                     if os.path.exists(copy.data + '/' + n)), ['backup_label', 'recovery.signal'], 'files: signal and label, nothing of old')
+        links = [os.readlink(copy.data + '/pg_tblspc/' + n) for n in os.listdir(copy.data + '/pg_tblspc')]
+        equal(links, [copy.dir + '/space'], 'files: the link to the tablespace is absolute and ours')
+        equal(oct(os.stat(copy.data).st_mode & 0o7777), '0o700', 'files: the data directory is private')
+        equal(os.stat(copy.data + '/recovery.signal').st_uid, os.stat(live.data).st_uid, 'files: and the server\'s own')
+        equal(done.summary().get('start_command'), 'pg_ctl -D \'%s\' start' % copy.data, 'files: the start command is told')
+
+
+def shuts_down(restores, live, first):
+    copy, _ = restores.server('shutdown', '--target-xid', live.marks[first]['xid'], '--target-action', 'shutdown')
+    with copy:
+        try:
+            copy.start()
+        except subprocess.CalledProcessError:
+            pass  # it is gone before it could be asked
+        wait_for('shutdown: the server ends', lambda: not os.path.exists(copy.data + '/postmaster.pid'))
+        log = open(copy.dir + '/server.log', encoding='utf-8').read()
+        fact('shutdown at recovery target' in log, 'shutdown: at the target', log)
+        copy.running = False
+
+
+# ---- what is refused ----
+
+def object_of(repo, system, name):
+    return '%s/wal/%s/%s/%s' % (repo.path, system, name[:8], name)
+
+
+class Aside:
+    """A WAL file that is missing, or has other content, for a while."""
+
+    def __init__(self, file, content=None):
+        self.file, self.content = file, content
+
+    def __enter__(self):
+        os.rename(self.file, path('aside'))
+        if self.content is not None:
+            with open(self.file, 'wb') as f:
+                f.write(self.content)
+            hand_over(self.file)
+
+    def __exit__(self, *_):
+        os.rename(path('aside'), self.file)
+
+
+def read(file):
+    with open(file, 'rb') as f:
+        return f.read()
+
+
+def out_of_reach(restores, live, first, bases):
+    early = live.marks[first]
+    restores.refused('a position after the end', '--target-lsn', 'FF/0', words=['FF/0 is not reached', '--target-lsn'])
+    restores.refused('a time after the end', '--target-time', '2099-01-01T00:00:00Z', words=['is not reached', 'its last transaction ended at'])
+    restores.refused('an unknown transaction', '--target-xid', '4000000000', words=['transaction 4000000000 is not reached'])
+    restores.refused('an unknown name', '--target-name', 'nowhere', words=['restore point "nowhere" is not reached'])
+    restores.refused('a time before the first base', '--target-time', '2001-01-01 00:00:00+00', words=['before the base backup'])
+    start = next(t for s in restores.repo.snapshots() if s['id'] == bases[0] for t in s['tags'] if t.startswith('start-lsn='))
+    restores.refused('a position in the base', bases[0], '--target-lsn', start.split('=')[1], words=['before the end of the base backup'])
+    restores.refused('a base that is too young', bases[1], '--target-xid', early['xid'], words=[bases[1][:8]])
+    equal(restores.reaches('the older base', '--target-xid', early['xid']).get('snapshot_id'), bases[0], 'the base is chosen by the target')
+    newest = max(live.marks)
+    equal(restores.reaches('the younger base', '--target-xid', live.marks[newest]['xid']).get('snapshot_id'), bases[1],
+          'and it is the newest that can')
+    restores.refused('a timeline that is not there', '--target-latest', '--target-timeline', '7', words=['00000007.history'])
+
+
+def gaps_and_damage(restores, live, hole, first, last, bases):
+    """hole: a segment between the first mark and the last one."""
+    system = live.sql('select system_identifier from pg_control_system()')
+    file = object_of(restores.repo, system, hole)
+    before, after = ['--target-xid', live.marks[first]['xid']], [bases[0], '--target-xid', live.marks[last]['xid']]
+    good = read(file)
+    other = next(n for n in sorted(os.listdir(os.path.dirname(file))) if n < hole and len(n) == 24)
+    for label, content in (('a missing segment', None), ('a damaged segment', good[:500] + bytes([good[500] ^ 1]) + good[501:]),
+                           ('a segment in the place of another', read(object_of(restores.repo, system, other))), ('a cut segment', good[:-1])):
+        with Aside(file, content):
+            text = restores.refused(label + ' before the target', *after, words=[hole, 'last transaction ended at'])
+            restores.refused(label + ' before the end', bases[0], '--target-latest', words=[hole])
+            restores.reaches(label + ' behind the target', *before)
+            found = re.search(r'--target-lsn (\S+) restores', text)
+            if fact(found, label + ': the point that can be reached is named', text):
+                restores.reaches(label + ': that point', bases[0], '--target-lsn', found.group(1))
+    with Aside(file, b'not a segment'):
+        shows(restores, live, 'damage right behind the target', first, bases[0], '--target-xid', live.marks[first]['xid'])
+
+
+def wrong_words(restores, live, first):
+    xid = ['--target-xid', live.marks[first]['xid']]
+    for label, argv, words in (
+            ('two targets', [*xid, '--target-latest'], ['only once']), ('no target', ['--target-action', 'pause'], ['--target-time']),
+            ('a time that is none', ['--target-time', 'yesterday'], ['not a time']), ('a position that is none', ['--target-lsn', '12'], ['LSN', '12']),
+            ('an action that is none', [*xid, '--target-action', 'stop'], ['promote']), ('--delete', [*xid, '--delete'], ['--delete']),
+            ('a mapping for nothing', [*xid, '--tablespace-mapping', '/nowhere=/elsewhere'], ['/nowhere=/elsewhere'])):
+        restores.refused(label, *argv, code=FAILED, words=[w for w in words if w != 'LSN'])
+    restores.refused('a tablespace without a place', *xid, code=FAILED, words=['--tablespace-mapping %s/space=' % live.dir], mapped=False)
+
+
+def places_that_are_taken(restores, live, first):
+    xid = ['--target-xid', live.marks[first]['xid']]
+    mapping = ['--tablespace-mapping', live.dir + '/space=' + path('taken-space')]
+    taken = own('taken')
+    with open(taken + '/thing', 'w', encoding='utf-8') as f:
+        f.write('x')
+    call = lambda *argv, **more: run(BACKSTAY, 'restore', *xid, *argv, env=restores.archive.environ, cwd=path('user'), **more)
+    call('--target', taken, *mapping, code=NOT_EMPTY, why='a directory that is not empty is refused')
+    call('--target', live.data, *mapping, '--force', code=NOT_EMPTY, why='a running server is refused, also with --force')
+    equal(live.sql('select 1'), '1', 'and goes on')
+    os.unlink(taken + '/thing')
+    call('--target', taken, '--tablespace-mapping', '%s=%s' % (restores.space, taken + '/inside'), code=FAILED, why='places in each other are refused')
+    call('--target', taken, '--tablespace-mapping', '%s=%s' % (restores.space, live.dir + '/space'), code=NOT_EMPTY,
+         why='the live tablespace is refused')
+    # what is there is replaced, with all strangers
+    call('--target', taken, *mapping, code=0)
+    for stranger in ('standby.signal', 'pg_wal/0000000100000000000000FF', 'base/stranger'):
+        with open(taken + '/' + stranger, 'w', encoding='utf-8') as f:
+            f.write('x')
+    call('--target', taken, *mapping, '--force', code=0, why='--force replaces what lies there')
+    equal([n for n in ('standby.signal', 'pg_wal/0000000100000000000000FF', 'base/stranger') if os.path.exists(taken + '/' + n)], [],
+          'strangers are removed')
+    shutil.rmtree(taken)
+    shutil.rmtree(path('taken-space'))
+
+
+def unfinished(restores, live, first):
+    """The disk is full in the middle: what lies there does not start."""
+    folder = own('full')
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16m,mode=711', 'tmpfs', folder], check=True)
+    try:
+        hand_over(folder)
+        call = lambda: run(BACKSTAY, 'restore', '--target-xid', live.marks[first]['xid'], '--target', folder + '/data', '--tablespace-mapping',
+                           restores.space + '=' + folder + '/space', env=restores.archive.environ, cwd=path('user'))
+        done = call()
+        equal(done.code, NO_SPACE, 'a disk that is full: it fails')
+        fact('does not start' in done.errors, 'a disk that is full: it says that nothing starts from there', done.errors)
+        code, out, err = Cluster(folder).tool('pg_ctl', '-D', folder + '/data', '-w', 'start')
+        fact(code != 0 and not os.path.exists(folder + '/data/global/pg_control'), 'a disk that is full: and none does', out + err)
+        equal(call().code, NOT_EMPTY, 'a disk that is full: what is left is not taken for empty')
+    finally:
+        subprocess.run(['umount', '-l', folder], check=False)
+
+
+def two_clusters(restores, live, first):
+    """A snapshot of another cluster: which one is wanted must be said."""
+    system = live.sql('select system_identifier from pg_control_system()')
+    tags = ['kind=pgcluster', 'source=elsewhere', 'system-id=7000000000000000001', 'timeline=1', 'start-lsn=0/2000028', 'stop-lsn=0/2000100']
+    restores.repo.backstay('backup', *[w for t in tags for w in ('--tag', t)], restores.archive.key, code=0)
+    hand_over_all(restores.repo.path)
+    xid = ['--target-xid', live.marks[first]['xid']]
+    restores.refused('two clusters', *xid, code=FAILED, words=[system, '7000000000000000001', 'elsewhere', '--system-id'])
+    restores.reaches('one of two', *xid, '--system-id', system)
+    snapshot = next(s['id'] for s in restores.repo.snapshots() if 'source=elsewhere' in s['tags'])
+    restores.repo.backstay('forget', snapshot, code=0)
+    hand_over_all(restores.repo.path)
+
+
+# ---- two timelines ----
+
+def second_timeline(restores, live, push, first, last, bases):
+    """A recovery to the first mark is promoted and goes on: what is newest is there, what was left is on its own timeline."""
+    copy, _ = restores.server('second', '--target-xid', live.marks[first]['xid'], '--target-action', 'promote', archiving=True)
+    system = live.sql('select system_identifier from pg_control_system()')
+    with copy:
+        copy.start()
+        wait_for('second: it is promoted', lambda: copy.sql('select pg_is_in_recovery()') == 'f')
+        second = Live('unused', restores.archive)
+        second.socket, second.data, second.dir = copy.socket, copy.data, copy.dir
+        second.marks = {}
+        newest = second.add(5)
+        second.switch()
+        base = second.backup()
+        end = second.add(3)
+        second.switch()
+        shows(restores, second, 'latest', end, '--target-latest', promote=True)
+        shows(restores, second, 'latest, from the first timeline', end, bases[0], '--target-latest', '--target-action', 'pause')
+        shows(restores, second, 'a transaction of the second timeline', newest, bases[0], '--target-xid', second.marks[newest]['xid'])
+        shows(restores, live, 'what the first timeline had last', last, '--target-timeline', '1', '--target-latest', promote=True)
+        restores.refused('a timeline that the base has left', base, '--target-latest', '--target-timeline', '1',
+                         words=['does not pass timeline 2'])
+        restores.refused('a base that ran past the switch', bases[1], '--target-latest', words=['leaves timeline 1', 'current'])
+        restores.reaches('its own timeline', bases[1], '--target-latest', '--target-timeline', 'current')
+        restores.refused('a position in the second timeline by way of the first', '--target-timeline', '1', '--target-xid',
+                         second.marks[end]['xid'] + '00', words=['is not reached'])
+        with Aside(object_of(restores.repo, system, '00000002.history')):
+            restores.refused('a missing history', '--target-latest', words=['00000002.history'])
+            restores.reaches('the first timeline without it', '--target-latest', '--target-timeline', '1')
+
+
+def of_release(repo, archive, push, bin, name):
+    """Each release says differently what it takes for settings."""
+    with Live(name, archive, bin) as live:
+        live.begin(push)
+        live.add(3)
+        live.backup()
+        mark = live.add(3)
+        live.sql("select pg_create_restore_point('marked')")
+        live.add(2)
+        live.switch()
+        system = live.sql('select system_identifier from pg_control_system()')
+        restores = Restores(repo, archive, live)
+        for label, argv in (('time', ['--target-time', live.marks[mark]['time']]), ('name', ['--target-name', 'marked'])):
+            shows(restores, live, '%s: %s' % (name, label), mark, *argv, '--system-id', system, bin=bin)
+        shows(restores, live, name + ': latest', mark + 2, '--target-latest', '--system-id', system, bin=bin, promote=True)
+
+
+def main():
+    repo = Repo.named('repo')
+    repo.backstay('init', code=0)
+    hand_over_all(repo.path)
+    archive = Archive(repo)
+    push = archive.script('push', 'exec %s wal push "$1"\n' % BACKSTAY)
+    with Live('live', archive) as live:
+        live.begin(push)
+        live.add(5)
+        bases = [live.backup()]
+        live.fill()
+        first = live.add(4)
+        live.sql("select pg_create_restore_point('marked')")
+        time.sleep(.01)
+        live.switch()
+        hole = live.sql('select pg_walfile_name(pg_current_wal_insert_lsn())')
+        live.fill()
+        live.switch()
+        live.add(4)
+        live.switch()
+        bases.append(live.backup())
+        last = live.add(4)
+        live.switch()
+        restores = Restores(repo, archive, live)
+        shows(restores, live, 'the end of the base', 5, bases[0], '--target-immediate')
+        files_as_they_must_be(restores, live)
+        of_each_kind(restores, live, first)
+        out_of_reach(restores, live, first, bases)
+        gaps_and_damage(restores, live, hole, first, last, bases)
+        wrong_words(restores, live, first)
+        places_that_are_taken(restores, live, first)
+        two_clusters(restores, live, first)
+        if not QUICK:
+            shuts_down(restores, live, first)
+        unfinished(restores, live, first)
+        second_timeline(restores, live, push, first, last, bases)
+    for release in [] if QUICK or SANITIZED else sorted(releases.VERSIONS):
+        of_release(repo, archive, push, releases.installed(release), 'pg%d' % release)
+    repo.sound('after all')
+    finish()
+
+
+main()
