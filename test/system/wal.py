@@ -288,9 +288,13 @@ def restic_leaves_it_alone(repo):
     repo.backstay('backup', path('kept'), code=0)
     for words in (['check', '--read-data'], ['forget', '--keep-last', '1', '--prune'], ['prune'], ['check']):
         repo.restic(*words, code=0)
-    for words in (['check', '--read-data'], ['prune'], ['forget', '--keep-last', '1', '--prune']):
+    repo.backstay('check', '--read-data', code=0)
+    equal(files_below(repo.path + '/wal'), before, 'their check and prune, and our check, leave wal/ alone')
+    for words in (['prune'], ['forget', '--keep-last', '1', '--prune']):
         repo.backstay(*words, code=0)
-    equal(files_below(repo.path + '/wal'), before, 'check and prune, theirs and ours, leave wal/ alone')
+    start = next(n for n in os.listdir(path('kept')) if n.endswith('.backup'))[:24]
+    equal(files_below(repo.path + '/wal'), {k: v for k, v in before.items() if not (os.path.basename(k)[8:] < start[8:] and not k.endswith('.history'))},
+          'our prune removes what is older than the base backup')
 
 
 # ---- killed ----
