@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cmd/output.h"
 #include "cmd/wal.h"
+#include "pg/walname.h"
 
 static json_t *json_problem(const WalProblem *problem)
 {
@@ -38,14 +39,31 @@ static void tell_problem(const WalProblem *problem, void *user)
     printf(": %s\n", problem->message);
 }
 
+static void tell_way(const WalWay *way, void *user)
+{
+    const Settings *settings = user;
+    g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, way->system_id);
+
+    if (settings->json)
+        output_json(json_pack("{s:s, s:s, s:s, s:i, s:s, s:i, s:s, s:i}", "message_type", "wal_way",
+                              "system_identifier", id, "snapshot", id_hex(way->snapshot).text,
+                              "from_timeline", (int)way->from_timeline, "from_lsn",
+                              lsn_text(way->from).text, "timeline", (int)way->timeline, "end_lsn",
+                              lsn_text(way->end).text, "gaps", (int)way->gaps));
+    else if (!settings->quiet)
+        printf("cluster %s: from snapshot %s every moment up to %s can be recovered%s\n", id,
+               id_short(way->snapshot).text, lsn_text(way->end).text,
+               way->gaps > 0 ? "; then there is a gap" : "");
+}
+
 static void tell_result(const Settings *settings, const WalCheckResult *result)
 {
     if (settings->json)
-        output_json(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "message_type", "summary",
+        output_json(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "message_type", "summary",
                               "snapshots", (int)result->snapshots, "snapshots_complete",
                               (int)result->complete, "files_read", (int)result->n_read, "gaps",
                               (int)result->gaps, "missing", (int)result->missing, "damaged",
-                              (int)result->damaged));
+                              (int)result->damaged, "abandoned", (int)result->abandoned));
     else if (!settings->quiet)
         printf("%u of %u snapshots of clusters have the WAL that they need; %u gaps, %u files "
                "missing, %u damaged\n",
@@ -56,6 +74,7 @@ bool wal_check_run(const Context *context, OpenRepo *open, bool read_data, GErro
 {
     WalCheck check = { .read_data = read_data,
                        .problem = tell_problem,
+                       .way = tell_way,
                        .user = (void *)context->settings };
     WalCheckResult result;
 

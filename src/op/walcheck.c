@@ -5,6 +5,7 @@
 #include "op/select.h"
 #include "op/walbase.h"
 #include "op/walsegment.h"
+#include "op/walway.h"
 #include "pg/walreader.h"
 #include "repo/walfloor.h"
 
@@ -24,6 +25,8 @@ static void tell(Checking *checking, const WalProblem *problem)
         result->gaps++;
     else if (g_str_equal(problem->code, "wal-missing"))
         result->missing++;
+    else if (g_str_equal(problem->code, "wal-abandoned"))
+        result->abandoned++;
     else
         result->damaged++;
     checking->check->problem(problem, checking->check->user);
@@ -128,51 +131,30 @@ static bool check_need(Checking *checking, const WalBase *need, GError **error)
 
 /* ---- what is held ---- */
 
-/* Before the oldest snapshot nothing can be recovered, whatever is held. */
-static uint64_t oldest_start(const GArray *needs, uint64_t system_id)
+static void tell_way_problem(const WalProblem *problem, void *user)
 {
-    uint64_t oldest = UINT64_MAX;
-
-    for (guint i = 0; i < needs->len; i++) {
-        const WalBase *need = &g_array_index(needs, WalBase, i);
-
-        if (need->system_id == system_id)
-            oldest = MIN(oldest, need->start);
-    }
-    return oldest == UINT64_MAX ? 0 : oldest;
+    tell(user, problem);
 }
 
-static void check_holes(Checking *checking, const WalCluster *cluster, uint64_t from)
+static void tell_way(const WalWay *way, void *user)
 {
-    for (guint i = 0; i < cluster->timelines->len; i++) {
-        const WalTimeline *timeline = g_ptr_array_index(cluster->timelines, i);
-        const uint32_t size = timeline->segment_size;
+    Checking *checking = user;
 
-        for (guint j = 0; j < timeline->holes->len; j++) {
-            const WalHole *hole = &g_array_index(timeline->holes, WalHole, j);
-            WalName first = wal_name_of(timeline->timeline, hole->begin, size);
-            WalName last = wal_name_of(timeline->timeline, hole->end - size, size);
-            WalNameText first_text = wal_name_text(&first), last_text = wal_name_text(&last);
-            WalProblem problem = { "wal-gap",
-                                   cluster->system_id,
-                                   timeline->timeline,
-                                   NULL,
-                                   first_text.text,
-                                   last_text.text,
-                                   "missing between others; no recovery goes past it" };
+    checking->check->way(way, checking->check->user);
+}
 
-            if (hole->end > from)
-                tell(checking, &problem);
-        }
-        if (timeline->problem) {
-            WalProblem problem = {
-                "wal-damaged", cluster->system_id, timeline->timeline, NULL, NULL,
-                NULL,          timeline->problem
-            };
+static bool check_cluster(Checking *checking, const WalCluster *cluster, const GArray *needs,
+                          GError **error)
+{
+    WalWayCheck check = { .open = checking->open,
+                          .cluster = cluster,
+                          .bases = needs,
+                          .problem = tell_way_problem,
+                          .way = tell_way,
+                          .user = checking };
 
-            tell(checking, &problem);
-        }
-    }
+    return wal_floor_load(checking->open->repo, cluster->system_id, &check.floor, error) &&
+           wal_way_check(&check, checking->cancel, error);
 }
 
 /* A receiver has replaced it by a newer one or the whole. */
@@ -243,14 +225,9 @@ bool op_wal_check(OpenRepo *open, const WalCheck *check, const Cancel *cancel,
     for (guint i = 0; i < needs->len; i++)
         if (!check_need(&checking, &g_array_index(needs, WalBase, i), error))
             return false;
-    for (guint i = 0; i < clusters->len; i++) {
-        const WalCluster *cluster = g_ptr_array_index(clusters, i);
-        uint64_t floor; // before it retention has left what bases need, and holes in between
-
-        if (!wal_floor_load(open->repo, cluster->system_id, &floor, error))
+    for (guint i = 0; i < clusters->len; i++)
+        if (!check_cluster(&checking, g_ptr_array_index(clusters, i), needs, error))
             return false;
-        check_holes(&checking, cluster, MAX(oldest_start(needs, cluster->system_id), floor));
-    }
     if (check->read_data && !check_all_objects(&checking, error))
         return false;
     *ret_result = checking.result;

@@ -137,6 +137,8 @@ def timelines(repo, archive):
             equal(second.sql('select failed_count from pg_stat_archiver'), '0', 'the new timeline archives beside the old one')
         lines = archive.list()[0]['timelines']
         equal([(x['timeline'], x['history'], x['gaps']) for x in lines], [(1, False, []), (2, True, [])], 'both are listed')
+        way = repo.backstay('wal', 'check', '--json', code=0, why='wal check follows over the promotion').messages('wal_way')
+        equal([(w['from_timeline'], w['timeline'], w['gaps']) for w in way], [(1, 2, 0)], 'from the base on the old timeline to the new one')
         with recovered(path('user', 'base'), 'third', get, push) as third:
             equal(ledger(third), later, 'a recovery follows to the new timeline')
         gives_back_every_file(archive, server, files_below(path('kept')))
