@@ -260,20 +260,21 @@ def all_jobs(quick):
     release = os.path.join(BUILD, 'release')
     jobs = [
         # the quick check runs the unit tests under the sanitizers only
-        build_job('release', '-Dbuildtype=release', '-Db_ndebug=false', '-Dwerror=true',
-                  target='src/backstay' if quick else 'all'),
+        build_job('release', '-Dbuildtype=release', '-Db_ndebug=false', '-Dwerror=true', '-Darchive_module=enabled',
+                  target='src/backstay archive/backstay.so' if quick else 'all'),
         build_job('asan', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dwerror=false',
-                  '-Dc_args=-fno-sanitize-recover=all -fno-omit-frame-pointer'),
+                  '-Darchive_module=disabled', '-Dc_args=-fno-sanitize-recover=all -fno-omit-frame-pointer'),
         unit_job('asan', SANITIZER_ENV, quick),
         Job('link', [sys.executable, TOP + '/test/link/run.py', release], needs=['build/release'], facts='tap'),
         Job('style', [TOP + '/test/lib/style'], facts='tap'),
     ]
     if not quick:
         jobs += [unit_job('release'),
-                 build_job('tsan', '-Db_sanitize=thread', '-Db_lundef=false', '-Dwerror=false'),
+                 build_job('tsan', '-Db_sanitize=thread', '-Db_lundef=false', '-Dwerror=false',
+                           '-Darchive_module=disabled'),
                  unit_job('tsan', SANITIZER_ENV),
                  build_job('fuzz', '-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dwerror=false',
-                           '-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all', compiler='clang', target='fuzzers'),
+                           '-Darchive_module=disabled', '-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all', compiler='clang', target='fuzzers'),
                  *fuzz_jobs()]
     return jobs + scenarios(quick)
 
