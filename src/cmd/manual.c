@@ -167,6 +167,7 @@ static const Term env_postgres[] = {
     { "PGHOST , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE , PGCONNECT_TIMEOUT",
       "As everywhere with PostgreSQL, and its other variables, too: for what the URL leaves open. "
       "The client programs never get a password in their arguments or their environment." },
+    { "BACKSTAY_WAL_SPOOL", "Directory of the segments that wal get fetches ahead." },
     { "BACKSTAY_PG_BIN",
       "Directories to look for pg_dump and pg_restore in first, with colons between." },
     { "PATH", "Where they are looked for then." },

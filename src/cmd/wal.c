@@ -13,6 +13,7 @@
 typedef struct {
     char *pgdata, *system_id;
     gboolean read_data;
+    char *spool, *prefetch;
     WalServerOptions server;
 } WalOptions;
 
@@ -24,6 +25,12 @@ static const GOptionEntry wal_options[] = {
       "DIR" },
     { "system-id", 0, 0, ARG_TEXT, AT(system_id),
       "system identifier of the cluster, where there is no data directory", "ID" },
+    { "prefetch", 0, 0, ARG_TEXT, AT(prefetch),
+      "get: segments that are fetched ahead in the background (default 8, 0: none)", "N" },
+    { "spool", 0, 0, ARG_TEXT, AT(spool),
+      "get: where they lie until they are asked for (default: $BACKSTAY_WAL_SPOOL, or below the "
+      "cache directory)",
+      "DIR" },
     { "read-data", 0, 0, ARG_FLAG, AT(read_data), "check: open every file that is held", NULL },
     { "socket", 0, 0, ARG_TEXT, AT(server.socket),
       "push, serve: where the server is found (default: wal.sock in the user's or the system's "
@@ -123,8 +130,20 @@ static bool wal_get(const Context *context, const WalOptions *options, char **op
                     GError **error)
 {
     WalClusterFrom from = cluster_from(options, operands[2]);
+    const char *env = g_getenv("BACKSTAY_WAL_SPOOL");
+    WalPrefetchOptions prefetch = { .spool = options->spool ? options->spool
+                                             : env && *env  ? env
+                                                            : NULL };
+    guint64 segments = WAL_PREFETCH_DEFAULT;
 
-    return op_wal_get(context->settings, operands[1], &from, context->cancel, error);
+    if (options->prefetch &&
+        !g_ascii_string_to_unsigned(options->prefetch, 10, 0, WAL_PREFETCH_MAX, &segments, NULL)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--prefetch %s: must be a number from 0 to %d",
+                    options->prefetch, WAL_PREFETCH_MAX);
+        return false;
+    }
+    prefetch.segments = (unsigned)segments;
+    return op_wal_get(context->settings, operands[1], &from, &prefetch, context->cancel, error);
 }
 
 static bool wal_list(const Context *context, const WalOptions *options, char **operands,
@@ -209,7 +228,10 @@ const Command wal_command = {
         "such file, with 143 when\n"
         "it was stopped, and with 126 for everything else: PostgreSQL then stops the recovery "
         "instead of taking an\n"
-        "outage for the end of the log.",
+        "outage for the end of the log. The segments that follow are fetched meanwhile by a "
+        "process "
+        "in the background,\n"
+        "which ends when nothing was asked for in a minute (--prefetch, --spool).",
     .options = wal_options,
     .request_size = sizeof(WalOptions),
     .run = wal_run,

@@ -64,17 +64,58 @@ static bool get_object(const Settings *settings, const WalObject *object, const 
     return false;
 }
 
+/* What was fetched ahead must not take the room from what is needed now. */
+static bool write_out(const char *path, GBytes *content, WalSpool *spool, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    size_t len;
+    const void *data = g_bytes_get_data(content, &len);
+
+    if (fs_write_durable(path, data, len, 0600, FS_REPLACE, &failure))
+        return true;
+    if (!spool || !g_error_matches(failure, BS_ERROR, BS_ERROR_NO_SPACE)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    wal_spool_give_up(spool);
+    wal_spool_tidy(spool, NULL, 0, 0);
+    return fs_write_durable(path, data, len, 0600, FS_REPLACE, error);
+}
+
+static bool get_segment(const Settings *settings, const WalObject *object, const WalName *name,
+                        const char *path, const WalPrefetchOptions *options, const Cancel *cancel,
+                        GError **error)
+{
+    g_auto(WalPrefetch) ahead = { .go = -1 };
+    g_autoptr(GBytes) content = NULL;
+    uint32_t size;
+
+    wal_prefetch_init(&ahead, settings, options, object->system_id);
+    if (ahead.spool && wal_spool_take(ahead.spool, name, path, cancel, &size)) {
+        wal_prefetch_go(&ahead, name, size);
+        return true;
+    }
+    if (!get_object(settings, object, cancel, &content, error))
+        return false;
+    if (wal_segment_size_valid(g_bytes_get_size(content)))
+        wal_prefetch_go(&ahead, name, (uint32_t)g_bytes_get_size(content));
+    return write_out(path, content, ahead.spool, error);
+}
+
 bool op_wal_get(const Settings *settings, const char *name, const WalClusterFrom *from,
-                const Cancel *cancel, GError **error)
+                const WalPrefetchOptions *prefetch, const Cancel *cancel, GError **error)
 {
     g_autoptr(GBytes) content = NULL;
     uint64_t system_id;
     WalObject object;
+    WalName parsed;
 
     // no stricter: servers also ask for what never was, such as the history of the first timeline
-    return wal_cluster_need(from, &system_id, error) &&
-           wal_object_init(&object, system_id, name, error) &&
-           get_object(settings, &object, cancel, &content, error) &&
-           fs_write_durable(from->path, g_bytes_get_data(content, NULL), g_bytes_get_size(content),
-                            0600, FS_REPLACE, error);
+    if (!wal_cluster_need(from, &system_id, error) ||
+        !wal_object_init(&object, system_id, name, error))
+        return false;
+    if (wal_name_parse(name, &parsed, NULL) && parsed.kind == WAL_SEGMENT)
+        return get_segment(settings, &object, &parsed, from->path, prefetch, cancel, error);
+    return get_object(settings, &object, cancel, &content, error) &&
+           write_out(from->path, content, NULL, error);
 }
