@@ -98,7 +98,7 @@ int bs_error_exit_status(const GError *error)
         [BS_ERROR_AUTH] = 22,      [BS_ERROR_VERSION] = 23,     [BS_ERROR_NO_SPACE] = 24,
         [BS_ERROR_NOT_EMPTY] = 25, [BS_ERROR_WAL_GAP] = 26,     [BS_ERROR_MISMATCH] = 27,
         [BS_ERROR_GUARD] = 28,     [BS_ERROR_DESTINATION] = 30, [BS_ERROR_PROTECTED] = 31,
-        [BS_ERROR_SOFT_SKIP] = 75, [BS_ERROR_CANCELLED] = 130,
+        [BS_ERROR_LAG] = 32,       [BS_ERROR_SOFT_SKIP] = 75,   [BS_ERROR_CANCELLED] = 130,
     };
 
     if (!error)

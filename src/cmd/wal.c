@@ -12,6 +12,7 @@
 
 typedef struct {
     char *pgdata, *system_id;
+    char *lag, **max_lag;
     gboolean read_data;
     char *spool, *prefetch;
     WalServerOptions server;
@@ -32,6 +33,10 @@ static const GOptionEntry wal_options[] = {
       "cache directory)",
       "DIR" },
     { "read-data", 0, 0, ARG_FLAG, AT(read_data), "check: open every file that is held", NULL },
+    { "lag", 0, 0, ARG_TEXT, AT(lag),
+      "check: compare what is held with where this server stands (postgresql://...)", "URL" },
+    { "max-lag", 0, 0, ARG_LIST, AT(max_lag),
+      "check --lag: fail (32) when the archive is further behind, such as 16MiB or 60s", "LIMIT" },
     { "socket", 0, 0, ARG_TEXT, AT(server.socket),
       "push, serve: where the server is found (default: wal.sock in the user's or the system's "
       "runtime directory)",
@@ -163,6 +168,13 @@ static bool wal_check(const Context *context, const WalOptions *options, char **
     g_auto(OpenRepo) open = { 0 };
 
     (void)operands;
+    if (options->max_lag && !options->lag) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--max-lag needs --lag URL");
+        return false;
+    }
+    if (options->lag) // reads names only, which needs no lock
+        return open_repo(context->settings, OPEN_UNLOCKED, true, context->cancel, &open, error) &&
+               wal_lag_run(context, &open, options->lag, options->max_lag, error);
     return open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) &&
            wal_check_run(context, &open, options->read_data, error);
 }
@@ -214,7 +226,9 @@ const Command wal_command = {
         "  list  what is held of each cluster and timeline, and every gap\n"
         "  check whether each snapshot of a cluster has the WAL that it needs, proven and decoded, "
         "and whether any is\n"
-        "        missing since the oldest: 26 when something is, 1 when something is damaged\n\n"
+        "        missing since the oldest: 26 when something is, 1 when something is damaged; with "
+        "--lag instead how far\n"
+        "        the archive is behind a server, and how long that one's disk lasts\n\n"
         "The repository comes from $BACKSTAY_REPOSITORY, the key best from $BACKSTAY_KEY_FILE (key "
         "export): a password\n"
         "takes a third of a second each time. Nothing is locked.\n\n"

@@ -5,4 +5,7 @@
 #include "op/open.h"
 
 bool wal_list_run(const Context *context, OpenRepo *open, GError **error);
+/* limits: as of --max-lag; NULL or empty for none. */
+bool wal_lag_run(const Context *context, OpenRepo *open, const char *url, char *const *limits,
+                 GError **error);
 bool wal_check_run(const Context *context, OpenRepo *open, bool read_data, GError **error);
