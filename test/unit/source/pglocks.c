@@ -72,14 +72,21 @@ static void assert_tables(const PgDump *dump, const char *desc, const char *tag,
     g_assert_cmpstr(got->str, ==, want);
 }
 
-static void a_statement_depends_on_all_that_it_locks(void)
+/* With all that its statements lock. */
+static PgDump *completed_family(void)
 {
     GByteArray *bytes = dump_of("family", "| cat");
     g_autoptr(PgDump) before = parse(bytes);
     g_autoptr(GByteArray) whole = pg_locks_complete(before, bytes);
-    g_autoptr(PgDump) dump = parse(whole);
 
     assert_tables(before, "CHECK CONSTRAINT", "event sane", "event");
+    return parse(whole);
+}
+
+static void a_statement_depends_on_all_that_it_locks(void)
+{
+    g_autoptr(PgDump) dump = completed_family();
+
     assert_tables(dump, "CHECK CONSTRAINT", "event sane", "early event late later");
     assert_tables(dump, "TRIGGER", "event touched", "early event late later");
     assert_tables(dump, "CONSTRAINT", "event event_pkey", "early event late later");
@@ -92,10 +99,7 @@ static void a_statement_depends_on_all_that_it_locks(void)
 
 static void indexes_of_partitions_are_built_side_by_side(void)
 {
-    GByteArray *bytes = dump_of("family", "| cat");
-    g_autoptr(PgDump) before = parse(bytes);
-    g_autoptr(GByteArray) whole = pg_locks_complete(before, bytes);
-    g_autoptr(PgDump) dump = parse(whole);
+    g_autoptr(PgDump) dump = completed_family();
 
     assert_tables(dump, "CONSTRAINT", "later later_pkey", "later");
     assert_tables(dump, "CONSTRAINT", "early early_pkey", "early");
