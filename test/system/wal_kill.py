@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # check: quick, timeout=1200
-"""Whatever is killed while WAL is archived, the pusher, the server or both, with the repository away for a while and two
-pushers at once: a segment that the server was told is archived is in the repository and equal, and in the end all are."""
+"""Whatever is killed while WAL is archived, the pusher, what it hands over to, the server or several, with the repository away
+for a while and two pushers at once: a segment that the server was told is archived is in the repository and equal, and in
+the end all are."""
+import glob
 import os
 import random
 import signal
@@ -16,7 +18,7 @@ from cluster import Cluster, as_postgres
 from scenario import BACKSTAY, QUICK, Repo, equal, fact, finish, path, say, wait_until
 from walarchive import Archive, hand_over_all, own
 
-KILLS = int(os.environ.get('KILLS', '10' if QUICK else '50'))
+KILLS = int(os.environ.get('KILLS', '7' if QUICK else '25'))
 SEED = int(os.environ.get('SEED', '0')) or random.randrange(1 << 30)
 rng = random.Random(SEED)
 
@@ -101,9 +103,33 @@ def kill_pusher():
                 pass
 
 
-def kill_both(server):
-    kill_pusher()
-    server.kill()
+class Archiver:
+    """wal serve, which may die; or none, and each push stores its file by itself."""
+
+    def __init__(self, archive, served):
+        self.archive, self.process = archive, None
+        if served:
+            archive.environ['BACKSTAY_WAL_SOCKET'] = path('user', 'wal.sock')
+            self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([*as_postgres(), BACKSTAY, 'wal', 'serve'], env=self.archive.environ, cwd=path('user'),
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self):
+        if self.process:
+            time.sleep(rng.choice((0, rng.uniform(0, .1))))
+            self.process.kill()
+            self.process.wait()
+
+    def come_back(self):
+        if self.process and self.process.returncode is not None:
+            self.start()
+
+    def close(self):
+        if self.process:
+            self.process.terminate()
+            fact(self.process.wait(120) == 0, 'wal serve ends when it is asked to')
 
 
 def away(repo, server):
@@ -114,9 +140,10 @@ def away(repo, server):
     before = server.statuses('.done')
     wait_until(lambda: len(server.statuses('.ready')) > 1, 60)
     time.sleep(rng.uniform(.1, .5))
-    after = server.statuses('.done')
+    # one that was stored before it was asked for may be acknowledged
+    early = [n for n in server.statuses('.done') - before if not glob.glob('%s.away/wal/*/*/%s' % (repo.path, n))]
     os.rename(repo.path + '.away', repo.path)
-    return after - before
+    return early
 
 
 def push_beside(archive, server):
@@ -129,25 +156,29 @@ def push_beside(archive, server):
     return [(name, e) for e in ends if e[1]]
 
 
-def harm(repo, archive, server):
+def harm(repo, archive, server, archiver):
     """One thing after the other, at random; what must not happen is gathered."""
     early, failed = [], []
+    kills = {'pusher': [kill_pusher], 'archiver': [archiver.kill], 'both': [kill_pusher, server.kill], 'server': [server.kill],
+             'all': [archiver.kill, kill_pusher, server.kill], 'immediate': [lambda: server.stop('immediate')]}
     with Load(server):
         for _ in range(KILLS):
             known = server.statuses('.done')
             if not wait_until(lambda known=known: server.statuses('.done') - known, 300):
                 return fact(False, 'the archive goes on')
-            what = rng.choice(('pusher', 'pusher', 'pusher', 'server', 'both', 'immediate', 'away', 'beside'))
+            what = rng.choice(('pusher', 'archiver', *kills, 'away', 'beside'))
             say(what, 'ready', len(server.statuses('.ready')), 'done', len(server.statuses('.done')))
-            if what == 'pusher':
-                kill_pusher()
-            elif what == 'away':
+            if what == 'away':
                 early += away(repo, server)
             elif what == 'beside':
                 failed += push_beside(archive, server)
             else:
-                {'server': server.kill, 'both': lambda: kill_both(server), 'immediate': lambda: server.stop('immediate')}[what]()
-                server.come_back()
+                for kill in kills[what]:
+                    kill()
+                if not server.running:
+                    server.come_back()
+                if rng.random() < .7:
+                    archiver.come_back()
     fact(early == [], 'nothing is acknowledged while the repository is away', early)
     return fact(failed == [], 'two pushers of one segment both succeed', failed)
 
@@ -187,20 +218,30 @@ def compare(repo, archive, server):
     equal((found.get('gaps'), found.get('damaged')), (0, 0), 'no gap and no damage')
 
 
-def main():
-    say('SEED', SEED)
-    repo = Repo.named('repo')
+def archived(label, served):
+    say(label)
+    repo = Repo.named('repo-' + label)
     repo.backstay('init', code=0)
     hand_over_all(repo.path)
     archive = Archive(repo)
+    archiver = Archiver(archive, served)
     push = archive.script('push', 'echo >%s/$$\nexec %s wal push "$1"\n' % (own('pushers'), BACKSTAY))
     with Killed(path('server'), push) as server:
         server.start()
         server.sql('create table t (id int, note text)')
-        harm(repo, archive, server)
+        harm(repo, archive, server, archiver)
         server.kill()
         wait_until(lambda: not pushers(), 60)
+        archiver.come_back()
         compare(repo, archive, server)
+    archiver.close()
+    os.remove(archive.key)
+
+
+def main():
+    say('SEED', SEED)
+    archived('alone', False)
+    archived('served', True)
     finish()
 
 
