@@ -2,16 +2,13 @@
 #include "source/filereader.h"
 
 #include "base/error.h"
-#include "base/fs.h"
 #include "base/queue.h"
-#include "source/filemeta.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
-#define READ_SIZE   (1024u * 1024)
 #define GROUP_FILES 64
 #define GROUP_BYTES (1024u * 1024)
 #define GROUPS      16 /* on their way; bounds the open directories, too */
@@ -22,13 +19,6 @@ struct DirHandle {
 };
 
 typedef struct {
-    DirHandle *dir;
-    char *path;
-    Node *node;
-    void *handle;
-} FileJob;
-
-typedef struct {
     FileJob jobs[GROUP_FILES];
     unsigned n;
     uint64_t bytes;
@@ -36,8 +26,8 @@ typedef struct {
 
 struct FileReaders {
     Sink *sink;
-    SourceRun run;
-    bool with_atime;
+    FileRead read;
+    void *user;
     Group *filling;
     Queue *groups;
     unsigned n_threads;
@@ -76,15 +66,7 @@ int dir_handle_fd(const DirHandle *dir)
     return dir->fd;
 }
 
-/* ---- one file ---- */
-
-static void report(const FileReaders *readers, const char *path, GError *problem)
-{
-    readers->run.problem(path, problem, readers->run.user);
-    g_error_free(problem);
-}
-
-static int open_file(const FileJob *job, GError **error)
+int file_job_open(const FileJob *job, GError **error)
 {
     int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     int fd = openat(job->dir->fd, job->node->name, flags | O_NOATIME);
@@ -94,107 +76,6 @@ static int open_file(const FileJob *job, GError **error)
     if (fd < 0)
         bs_error_errno(error, errno, "open");
     return fd;
-}
-
-static bool describe(const FileReaders *readers, FileJob *job, int fd, struct stat *ret_st,
-                     GError **error)
-{
-    if (fstat(fd, ret_st) != 0) {
-        bs_error_errno(error, errno, "stat");
-        return false;
-    }
-    if (!S_ISREG(ret_st->st_mode) || ret_st->st_ino != job->node->inode) {
-        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND,
-                    "was replaced by something else before it was read");
-        return false;
-    }
-    node_update_from_stat(job->node, ret_st, readers->with_atime);
-    return node_read_xattrs_fd(job->node, fd, error);
-}
-
-/* Where data goes on at or after offset; the file's end when there is none. */
-static off_t next_data(int fd, off_t offset)
-{
-    off_t data = lseek(fd, offset, SEEK_DATA);
-    struct stat st;
-
-    if (data >= 0)
-        return data;
-    if (errno != ENXIO) // ENXIO: only a hole from here on
-        return offset;
-    return fstat(fd, &st) == 0 ? MAX(offset, st.st_size) : offset;
-}
-
-typedef enum { COPIED, SOURCE_FAILED, SINK_FAILED } CopyResult;
-
-/* Reads to the end of the file, wherever that is by now; *ret_size is what was read. */
-static CopyResult copy_content(FileReaders *readers, FileJob *job, int fd, const struct stat *st,
-                               uint8_t *buffer, uint64_t *ret_size, GError **error)
-{
-    bool sparse = st->st_size > 0 && st->st_blocks < st->st_size / 512;
-    uint64_t offset = 0;
-
-    for (;;) {
-        size_t n;
-
-        if (sparse)
-            offset = (uint64_t)next_data(fd, (off_t)offset);
-        if (!fs_pread_full(fd, buffer, READ_SIZE, offset, &n, "content", error))
-            return SOURCE_FAILED;
-        if (n == 0)
-            break;
-        if (!sink_write(readers->sink, job->handle, offset, buffer, n, error))
-            return SINK_FAILED;
-        offset += n;
-        if (n < READ_SIZE)
-            break;
-        if (!cancel_check(readers->run.cancel, error))
-            return SINK_FAILED;
-    }
-    *ret_size = offset;
-    return COPIED;
-}
-
-static bool changed_meanwhile(int fd, const struct stat *before, uint64_t size)
-{
-    struct stat after;
-
-    return fstat(fd, &after) != 0 || (uint64_t)after.st_size != size ||
-           after.st_size != before->st_size || after.st_mtim.tv_sec != before->st_mtim.tv_sec ||
-           after.st_mtim.tv_nsec != before->st_mtim.tv_nsec ||
-           after.st_ctim.tv_sec != before->st_ctim.tv_sec ||
-           after.st_ctim.tv_nsec != before->st_ctim.tv_nsec;
-}
-
-static bool read_file(FileReaders *readers, FileJob *job, uint8_t *buffer, GError **error)
-{
-    fs_autoclose int fd = -1;
-    GError *problem = NULL;
-    CopyResult result;
-    uint64_t size = 0;
-    struct stat st;
-
-    fd = open_file(job, &problem);
-    if (fd < 0 || !describe(readers, job, fd, &st, &problem)) {
-        sink_abandon(readers->sink, job->handle);
-        report(readers, job->path, problem);
-        return true;
-    }
-    result = copy_content(readers, job, fd, &st, buffer, &size, &problem);
-    if (result != COPIED) {
-        sink_abandon(readers->sink, job->handle);
-        if (result == SOURCE_FAILED)
-            report(readers, job->path, problem);
-        else
-            g_propagate_error(error, problem);
-        return result == SOURCE_FAILED;
-    }
-    if (changed_meanwhile(fd, &st, size))
-        report(readers, job->path,
-               g_error_new(BS_ERROR, BS_ERROR_PARTIAL,
-                           "changed while it was read; what was read is stored"));
-    job->node->size = size;
-    return sink_end(readers->sink, job->handle, job->node, error);
 }
 
 /* ---- threads ---- */
@@ -224,7 +105,7 @@ static void run_group(FileReaders *readers, Group *group, uint8_t *buffer)
 
         if (atomic_load(&readers->failed))
             sink_abandon(readers->sink, group->jobs[i].handle);
-        else if (!read_file(readers, &group->jobs[i], buffer, &failure))
+        else if (!readers->read(readers->user, &group->jobs[i], buffer, &failure))
             fail(readers, failure);
         job_clear(&group->jobs[i]);
     }
@@ -234,7 +115,7 @@ static void run_group(FileReaders *readers, Group *group, uint8_t *buffer)
 static void *reader_main(void *arg)
 {
     FileReaders *readers = arg;
-    g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
+    g_autofree uint8_t *buffer = g_malloc(FILE_READ_SIZE);
     Group *group;
 
     while ((group = queue_pop(readers->groups)))
@@ -242,13 +123,13 @@ static void *reader_main(void *arg)
     return NULL;
 }
 
-FileReaders *file_readers_new(Sink *sink, const SourceRun *run, bool with_atime, unsigned threads)
+FileReaders *file_readers_new(Sink *sink, FileRead read, void *user, unsigned threads)
 {
     FileReaders *readers = g_new0(FileReaders, 1);
 
     readers->sink = sink;
-    readers->run = *run;
-    readers->with_atime = with_atime;
+    readers->read = read;
+    readers->user = user;
     // a sink that wants one entry after the other gets one reader
     readers->n_threads = sink->ops->caps & SINK_MANY_OPEN ? MAX(threads, 1) : 1;
     readers->groups = queue_new(GROUPS);

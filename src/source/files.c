@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "source/exclude.h"
+#include "source/filecopy.h"
 #include "source/filemeta.h"
-#include "source/filereader.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -387,8 +387,8 @@ static bool files_backup(Source *source, Sink *sink, const SourceRun *run, GErro
     FilesSource *files = (FilesSource *)source;
     g_autoptr(OwnerNames) names = owner_names_new();
     g_autoptr(GString) path = g_string_new(NULL);
-    g_autoptr(FileReaders) readers =
-        file_readers_new(sink, run, files->options.with_atime, READERS);
+    FileCopy copy = { .sink = sink, .run = run, .with_atime = files->options.with_atime };
+    g_autoptr(FileReaders) readers = file_readers_new(sink, file_copy, &copy, READERS);
     Walk walk = {
         .files = files, .run = run, .sink = sink, .readers = readers, .names = names, .path = path
     };
