@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "pg/basebackup.h"
 #include "pg/walname.h"
+#include "source/pgbase.h"
 #include "source/pgclusterfacts.h"
 #include "source/pgconfigdir.h"
 #include <string.h>
@@ -141,6 +142,11 @@ static bool tablespaces_can_be_read(const Backup *backup, GError **error)
     return true;
 }
 
+static char *show(void *user, const char *name, GError **error)
+{
+    return pg_replication_show(user, name, error);
+}
+
 static bool begin(Backup *backup, Sink *sink, GError **error)
 {
     PgClusterSource *source = backup->source;
@@ -151,7 +157,7 @@ static bool begin(Backup *backup, Sink *sink, GError **error)
         return false;
     hold_wal(backup);
     backup->config =
-        pg_config_dir_find(backup->replication, backup->system.system_id, &backup->no_config);
+        pg_config_dir_find(show, backup->replication, backup->system.system_id, &backup->no_config);
     progress_current(progress, source->options.fast ? "checkpoint" : "checkpoint (spread)");
     if (!pg_backup_begin(backup->replication, &source->options, &backup->start, error))
         return false;
@@ -199,27 +205,41 @@ static bool receive(Backup *backup, GError **error)
 
 /* ---- what is said of it ---- */
 
-static PgClusterFacts facts_of(const Backup *backup)
+/* url: as borrowed as the rest. */
+static PgClusterFacts facts_of(const Backup *backup, const char *url)
 {
-    return (PgClusterFacts){
+    PgClusterFacts facts = {
         .name = backup->source->base.name,
-        .url = backup->source->url,
-        .replication = backup->replication,
+        .url = url,
+        .version = pg_replication_version(backup->replication),
+        .version_text = pg_replication_version_text(backup->replication),
         .system_id = backup->system.system_id,
         .segment_size = backup->segment_size,
-        .start = &backup->start,
-        .stop = &backup->stop,
-        .base = backup->pushed,
+        .start = { backup->start.lsn, backup->start.timeline },
+        .stop = backup->stop,
+        .tablespaces = backup->start.tablespaces,
         .started = backup->started,
+        .standby = pg_base_has(backup->pushed, "standby.signal"),
+        .own_config = pg_base_has(backup->pushed, "postgresql.conf"),
         .wal_held = backup->wal_held,
         .has_config = backup->config != NULL,
         .no_config = backup->no_config,
     };
+
+    pg_base_counts(backup->pushed, &facts.n_files, &facts.n_bytes);
+    return facts;
+}
+
+static bool add_config(void *user, const char *path, const void *data, size_t len, GError **error)
+{
+    return data ? pg_base_add(user, path, data, len, error)
+                : pg_base_add_directory(user, path, error);
 }
 
 static bool push_manifest(Backup *backup, GError **error)
 {
-    PgClusterFacts facts = facts_of(backup);
+    g_autofree char *url = pg_url_redacted(backup->source->url);
+    PgClusterFacts facts = facts_of(backup, url);
     json_t *manifest = pg_cluster_manifest(&facts);
     g_autofree char *text = json_dumps(manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
 
@@ -258,7 +278,7 @@ static bool backup_all(Backup *backup, Sink *sink, GError **error)
     backup->replication = pg_replication_connect(backup->source->url, backup->run->cancel, error);
     if (!backup->replication || !begin(backup, sink, error) || !receive(backup, error))
         return false;
-    if (backup->config && !pg_config_dir_push(backup->config, backup->pushed, error))
+    if (backup->config && !pg_config_dir_push(backup->config, add_config, backup->pushed, error))
         return false;
     if (!push_manifest(backup, error) || !pg_base_finish(backup->pushed, error))
         return false;

@@ -3,12 +3,12 @@
 #include "pg/walname.h"
 #include "source/pgfacts.h"
 
-static json_t *position(uint64_t lsn, uint32_t timeline)
+static json_t *position(const PgBackupStop *at)
 {
     json_t *position = json_object();
 
-    (void)json_object_set_new(position, "lsn", json_string(lsn_text(lsn).text));
-    (void)json_object_set_new(position, "timeline", json_integer(timeline));
+    (void)json_object_set_new(position, "lsn", json_string(lsn_text(at->lsn).text));
+    (void)json_object_set_new(position, "timeline", json_integer(at->timeline));
     return position;
 }
 
@@ -19,11 +19,9 @@ static json_t *describe_cluster(const PgClusterFacts *facts)
 
     (void)json_object_set_new(cluster, "system_id", json_string(id));
     (void)json_object_set_new(cluster, "wal_segment_size", json_integer(facts->segment_size));
-    (void)json_object_set_new(cluster, "standby",
-                              json_boolean(pg_base_has(facts->base, "standby.signal")));
-    (void)json_object_set_new(cluster, "start",
-                              position(facts->start->lsn, facts->start->timeline));
-    (void)json_object_set_new(cluster, "stop", position(facts->stop->lsn, facts->stop->timeline));
+    (void)json_object_set_new(cluster, "standby", json_boolean(facts->standby));
+    (void)json_object_set_new(cluster, "start", position(&facts->start));
+    (void)json_object_set_new(cluster, "stop", position(&facts->stop));
     return cluster;
 }
 
@@ -31,8 +29,8 @@ static json_t *describe_tablespaces(const PgClusterFacts *facts)
 {
     json_t *list = json_array();
 
-    for (guint i = 0; i < facts->start->tablespaces->len; i++) {
-        const PgTablespace *one = &g_array_index(facts->start->tablespaces, PgTablespace, i);
+    for (guint i = 0; i < facts->tablespaces->len; i++) {
+        const PgTablespace *one = &g_array_index(facts->tablespaces, PgTablespace, i);
         json_t *tablespace;
 
         if (!one->oid)
@@ -45,24 +43,22 @@ static json_t *describe_tablespaces(const PgClusterFacts *facts)
     return list;
 }
 
-static json_t *describe_server(const PgReplication *replication)
+static json_t *describe_server(const PgClusterFacts *facts)
 {
     json_t *server = json_object();
 
-    (void)json_object_set_new(server, "version", json_integer(pg_replication_version(replication)));
-    (void)json_object_set_new(server, "version_text",
-                              pg_facts_text(pg_replication_version_text(replication), NULL));
+    (void)json_object_set_new(server, "version", json_integer(facts->version));
+    (void)json_object_set_new(server, "version_text", pg_facts_text(facts->version_text, NULL));
     return server;
 }
 
 static json_t *describe_source(const PgClusterFacts *facts)
 {
-    g_autofree char *url = pg_url_redacted(facts->url);
     json_t *source = json_object();
 
     (void)json_object_set_new(source, "kind", json_string("pgcluster"));
     (void)json_object_set_new(source, "name", pg_facts_text(facts->name, NULL));
-    (void)json_object_set_new(source, "url", pg_facts_text(url, NULL));
+    (void)json_object_set_new(source, "url", pg_facts_text(facts->url, NULL));
     return source;
 }
 
@@ -79,7 +75,7 @@ static json_t *describe_config(const PgClusterFacts *facts)
 /* How the restored folder is started, from within it. */
 static json_t *start_command(const PgClusterFacts *facts)
 {
-    if (pg_base_has(facts->base, "postgresql.conf"))
+    if (facts->own_config)
         return json_string("pg_ctl -D pgdata start");
     if (!facts->has_config)
         return json_null();
@@ -91,21 +87,21 @@ static json_t *start_command(const PgClusterFacts *facts)
 json_t *pg_cluster_manifest(const PgClusterFacts *facts)
 {
     json_t *manifest = json_object();
-    uint64_t n_files, n_bytes;
 
-    pg_base_counts(facts->base, &n_files, &n_bytes);
     (void)json_object_set_new(manifest, "manifest_version", json_integer(1));
     (void)json_object_set_new(manifest, "backstay_version", json_string(BS_VERSION));
     (void)json_object_set_new(manifest, "source", describe_source(facts));
-    (void)json_object_set_new(manifest, "server", describe_server(facts->replication));
+    (void)json_object_set_new(manifest, "server", describe_server(facts));
     (void)json_object_set_new(manifest, "started", pg_facts_time(facts->started));
     (void)json_object_set_new(manifest, "finished", pg_facts_time(clock_now()));
     (void)json_object_set_new(manifest, "cluster", describe_cluster(facts));
     (void)json_object_set_new(manifest, "tablespaces", describe_tablespaces(facts));
-    (void)json_object_set_new(manifest, "files", json_integer((json_int_t)n_files));
-    (void)json_object_set_new(manifest, "bytes", json_integer((json_int_t)n_bytes));
+    (void)json_object_set_new(manifest, "files", json_integer((json_int_t)facts->n_files));
+    (void)json_object_set_new(manifest, "bytes", json_integer((json_int_t)facts->n_bytes));
     (void)json_object_set_new(manifest, "wal_held", json_boolean(facts->wal_held));
     (void)json_object_set_new(manifest, "config", describe_config(facts));
     (void)json_object_set_new(manifest, "start_command", start_command(facts));
+    if (facts->directory)
+        (void)json_object_set(manifest, "directory", facts->directory);
     return manifest;
 }

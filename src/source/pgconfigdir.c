@@ -87,14 +87,14 @@ static bool add_conf_d(PgConfigDir *config, const char *directory, GError **erro
 }
 
 /* What the settings name, under the names that a server looks for. */
-static bool add_named(PgConfigDir *config, PgReplication *replication, GError **error)
+static bool add_named(PgConfigDir *config, PgShow show, void *user, GError **error)
 {
     static const struct {
         const char *setting, *name;
     } files[] = { { "hba_file", "pg_hba.conf" }, { "ident_file", "pg_ident.conf" } };
 
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
-        g_autofree char *path = pg_replication_show(replication, files[i].setting, error);
+        g_autofree char *path = show(user, files[i].setting, error);
 
         if (!path || !add_file(config, path, files[i].name, error))
             return false;
@@ -102,7 +102,7 @@ static bool add_named(PgConfigDir *config, PgReplication *replication, GError **
     return true;
 }
 
-static PgConfigDir *read_all(PgReplication *replication, const char *file, GError **error)
+static PgConfigDir *read_all(PgShow show, void *user, const char *file, GError **error)
 {
     static const char *const debian[] = { "environment", "pg_ctl.conf", "start.conf" };
     g_autoptr(PgConfigDir) config = config_dir_new();
@@ -110,7 +110,7 @@ static PgConfigDir *read_all(PgReplication *replication, const char *file, GErro
 
     // conf.d comes first, for it is pushed while its directory is the one at hand
     if (!add_conf_d(config, directory, error) ||
-        !add_file(config, file, "postgresql.conf", error) || !add_named(config, replication, error))
+        !add_file(config, file, "postgresql.conf", error) || !add_named(config, show, user, error))
         return NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(debian); i++)
         if (!add_beside(config, directory, debian[i], error))
@@ -118,22 +118,21 @@ static PgConfigDir *read_all(PgReplication *replication, const char *file, GErro
     return g_steal_pointer(&config);
 }
 
-static PgConfigDir *find(PgReplication *replication, uint64_t system_id, GError **error)
+static PgConfigDir *find(PgShow show, void *user, uint64_t system_id, GError **error)
 {
-    g_autofree char *directory = pg_replication_show(replication, "data_directory", error);
-    g_autofree char *file =
-        directory ? pg_replication_show(replication, "config_file", error) : NULL;
+    g_autofree char *directory = show(user, "data_directory", error);
+    g_autofree char *file = directory ? show(user, "config_file", error) : NULL;
     g_autofree char *inside = directory ? g_strconcat(directory, "/", NULL) : NULL;
 
     if (!file || g_str_has_prefix(file, inside))
         return NULL;
-    return runs_here(directory, system_id, error) ? read_all(replication, file, error) : NULL;
+    return runs_here(directory, system_id, error) ? read_all(show, user, file, error) : NULL;
 }
 
-PgConfigDir *pg_config_dir_find(PgReplication *replication, uint64_t system_id, char **ret_reason)
+PgConfigDir *pg_config_dir_find(PgShow show, void *user, uint64_t system_id, char **ret_reason)
 {
     g_autoptr(GError) failure = NULL;
-    PgConfigDir *config = find(replication, system_id, &failure);
+    PgConfigDir *config = find(show, user, system_id, &failure);
 
     if (failure)
         *ret_reason = g_strdup(failure->message);
@@ -142,18 +141,18 @@ PgConfigDir *pg_config_dir_find(PgReplication *replication, uint64_t system_id, 
 
 /* ---- pushing ---- */
 
-bool pg_config_dir_push(const PgConfigDir *config, PgBase *base, GError **error)
+bool pg_config_dir_push(const PgConfigDir *config, PgConfigAdd add, void *user, GError **error)
 {
     // the configuration names conf.d, so it is there though nothing may lie in it
-    if (!pg_base_add_directory(base, "config", error) ||
-        !pg_base_add_directory(base, "config/conf.d", error))
+    if (!add(user, "config", NULL, 0, error) || !add(user, "config/conf.d", NULL, 0, error))
         return false;
     for (guint i = 0; i < config->names->len; i++) {
         g_autofree char *path = g_build_filename("config", config->names->pdata[i], NULL);
         gsize len;
         const void *data = g_bytes_get_data(config->files->pdata[i], &len);
 
-        if (!pg_base_add(base, path, data, len, error))
+        // an empty file is one, too
+        if (!add(user, path, data ? data : "", len, error))
             return false;
     }
     return true;

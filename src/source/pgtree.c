@@ -108,11 +108,10 @@ static bool go_to(PgTree *tree, const char *path, GError **error)
 
 /* ---- entries ---- */
 
-static Node *make_node(const char *name, const TarEntry *entry)
+static Node *make_node(const TarEntry *entry)
 {
     Node *node = node_new();
 
-    node->name = g_strdup(name);
     node->mode = entry->mode;
     node->uid = entry->uid;
     node->gid = entry->gid;
@@ -144,31 +143,44 @@ static bool go_to_parent(PgTree *tree, const char *path, GError **error)
     return !*path || go_to(tree, parent, error);
 }
 
-bool pg_tree_begin(PgTree *tree, const TarEntry *entry, bool keep, size_t cut, GError **error)
+bool pg_tree_begin_node(PgTree *tree, const char *relative, Node *own, bool keep, size_t cut,
+                        GError **error)
 {
-    const char *slash = strrchr(entry->path, '/');
-    const char *name = !*entry->path ? tree->top : slash ? slash + 1 : entry->path;
-    g_autofree char *path = g_strconcat("/", tree->top, *entry->path ? "/" : "", entry->path, NULL);
-    g_autoptr(Node) node = make_node(name, entry);
+    g_autoptr(Node) node = own;
+    const char *slash = strrchr(relative, '/');
+    g_autofree char *path = g_strconcat("/", tree->top, *relative ? "/" : "", relative, NULL);
     Entry to_sink = { .path = path, .node = node, .cut = cut };
     void *handle;
 
-    if (pg_tree_has(tree, entry->path)) {
+    g_free(node->name);
+    node->name = g_strdup(!*relative ? tree->top : slash ? slash + 1 : relative);
+    if (pg_tree_has(tree, relative)) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s: it came twice", path);
         return false;
     }
-    if (!go_to_parent(tree, entry->path, error) ||
-        !sink_begin(tree->sink, &to_sink, &handle, error))
+    if (!go_to_parent(tree, relative, error) || !sink_begin(tree->sink, &to_sink, &handle, error))
         return false;
-    if (S_ISDIR(entry->mode)) {
-        add_directory(tree, entry->path, handle, keep);
+    if (S_ISDIR(node->mode)) {
+        add_directory(tree, relative, handle, keep);
         return true;
     }
-    g_hash_table_insert(tree->seen, g_strdup(entry->path), NULL);
+    g_hash_table_insert(tree->seen, g_strdup(relative), NULL);
     tree->node = g_steal_pointer(&node);
     tree->handle = handle;
     tree->written = 0;
     return true;
+}
+
+bool pg_tree_begin(PgTree *tree, const TarEntry *entry, bool keep, size_t cut, GError **error)
+{
+    return pg_tree_begin_node(tree, entry->path, make_node(entry), keep, cut, error);
+}
+
+void *pg_tree_hand_over(PgTree *tree, Node **ret_node)
+{
+    g_assert(tree->node);
+    *ret_node = g_steal_pointer(&tree->node);
+    return tree->handle;
 }
 
 bool pg_tree_write(PgTree *tree, const void *data, size_t len, GError **error)

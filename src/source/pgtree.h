@@ -21,6 +21,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgTree, pg_tree_free)
  * BS_ERROR_CORRUPT: it came already, or its directory did not. Errors of the sink.
  */
 bool pg_tree_begin(PgTree *tree, const TarEntry *entry, bool keep, size_t cut, GError **error);
+/* The same with all that is known of it. node: taken over; its name is that of path. */
+bool pg_tree_begin_node(PgTree *tree, const char *path, Node *node, bool keep, size_t cut,
+                        GError **error);
+/* The file begun last is written and ended by somebody else: its handle, and its node, to be freed.
+ */
+void *pg_tree_hand_over(PgTree *tree, Node **ret_node);
 /* Of the entry begun last, when it is a file. */
 bool pg_tree_write(PgTree *tree, const void *data, size_t len, GError **error);
 /* Every entry but a directory is ended, before the next one begins. */
