@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that is written to while it is backed up, and what came back of it: shared by the scenarios of clusters."""
+import glob
+import os
+import subprocess
+import threading
+
+from cluster import Cluster, as_postgres, debian_bin, hand_over
+from scenario import equal, fact, path, wait_until
+
+
+def make_server(name, bin=None, *settings):
+    server = Cluster(path(name), bin)
+    server.make('max_wal_senders = 6', 'max_replication_slots = 4', 'wal_keep_size = 0', 'max_wal_size = 4MB', 'min_wal_size = 2MB', *settings)
+    return server
+
+
+def comes(condition, label):
+    fact(wait_until(condition, 60), label)
+
+
+def fill(server):
+    """Some in a tablespace of its own, some of a size that takes a while to read."""
+    space = server.dir + '/space'
+    os.mkdir(space)
+    hand_over(space)
+    server.sql("create tablespace other location '%s'" % space)
+    server.sql("create table ledger (id int primary key, v text);"
+               "create table still as select g as id, repeat(md5(g::text), 6) as v from generate_series(1, 60000) g;"
+               "create table elsewhere tablespace other as select g as id, md5(g::text) as v from generate_series(1, 20000) g;"
+               "create unlogged table fleeting as select 1 as id;"
+               "create role saver login replication; create role nobody login;")
+
+
+class Load:
+    """One writer: ledger rows 1, 2, 3, ... without a gap, and changes all over another table."""
+
+    def __init__(self, server):
+        self.server, self.stop, self.error = server, threading.Event(), None
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        try:
+            while not self.stop.is_set():
+                self.server.sql("insert into ledger select coalesce(max(id), 0) + 1, md5(random()::text) from ledger;"
+                                "insert into ledger select max(id) + 1, repeat(md5(random()::text), 20) from ledger;"
+                                "update elsewhere set v = md5(v) where id % 97 = (select max(id) % 97 from ledger)")
+        except RuntimeError as e:
+            self.error = e
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+def rows(server, table, up_to=None):
+    return server.sql('select count(*), md5(string_agg(t::text, chr(10) order by id)) from %s t%s' %
+                      (table, ' where id <= %s' % up_to if up_to else ''))
+
+
+class Restored(Cluster):
+    """What lies in a restored folder, started from there."""
+
+    def __init__(self, folder, bin):
+        super().__init__(folder, bin)
+        self.data, self.socket = folder + '/pgdata', folder
+
+    def start(self):
+        # the copy must not write into the archive of the live one
+        self.configure("unix_socket_directories = '%s'" % self.socket, "archive_command = 'false'")
+        return super().start()
+
+
+def restore(repo, snapshot, name, by_restic=False):
+    target = path(name)
+    os.mkdir(target, 0o711)
+    if by_restic:
+        repo.restic('restore', snapshot, '--target', target, code=0)
+    else:
+        repo.backstay('restore', snapshot, '--target', target, code=0)
+    os.chmod(target, 0o711)
+    return glob.glob(target + '/*')[0]
+
+
+def tags(repo, snapshot):
+    found = next(s for s in repo.snapshots() if s['id'] == snapshot)
+    return dict(t.split('=', 1) for t in found['tags'])
+
+
+def verified(folder, bin, label):
+    """Debian's pg_verifybackup knows the manifests of its own release and older."""
+    verify = bin + '/pg_verifybackup' if os.path.exists(bin + '/pg_verifybackup') else debian_bin() + '/pg_verifybackup'
+    done = subprocess.run([*as_postgres(), verify, folder + '/pgdata'], capture_output=True, text=True, check=False)
+    fact(done.returncode == 0, label + ': pg_verifybackup accepts it', done.stdout + done.stderr)
+
+
+def sound(server, label):
+    amcheck = debian_bin() + '/pg_amcheck'
+    done = subprocess.run([amcheck, '--install-missing', '-h', server.socket, '-U', 'postgres', '-d', 'postgres'], capture_output=True, text=True,
+                          check=False)
+    fact(done.returncode == 0, label + ': pg_amcheck finds nothing', done.stdout + done.stderr)
+
+
+def holds(server, live, least, label, fleeting='0'):
+    """The ledger is the first n of what was written, at least what was there before the backup."""
+    newest = server.sql('select coalesce(max(id), 0) from ledger')
+    fact(int(newest) >= least, label + ': what was committed before is there', '%s < %s' % (newest, least))
+    equal(rows(server, 'ledger'), rows(live, 'ledger', newest), label + ': the ledger is the first %s rows of the live one' % newest)
+    equal(rows(server, 'still'), rows(live, 'still'), label + ': the table that stood still is equal')
+    equal(server.sql('select count(*) from elsewhere'), '20000', label + ': the table in the tablespace is whole')
+    equal(server.sql('select count(*) from fleeting'), fleeting, label + ': rows of an unlogged table: ' + fleeting)
+
+
+def links_inside(folder, label):
+    links = glob.glob(folder + '/pgdata/pg_tblspc/*')
+    good = links and all(os.readlink(l) == '../../tablespaces/' + os.path.basename(l) and os.path.isdir(l) for l in links)
+    fact(good, label + ': links to tablespaces stay in the folder', [os.readlink(l) for l in links])
+
+
+def make_absolute(folder):
+    """As the guide says: before base backups are taken of what was restored."""
+    for link in glob.glob(folder + '/pgdata/pg_tblspc/*'):
+        full = os.path.realpath(link)
+        os.unlink(link)
+        os.symlink(full, link)
