@@ -253,8 +253,8 @@ static bool backup_run(const Context *context, void *request, char **operands, G
     ok = problems == 0;
     if (!ok)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u %s could not be read; the snapshot lacks %s", problems,
-                    plural(problems, "item", "items"), plural(problems, "it", "them"));
+                    "%u %s could not be read, or not without damage; %s named above", problems,
+                    plural(problems, "item", "items"), plural(problems, "it is", "each is"));
     return mirrored_finish(context, &open, false, ok, error);
 }
 
@@ -266,7 +266,9 @@ const Command backup_command = {
         "SOURCE is a path, or a URL: postgresql://user@host/db (a dump; without a database all of "
         "them and the globals), or\n"
         "pgcluster:postgresql://user@host (all files of the server, over the replication "
-        "protocol). Paths given together are one snapshot, every other source is one of its own. "
+        "protocol), or\n"
+        "pgcluster:/path/of/data_directory (the same, read from the disk of the server's host). "
+        "Paths given together are one snapshot, every other source is one of its own. "
         "Files that did not change\n"
         "since the parent snapshot (size, mtime, ctime, inode) are not read again.\n\n"
         "Exit status 3: a snapshot was made, but some items could not be read; each is named.",

@@ -7,6 +7,7 @@
 #include "plan/amount.h"
 #include "source/files.h"
 #include "source/pgcluster.h"
+#include "source/pgdir.h"
 #include "source/postgres.h"
 #include <glob.h>
 #include <string.h>
@@ -150,6 +151,29 @@ static bool chooses_part(const SourcesRequest *request)
            request->exclude_table_data;
 }
 
+static bool is_directory(const char *text)
+{
+    return *text == '/' || strcmp(text, ".") == 0 || g_str_has_prefix(text, "./") ||
+           g_str_has_prefix(text, "../");
+}
+
+static Source *directory_source(const char *directory, const SourcesRequest *request,
+                                GError **error)
+{
+    PgDirOptions options = {
+        .checkpoint = request->checkpoint,
+        .no_page_checks = request->no_page_checks,
+    };
+
+    if (request->max_rate) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "--max-rate: for clusters over the network; " CLUSTER
+                    "/directory is read from the disk");
+        return NULL;
+    }
+    return pg_dir_source_new(directory, &options, error);
+}
+
 static Source *cluster_source(const char *url, const SourcesRequest *request, GError **error)
 {
     PgClusterOptions cluster = {
@@ -157,18 +181,19 @@ static Source *cluster_source(const char *url, const SourcesRequest *request, GE
         .no_page_checks = request->no_page_checks,
     };
 
-    if (!is_database(url)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                    CLUSTER
-                    "%s: this version reads clusters over the replication protocol; write " CLUSTER
-                    "postgresql://user@host:port",
-                    url);
-        return NULL;
-    }
     if (chooses_part(request)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     CLUSTER "...: all of a server or nothing; --database, --table, --schema, "
                             "--exclude-schema and --exclude-table-data are for dumps");
+        return NULL;
+    }
+    if (is_directory(url))
+        return directory_source(url, request, error);
+    if (!is_database(url)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    CLUSTER "%s: write " CLUSTER "postgresql://user@host:port, or " CLUSTER
+                            "/path/of/data_directory on the server's host",
+                    url);
         return NULL;
     }
     if (request->max_rate) {

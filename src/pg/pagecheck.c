@@ -107,6 +107,13 @@ uint16_t pg_page_checksum(const void *page, uint32_t block)
     return checksum(best_sum(), page, block);
 }
 
+uint64_t pg_page_lsn(const void *page)
+{
+    const uint8_t *bytes = page;
+
+    return (uint64_t)little_u32(bytes + AT_LSN_HIGH) << 32 | little_u32(bytes + AT_LSN_LOW);
+}
+
 static bool is_zero(const uint8_t *page)
 {
     return page[0] == 0 && memcmp(page, page + 1, PG_PAGE_LEN - 1) == 0;
@@ -129,7 +136,7 @@ size_t pg_pages_check(const void *pages, size_t n, uint32_t first_block, PgBadPa
         } else if (is_zero(page)) {
             continue;
         }
-        found.lsn = (uint64_t)little_u32(page + AT_LSN_HIGH) << 32 | little_u32(page + AT_LSN_LOW);
+        found.lsn = pg_page_lsn(page);
         if (n_bad < max)
             bad[n_bad] = found;
         n_bad++;

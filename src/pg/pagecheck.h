@@ -28,3 +28,5 @@ size_t pg_pages_check(const void *pages, size_t n, uint32_t first_block, PgBadPa
 
 /* What the page's checksum ought to be. */
 uint16_t pg_page_checksum(const void *page, uint32_t block);
+/* Up to which WAL it is. */
+uint64_t pg_page_lsn(const void *page);

@@ -2,11 +2,14 @@
 #include "source/filereader.h"
 
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/queue.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #define GROUP_FILES 64
@@ -65,6 +68,35 @@ int dir_handle_fd(const DirHandle *dir)
 {
     return dir->fd;
 }
+
+static int by_bytes(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *dir_handle_names(const DirHandle *handle, GError **error)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    int fd = openat(handle->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
+
+    if (!dir) {
+        bs_error_errno(error, errno, "open directory");
+        fs_clear_fd(&fd);
+        return names;
+    }
+    for (errno = 0; (entry = readdir(dir)); errno = 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+    if (errno)
+        bs_error_errno(error, errno, "read directory");
+    (void)closedir(dir); // only read
+    g_ptr_array_sort(names, by_bytes);
+    return names;
+}
+
+/* ---- jobs ---- */
 
 int file_job_open(const FileJob *job, GError **error)
 {

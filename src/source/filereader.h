@@ -14,6 +14,8 @@ DirHandle *dir_handle_new(int fd); /* takes fd over; one reference */
 DirHandle *dir_handle_ref(DirHandle *dir);
 void dir_handle_unref(DirHandle *dir);
 int dir_handle_fd(const DirHandle *dir);
+/* What lies in it, sorted by bytes. With error set: what could be seen of it. */
+GPtrArray *dir_handle_names(const DirHandle *dir, GError **error);
 
 /* A file to be read; the reader's for the call. */
 typedef struct {

@@ -6,7 +6,6 @@
 #include "source/exclude.h"
 #include "source/filecopy.h"
 #include "source/filemeta.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -119,36 +118,17 @@ static int by_bytes(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static GPtrArray *list_names(const Walk *walk, int dirfd)
-{
-    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *entry;
-
-    if (!dir) {
-        report_errno(walk, errno, "open directory");
-        fs_clear_fd(&fd);
-        return names;
-    }
-    for (errno = 0; (entry = readdir(dir)); errno = 0)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            g_ptr_array_add(names, g_strdup(entry->d_name));
-    if (errno)
-        report_errno(walk, errno, "read directory");
-    (void)closedir(dir); // only read
-    g_ptr_array_sort(names, by_bytes);
-    return names;
-}
-
 static bool walk_entry(Walk *walk, DirHandle *dir, const char *name, GError **error);
 
 static bool walk_children(Walk *walk, DirHandle *dir, GError **error)
 {
     g_autofree char *own = NULL;
     const char *mark = exclude_mark(&walk->files->options, dir_handle_fd(dir), &own);
-    g_autoptr(GPtrArray) names = list_names(walk, dir_handle_fd(dir));
+    GError *problem = NULL;
+    g_autoptr(GPtrArray) names = dir_handle_names(dir, &problem);
 
+    if (problem)
+        report(walk, problem);
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
 

@@ -38,18 +38,24 @@ size_t pgcluster_cut(uint64_t size, size_t parent)
     return cut;
 }
 
-/* Cuts that stay where they were keep what did not change known. */
-static void pgcluster_inherit(Source *base, char *const *tags)
+size_t pgcluster_parent_cut(char *const *tags)
 {
-    PgClusterSource *source = (PgClusterSource *)base;
+    size_t cut = 0;
 
     for (; *tags; tags++) {
         const char *value = g_str_has_prefix(*tags, "cut=") ? *tags + strlen("cut=") : NULL;
 
         if (value && strlen(value) > 1 && strspn(value, "0123456789") == strlen(value) - 1 &&
             g_str_has_suffix(value, "k"))
-            source->parent_cut = (size_t)g_ascii_strtoull(value, NULL, 10) << 10;
+            cut = (size_t)g_ascii_strtoull(value, NULL, 10) << 10;
     }
+    return cut;
+}
+
+/* Cuts that stay where they were keep what did not change known. */
+static void pgcluster_inherit(Source *base, char *const *tags)
+{
+    ((PgClusterSource *)base)->parent_cut = pgcluster_parent_cut(tags);
 }
 
 /* ---- one backup ---- */
@@ -316,15 +322,23 @@ static const SourceOps pgcluster_ops = {
     .free = pgcluster_free,
 };
 
+bool pgcluster_checkpoint_parse(const char *text, bool *ret_fast, GError **error)
+{
+    if (text && strcmp(text, "fast") != 0 && strcmp(text, "spread") != 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--checkpoint %s: fast or spread", text);
+        return false;
+    }
+    *ret_fast = g_strcmp0(text, "fast") == 0;
+    return true;
+}
+
 static bool parse_options(const PgClusterOptions *options, PgBackupOptions *ret_options,
                           GError **error)
 {
-    const char *checkpoint = options->checkpoint ? options->checkpoint : "spread";
+    bool fast;
 
-    if (strcmp(checkpoint, "fast") != 0 && strcmp(checkpoint, "spread") != 0) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--checkpoint %s: fast or spread", checkpoint);
+    if (!pgcluster_checkpoint_parse(options->checkpoint, &fast, error))
         return false;
-    }
     if (options->max_rate_kb &&
         (options->max_rate_kb < PG_BACKUP_RATE_MIN || options->max_rate_kb > PG_BACKUP_RATE_MAX)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--max-rate: from %u KiB to %u KiB a second",
@@ -333,7 +347,7 @@ static bool parse_options(const PgClusterOptions *options, PgBackupOptions *ret_
     }
     *ret_options = (PgBackupOptions){
         .label = "backstay",
-        .fast = strcmp(checkpoint, "fast") == 0,
+        .fast = fast,
         .max_rate_kb = (unsigned)options->max_rate_kb,
         .no_page_checks = options->no_page_checks,
     };

@@ -24,3 +24,8 @@ Source *pgcluster_source_new(const char *url, const char *name, const PgClusterO
 /* The length of chunks for a cluster of this size in bytes; parent: what its last backup was cut
  * in, 0: there was none, or it is not known. */
 size_t pgcluster_cut(uint64_t size, size_t parent);
+
+/* What the tags of the last backup say it was cut in; 0: nothing. */
+size_t pgcluster_parent_cut(char *const *tags);
+/* --checkpoint; NULL: the default. BS_ERROR_USAGE. */
+bool pgcluster_checkpoint_parse(const char *text, bool *ret_fast, GError **error);

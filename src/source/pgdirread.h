@@ -10,7 +10,7 @@
 #include "source/filereader.h"
 
 typedef struct {
-    Sink *sink;               /* borrowed, as the next */
+    Sink *sink; /* borrowed, as the next */
     const Cancel *cancel;
     uint32_t blocks_per_file; /* of a relation; 0: pages are not checked */
 } PgDirReadOptions;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "pg/backuplabel.h"
+#include "pg/postmaster.h"
 #include "pg/postmasterpid.h"
 #include "pg/walname.h"
 #include <pwd.h>
@@ -88,14 +89,27 @@ static bool refuse(const char *directory, const char *found, GError **error)
     return false;
 }
 
+/* advice: what to do when it is that. */
+static void lacks_right(const char *advice, GError **failure)
+{
+    g_autoptr(GError) denied = NULL;
+
+    if (!g_error_matches(*failure, BS_ERROR, BS_ERROR_DENIED))
+        return;
+    denied = g_steal_pointer(failure);
+    g_set_error(failure, BS_ERROR, BS_ERROR_AUTH, "%s; %s", denied->message, advice);
+}
+
 static bool same_directory(PgDirServer *server, const char *directory, GError **error)
 {
-    g_autofree char *theirs = pg_dir_server_show(server, "data_directory", error);
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *theirs = pg_dir_server_show(server, "data_directory", &failure);
     g_autofree char *text = NULL;
     struct stat a, b;
 
     if (!theirs) {
-        g_prefix_error(error, "GRANT pg_read_all_settings to this role: ");
+        lacks_right("GRANT pg_read_all_settings to this role", &failure);
+        g_propagate_error(error, g_steal_pointer(&failure));
         return false;
     }
     if (stat(directory, &a) == 0 && stat(theirs, &b) == 0 && a.st_dev == b.st_dev &&
@@ -108,8 +122,8 @@ static bool same_directory(PgDirServer *server, const char *directory, GError **
 static bool same_system(PgDirServer *server, const char *directory, const PgControl *control,
                         GError **error)
 {
-    g_autoptr(PgRows) rows = pg_query(
-        server->conn, "SELECT system_identifier FROM pg_control_system()", NULL, error);
+    g_autoptr(PgRows) rows =
+        pg_query(server->conn, "SELECT system_identifier FROM pg_control_system()", NULL, error);
     g_autofree char *ours = g_strdup_printf("%" G_GUINT64_FORMAT, control->system_id);
 
     if (!rows)
@@ -135,6 +149,18 @@ static bool stay(PgDirServer *server, GError **error)
     return server->version < 140000 || pg_exec(server->conn, "SET idle_session_timeout = 0", error);
 }
 
+/* A server that was killed leaves its file, and files that only its recovery makes whole. */
+static void say_if_left_over(const char *directory, GError **error)
+{
+    pid_t pid;
+
+    if (g_error_matches(error ? *error : NULL, BS_ERROR, BS_ERROR_UNREACHABLE) &&
+        pg_postmaster_find(directory, &pid, NULL) && !pid)
+        g_prefix_error(error,
+                       "there is a postmaster.pid, but no such process (a server that was killed? "
+                       "or one in another container): ");
+}
+
 bool pg_dir_server_find(const char *directory, const PgControl *control, const Cancel *cancel,
                         PgDirServer **ret_server, GError **error)
 {
@@ -152,9 +178,13 @@ bool pg_dir_server_find(const char *directory, const PgControl *control, const C
         return true;
     }
     url = where(directory, &pid, error);
-    server->conn = url ? pg_connect_server(url, cancel, error) : NULL;
-    if (!server->conn)
+    if (!url)
         return false;
+    server->conn = pg_connect_server(url, cancel, error);
+    if (!server->conn) {
+        say_if_left_over(directory, error);
+        return false;
+    }
     server->version = pg_conn_version(server->conn);
     if (!new_enough(server, error) || !same_directory(server, directory, error) ||
         !same_system(server, directory, control, error) || !stay(server, error))
@@ -198,53 +228,90 @@ bool pg_dir_server_hold_wal(PgDirServer *server)
     return pg_exec(server->conn, sql, NULL);
 }
 
-bool pg_dir_server_start(PgDirServer *server, bool fast, GError **error)
+/* The position that a query gives. */
+static bool query_lsn(PgDirServer *server, const char *sql, uint64_t *ret_lsn, GError **error)
 {
-    g_autofree char *sql = g_strdup_printf(server->version < RENAMED
-                                               ? "SELECT pg_start_backup('backstay', %s, false)"
-                                               : "SELECT pg_backup_start('backstay', %s)",
-                                           fast ? "true" : "false");
+    g_autoptr(PgRows) rows = pg_query(server->conn, sql, NULL, error);
+    const char *text = rows && pg_rows_count(rows) == 1 ? pg_rows_get(rows, 0, 0) : NULL;
 
-    if (pg_exec(server->conn, sql, error))
+    if (!rows)
+        return false;
+    if (text && lsn_parse(text, ret_lsn))
         return true;
-    if (g_error_matches(error ? *error : NULL, BS_ERROR, BS_ERROR_DENIED))
-        g_prefix_error(error,
-                       "this role needs GRANT EXECUTE ON FUNCTION %s and %s (in database %s): ",
-                       server->version < RENAMED ? "pg_start_backup(text, boolean, boolean)"
-                                                 : "pg_backup_start(text, boolean)",
-                       server->version < RENAMED ? "pg_stop_backup(boolean, boolean)"
-                                                 : "pg_backup_stop(boolean)",
-                       pg_conn_database(server->conn));
+    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "server: it gives no position in its WAL");
     return false;
+}
+
+bool pg_dir_server_start(PgDirServer *server, bool fast, uint64_t *ret_start, GError **error)
+{
+    bool renamed = server->version >= RENAMED;
+    g_autofree char *sql =
+        g_strdup_printf(renamed ? "SELECT pg_backup_start('backstay', %s)"
+                                : "SELECT pg_start_backup('backstay', %s, false)",
+                        fast ? "true" : "false");
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *advice = NULL;
+
+    if (query_lsn(server, sql, ret_start, &failure))
+        return true;
+    advice = g_strdup_printf("GRANT EXECUTE ON FUNCTION %s to this role in database %s",
+                             renamed ? "pg_backup_start(text, boolean), pg_backup_stop(boolean)"
+                                     : "pg_start_backup(text, boolean, boolean), "
+                                       "pg_stop_backup(boolean, boolean)",
+                             pg_conn_database(server->conn));
+    lacks_right(advice, &failure);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+bool pg_dir_server_position(PgDirServer *server, uint64_t *ret_lsn, GError **error)
+{
+    return query_lsn(server,
+                     "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+                     "ELSE pg_current_wal_insert_lsn() END",
+                     ret_lsn, error);
+}
+
+GArray *pg_dir_server_tablespaces(PgDirServer *server, GError **error)
+{
+    g_autoptr(PgRows) rows =
+        pg_query(server->conn,
+                 "SELECT oid FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')",
+                 NULL, error);
+    GArray *oids;
+
+    if (!rows)
+        return NULL;
+    oids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (int i = 0; i < pg_rows_count(rows); i++) {
+        uint32_t oid = (uint32_t)g_ascii_strtoull(pg_rows_get(rows, i, 0), NULL, 10);
+
+        g_array_append_val(oids, oid);
+    }
+    return oids;
 }
 
 void pg_dir_stop_clear(PgDirStop *stop)
 {
     g_clear_pointer(&stop->label, g_bytes_unref);
-    g_clear_pointer(&stop->tablespaces, g_array_unref);
 }
 
-static bool parse_stop(const PgDirServer *server, const char *lsn, const char *label_text,
-                       const char *map, PgDirStop *ret_stop, GError **error)
+static bool parse_stop(const char *lsn, const char *label_text, PgDirStop *ret_stop, GError **error)
 {
     g_autoptr(BackupLabel) label = backup_label_parse(label_text, strlen(label_text), error);
-    g_auto(PgDirStop) stop = { 0 };
+    PgDirStop stop = { 0 };
 
     if (!label)
         return false;
     stop.start = label->start;
     stop.timeline = label->timeline;
     stop.from_standby = label->from_standby;
-    stop.label = g_bytes_new(label_text, strlen(label_text));
-    stop.tablespaces = tablespace_map_parse(server->version / 10000, map, strlen(map), error);
-    if (!stop.tablespaces)
-        return false;
     if (!lsn_parse(lsn, &stop.stop) || stop.stop <= stop.start) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "server: the backup stops before it starts");
         return false;
     }
+    stop.label = g_bytes_new(label_text, strlen(label_text));
     *ret_stop = stop;
-    stop = (PgDirStop){ 0 };
     return true;
 }
 
@@ -253,17 +320,14 @@ bool pg_dir_server_stop(PgDirServer *server, PgDirStop *ret_stop, GError **error
     // the WAL is taken from pg_wal, whether or not there is an archive and it works
     g_autoptr(PgRows) rows = pg_query(
         server->conn,
-        server->version < RENAMED
-            ? "SELECT lsn, labelfile, coalesce(spcmapfile, '') FROM pg_stop_backup(false, false)"
-            : "SELECT lsn, labelfile, coalesce(spcmapfile, '') FROM pg_backup_stop(false)",
+        server->version < RENAMED ? "SELECT lsn, labelfile FROM pg_stop_backup(false, false)"
+                                  : "SELECT lsn, labelfile FROM pg_backup_stop(false)",
         NULL, error);
 
     if (!rows)
         return false;
-    if (pg_rows_count(rows) != 1 || !pg_rows_get(rows, 0, 0) || !pg_rows_get(rows, 0, 1)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "server: it does not say how the backup ended");
-        return false;
-    }
-    return parse_stop(server, pg_rows_get(rows, 0, 0), pg_rows_get(rows, 0, 1),
-                      pg_rows_get(rows, 0, 2), ret_stop, error);
+    if (pg_rows_count(rows) == 1 && pg_rows_get(rows, 0, 0) && pg_rows_get(rows, 0, 1))
+        return parse_stop(pg_rows_get(rows, 0, 0), pg_rows_get(rows, 0, 1), ret_stop, error);
+    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "server: it does not say how the backup ended");
+    return false;
 }

@@ -30,15 +30,19 @@ char *pg_dir_server_show(void *user, const char *name, GError **error);
  * False: it has none to spare, or not this right. */
 bool pg_dir_server_hold_wal(PgDirServer *server);
 
-/* The server checkpoints, which may take minutes. */
-bool pg_dir_server_start(PgDirServer *server, bool fast, GError **error);
+/* The server checkpoints, which may take minutes. ret_start: where recovery will begin. */
+bool pg_dir_server_start(PgDirServer *server, bool fast, uint64_t *ret_start, GError **error);
+/* Up to where it has written by now; a standby: replayed. */
+bool pg_dir_server_position(PgDirServer *server, uint64_t *ret_lsn, GError **error);
+
+/* The oids of its tablespaces but the two that every cluster has: an array of uint32_t. */
+GArray *pg_dir_server_tablespaces(PgDirServer *server, GError **error);
 
 typedef struct {
     uint64_t start, stop; /* LSN */
     uint32_t timeline;
     bool from_standby;
-    GBytes *label;       /* backup_label */
-    GArray *tablespaces; /* of Tablespace, as the server knows them since the start */
+    GBytes *label; /* backup_label */
 } PgDirStop;
 void pg_dir_stop_clear(PgDirStop *stop);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PgDirStop, pg_dir_stop_clear)
