@@ -141,7 +141,7 @@ static bool has_status(const PgReplication *replication, const PGresult *result,
     return false;
 }
 
-static PGresult *next_result(PgReplication *replication)
+PGresult *pg_replication_next(PgReplication *replication)
 {
     if (replication->next)
         return g_steal_pointer(&replication->next);
@@ -162,7 +162,7 @@ static bool fail(const PgReplication *replication, GError *failure, GError **err
 PGresult *pg_replication_result(PgReplication *replication, ExecStatusType status, GError **error)
 {
     GError *failure = NULL;
-    PGresult *result = next_result(replication);
+    PGresult *result = pg_replication_next(replication);
 
     if (has_status(replication, result, status, &failure))
         return result;
@@ -171,8 +171,7 @@ PGresult *pg_replication_result(PgReplication *replication, ExecStatusType statu
     return NULL;
 }
 
-/* What is left of a command's results, so that the next can be sent. */
-static void drop_results(PgReplication *replication)
+void pg_replication_drain(PgReplication *replication)
 {
     PGresult *result;
 
@@ -187,7 +186,7 @@ static bool copy_ended_well(PgReplication *replication, GError **error)
     GError *failure = NULL;
     ExecStatusType status;
 
-    replication->next = next_result(replication);
+    replication->next = pg_replication_next(replication);
     status = PQresultStatus(replication->next);
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_COPY_OUT)
         return true;
@@ -214,15 +213,31 @@ bool pg_replication_copied(PgReplication *replication, const char **ret_data, si
     return true;
 }
 
-/* A command that gives one row. */
-static PGresult *ask(PgReplication *replication, const char *command, int n_columns, GError **error)
+PgCopy pg_replication_copy_ready(PgReplication *replication, const char **ret_data, size_t *ret_len)
+{
+    int n;
+
+    g_clear_pointer(&replication->copied, PQfreemem);
+    n = PQgetCopyData(replication->conn, &replication->copied, 1);
+    *ret_data = replication->copied;
+    *ret_len = n > 0 ? (size_t)n : 0;
+    return n > 0 ? PG_COPY_MESSAGE : n == 0 ? PG_COPY_NONE : PG_COPY_ENDED;
+}
+
+PGconn *pg_replication_conn(PgReplication *replication)
+{
+    return replication->conn;
+}
+
+PGresult *pg_replication_ask(PgReplication *replication, const char *command, int n_columns,
+                             GError **error)
 {
     PGresult *result;
 
     if (!pg_replication_send(replication, command, error))
         return NULL;
     result = pg_replication_result(replication, PGRES_TUPLES_OK, error);
-    drop_results(replication);
+    pg_replication_drain(replication);
     if (!result || (PQntuples(result) == 1 && PQnfields(result) >= n_columns))
         return result;
     PQclear(result);
@@ -232,7 +247,7 @@ static PGresult *ask(PgReplication *replication, const char *command, int n_colu
 
 bool pg_replication_identify(PgReplication *replication, PgSystem *ret_system, GError **error)
 {
-    PGresult *result = ask(replication, "IDENTIFY_SYSTEM", 3, error);
+    PGresult *result = pg_replication_ask(replication, "IDENTIFY_SYSTEM", 3, error);
     PgSystem system = { 0 };
     bool ok;
 
@@ -252,7 +267,7 @@ bool pg_replication_identify(PgReplication *replication, PgSystem *ret_system, G
 char *pg_replication_show(PgReplication *replication, const char *name, GError **error)
 {
     g_autofree char *command = g_strconcat("SHOW ", name, NULL);
-    PGresult *result = ask(replication, command, 1, error);
+    PGresult *result = pg_replication_ask(replication, command, 1, error);
     char *value;
 
     if (!result)
@@ -262,13 +277,40 @@ char *pg_replication_show(PgReplication *replication, const char *name, GError *
     return value;
 }
 
+/* "16MB": what SHOW makes of a number of bytes. */
+static bool parse_segment_size(const char *text, uint32_t *ret_size, GError **error)
+{
+    static const struct {
+        const char *name;
+        unsigned shift;
+    } units[] = { { "B", 0 }, { "kB", 10 }, { "MB", 20 }, { "GB", 30 } };
+    char *unit;
+    uint64_t value = g_ascii_strtoull(text, &unit, 10);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
+        if (strcmp(unit, units[i].name) == 0 && value <= WAL_SEGMENT_MAX &&
+            wal_segment_size_valid(value << units[i].shift)) {
+            *ret_size = (uint32_t)(value << units[i].shift);
+            return true;
+        }
+    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "server: wal_segment_size is \"%s\"", text);
+    return false;
+}
+
+bool pg_replication_segment_size(PgReplication *replication, uint32_t *ret_size, GError **error)
+{
+    g_autofree char *text = pg_replication_show(replication, "wal_segment_size", error);
+
+    return text && parse_segment_size(text, ret_size, error);
+}
+
 bool pg_replication_hold_wal(PgReplication *replication, GError **error)
 {
     // with the thread's clock no two have the same, should a server outlive its connection
     g_autofree char *command = g_strdup_printf(
         "CREATE_REPLICATION_SLOT backstay_%d_%" G_GINT64_FORMAT " TEMPORARY PHYSICAL RESERVE_WAL",
         (int)getpid(), g_get_real_time());
-    PGresult *result = ask(replication, command, 1, error);
+    PGresult *result = pg_replication_ask(replication, command, 1, error);
 
     PQclear(result);
     return result != NULL;

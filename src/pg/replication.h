@@ -34,9 +34,30 @@ typedef struct {
 bool pg_replication_identify(PgReplication *replication, PgSystem *ret_system, GError **error);
 /* A setting as SHOW gives it. BS_ERROR_DENIED: this role may not see it. */
 char *pg_replication_show(PgReplication *replication, const char *name, GError **error);
+/* How long its segments are. */
+bool pg_replication_segment_size(PgReplication *replication, uint32_t *ret_size, GError **error);
 /* The server keeps all WAL from its last checkpoint on as long as this connection lives, by a
  * temporary slot. False: it has none to spare, or not this right. */
 bool pg_replication_hold_wal(PgReplication *replication, GError **error);
+
+/* ---- for other modules here: commands of their own ---- */
+
+PGconn *pg_replication_conn(PgReplication *replication); /* borrowed */
+/* A command that gives one row of at least so many columns. To be cleared. */
+PGresult *pg_replication_ask(PgReplication *replication, const char *command, int n_columns,
+                             GError **error);
+
+/* The next result of what was sent, whatever it is; NULL: there is no more. To be cleared. */
+PGresult *pg_replication_next(PgReplication *replication);
+
+/* What is left of a command's results, so that the next can be sent. */
+void pg_replication_drain(PgReplication *replication);
+
+typedef enum { PG_COPY_MESSAGE, PG_COPY_NONE, PG_COPY_ENDED } PgCopy;
+/* The next message of a COPY if it has arrived, in *ret_data until the next call; for ENDED, the
+ * results of the command tell why. */
+PgCopy pg_replication_copy_ready(PgReplication *replication, const char **ret_data,
+                                 size_t *ret_len);
 
 /* ---- for commands that answer with several results ---- */
 

@@ -17,13 +17,15 @@ static int code_of_query(const PGconn *conn, const char *sqlstate)
         return BS_ERROR_DENIED;
     if (strcmp(sqlstate, "57014") == 0)
         return BS_ERROR_CANCELLED;
-    if (strcmp(sqlstate, "3D000") == 0 || strcmp(sqlstate, "42P01") == 0)
+    if (strcmp(sqlstate, "3D000") == 0 || strcmp(sqlstate, "42P01") == 0 ||
+        strcmp(sqlstate, "42704") == 0)
         return BS_ERROR_NOT_FOUND;
-    if (g_str_has_prefix(sqlstate, "42P04"))
+    if (g_str_has_prefix(sqlstate, "42P04") || strcmp(sqlstate, "42710") == 0)
         return BS_ERROR_EXISTS;
     if (g_str_has_prefix(sqlstate, "57P") || g_str_has_prefix(sqlstate, "08"))
         return BS_ERROR_UNREACHABLE;
-    if (g_str_has_prefix(sqlstate, "40") || strcmp(sqlstate, "55P03") == 0)
+    if (g_str_has_prefix(sqlstate, "40") || strcmp(sqlstate, "55P03") == 0 ||
+        strcmp(sqlstate, "55006") == 0) // object_in_use
         return BS_ERROR_TRANSIENT;
     if (strcmp(sqlstate, "53100") == 0)
         return BS_ERROR_NO_SPACE;

@@ -86,35 +86,15 @@ static void backup_done(Backup *backup)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Backup, backup_done)
 
-/* "16MB": what SHOW makes of a number of bytes. */
-static bool parse_segment_size(const char *text, uint32_t *ret_size, GError **error)
-{
-    static const struct {
-        const char *name;
-        unsigned shift;
-    } units[] = { { "B", 0 }, { "kB", 10 }, { "MB", 20 }, { "GB", 30 } };
-    char *unit;
-    uint64_t value = g_ascii_strtoull(text, &unit, 10);
-
-    for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
-        if (strcmp(unit, units[i].name) == 0 && value <= WAL_SEGMENT_MAX &&
-            wal_segment_size_valid(value << units[i].shift)) {
-            *ret_size = (uint32_t)(value << units[i].shift);
-            return true;
-        }
-    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "server: wal_segment_size is \"%s\"", text);
-    return false;
-}
-
 static bool ask_server(Backup *backup, mode_t *ret_mode, GError **error)
 {
-    g_autofree char *segment = NULL, *mode = NULL;
+    g_autofree char *mode = NULL;
 
-    if (!pg_replication_identify(backup->replication, &backup->system, error))
+    if (!pg_replication_identify(backup->replication, &backup->system, error) ||
+        !pg_replication_segment_size(backup->replication, &backup->segment_size, error))
         return false;
-    segment = pg_replication_show(backup->replication, "wal_segment_size", error);
-    mode = segment ? pg_replication_show(backup->replication, "data_directory_mode", error) : NULL;
-    if (!mode || !parse_segment_size(segment, &backup->segment_size, error))
+    mode = pg_replication_show(backup->replication, "data_directory_mode", error);
+    if (!mode)
         return false;
     *ret_mode = g_ascii_strtoull(mode, NULL, 8) == 0750 ? 0750 : 0700;
     return true;
