@@ -218,7 +218,7 @@ static const Term statuses[] = {
     { "23", "The versions of server, client programs and dump do not fit." },
     { "24", "No space is left on the disk." },
     { "25", "The target of a restore holds data." },
-    { "26", "WAL that is needed is not held." },
+    { "26", "WAL that is needed is not held, or a server has none of it any more." },
     { "27", "What was restored differs from what was saved, or a WAL file is of another cluster or "
             "differs from the one held under its name." },
     { "28", "Nothing was removed: it would have been the newest base backup of a cluster whose WAL "

@@ -16,6 +16,7 @@ typedef struct {
     gboolean read_data;
     char *spool, *prefetch;
     WalServerOptions server;
+    WalReceiveOptions receive;
 } WalOptions;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(WalOptions, member))
@@ -47,6 +48,14 @@ static const GOptionEntry wal_options[] = {
       "serve: whose members may hand over files, besides its own user and root", "GROUP" },
     { "jobs", 0, 0, ARG_INT, AT(server.jobs), "serve: files at once, from 1 to 32 (default 8)",
       "N" },
+    { "slot", 0, 0, ARG_TEXT, AT(receive.slot), "receive: the replication slot", "NAME" },
+    { "partial-interval", 0, 0, ARG_TEXT, AT(receive.partial_interval),
+      "receive: how often the unfinished segment is stored; 0: only at the end (default: 5s)",
+      "DURATION" },
+    { "recreate-slot", 0, 0, ARG_FLAG, AT(receive.recreate_slot),
+      "receive: make a slot that has vanished again, and go on behind WAL that is lost", NULL },
+    { "no-loop", 0, 0, ARG_FLAG, AT(receive.no_loop), "receive: end when the connection is lost",
+      NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -186,6 +195,12 @@ static bool wal_serve(const Context *context, const WalOptions *options, char **
     return wal_serve_run(context, &options->server, error);
 }
 
+static bool wal_receive(const Context *context, const WalOptions *options, char **operands,
+                        GError **error)
+{
+    return wal_receive_run(context, &options->receive, options->system_id, operands[1], error);
+}
+
 static const struct {
     const char *name;
     guint n;              /* operands, itself included */
@@ -195,6 +210,7 @@ static const struct {
     { "push", 2, "the path of the file (%p)", wal_push },
     { "get", 3, "the name of the file and where to put it (%f %p)", wal_get },
     { "serve", 1, "", wal_serve },
+    { "receive", 2, "where the server is (postgresql://...)", wal_receive },
     { "list", 1, "", wal_list },
     { "check", 1, "", wal_check },
 };
@@ -202,20 +218,20 @@ static const struct {
 static bool wal_run(const Context *context, void *request, char **operands, GError **error)
 {
     if (!operands[0])
-        return operands_between(operands, 1, 0, "push, get, serve, list or check", error);
+        return operands_between(operands, 1, 0, "push, get, serve, receive, list or check", error);
     for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
         if (strcmp(operands[0], actions[i].name) == 0)
             return operands_between(operands, actions[i].n, actions[i].n, actions[i].operands,
                                     error) &&
                    actions[i].run(context, request, operands, error);
-    g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "wal %s: must be push, get, serve, list or check",
-                operands[0]);
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "wal %s: must be push, get, serve, receive, list or check", operands[0]);
     return false;
 }
 
 const Command wal_command = {
     .name = "wal",
-    .operands = "push PATH|get NAME DEST|serve|list|check",
+    .operands = "push PATH|get NAME DEST|serve|receive URL|list|check",
     .summary = "archive PostgreSQL's write-ahead log and bring it back",
     .description =
         "  push  archives one file. In postgresql.conf: archive_command = 'backstay wal push %p'\n"
@@ -223,6 +239,9 @@ const Command wal_command = {
         "  serve keeps the repository open and archives what push, or PostgreSQL's archive module, "
         "hands it: until a signal\n"
         "        stops it\n"
+        "  receive takes it from the server as it is written, over the replication slot of --slot, "
+        "until a signal: whole\n"
+        "        segments, and parts of the unfinished one every few seconds\n"
         "  list  what is held of each cluster and timeline, and every gap\n"
         "  check whether each snapshot of a cluster has the WAL that it needs, proven and decoded, "
         "and whether any is\n"
@@ -245,7 +264,16 @@ const Command wal_command = {
         "outage for the end of the log. The segments that follow are fetched meanwhile by a "
         "process "
         "in the background,\n"
-        "which ends when nothing was asked for in a minute (--prefetch, --spool).",
+        "which ends when nothing was asked for in a minute (--prefetch, --spool). Of a segment "
+        "that "
+        "is not complete it\n"
+        "gives what receive has of it.\n\n"
+        "receive makes the slot when it never was there. When it has vanished since, or the server "
+        "has removed WAL that\n"
+        "is not held, it ends with 26 and names the gap; with 27 when the server's WAL is not what "
+        "is held already.\n"
+        "Lost connections are made again, and while the repository is away nothing is "
+        "acknowledged.",
     .options = wal_options,
     .request_size = sizeof(WalOptions),
     .run = wal_run,

@@ -124,6 +124,24 @@ static void find_holes(WalTimeline *timeline, const WalInfo *segments, guint n)
     }
 }
 
+/* The newest part may lie further on than the segments that are held. */
+static void find_last_hole(WalTimeline *timeline)
+{
+    WalName segment;
+    uint64_t lsn;
+
+    if (timeline->parts->len == 0 || timeline->end == 0 ||
+        !wal_part_parse(g_array_index(timeline->parts, WalObject, timeline->parts->len - 1).name,
+                        &segment, &lsn) ||
+        !wal_name_lsn(&segment, timeline->segment_size, &lsn, NULL))
+        return;
+    if (lsn > timeline->end) {
+        WalHole hole = { timeline->end, lsn };
+
+        g_array_append_val(timeline->holes, hole);
+    }
+}
+
 /* ---- sorting what is listed ---- */
 
 static void add_object(WalTimeline *timeline, const WalInfo *info, GArray *segments)
@@ -166,8 +184,10 @@ static guint add_timeline(Repo *repo, GPtrArray *clusters, const GArray *objects
         add_object(timeline, info, segments);
     }
     learn_size(repo, timeline, (const WalInfo *)(const void *)segments->data, segments->len);
-    if (timeline->segment_size != 0)
+    if (timeline->segment_size != 0) {
         find_holes(timeline, (const WalInfo *)(const void *)segments->data, segments->len);
+        find_last_hole(timeline);
+    }
     return i;
 }
 
