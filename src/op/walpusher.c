@@ -11,9 +11,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-/* Bytes of files that are worked on at once; each takes about four times as much memory. A larger
+/* Bytes of files that are worked on at once; each takes up to six times as much memory. A larger
  * segment goes alone. */
-#define CONTENT_MAX (64u * 1024 * 1024)
+#define CONTENT_MAX (48u * 1024 * 1024)
 #define JOBS_MAX    32u
 
 typedef struct {

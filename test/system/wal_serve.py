@@ -156,6 +156,28 @@ def one_file(name, data):
     return file
 
 
+def mirrored(system):
+    """A required mirror has it, too, before it counts."""
+    archive, server, pushers = new_server('mirrored')
+    mirror = own('mirrors') + '/second'
+    with server:
+        name, later, last = in_row()[:3]
+        pushers.push(one_file(name, read('kept', name)), code=0)
+        for words in (['add', mirror, '--name', 'second', '--required'], ['sync']):
+            run(*as_postgres(), BACKSTAY, 'mirror', *words, env=archive.environ, cwd=path('user'), code=0)
+        server.kill(signal.SIGTERM)
+        server.start()
+        pushers.push(one_file(later, read('kept', later)), code=0)
+        there = '%s/wal/%s/00000001/' % (mirror, system)
+        equal(sorted(os.listdir(there)), [name, later], 'what is acknowledged is in the required mirror')
+        os.rename(mirror, mirror + '.away')
+        pushers.push(one_file(last, read('kept', last)), code=(1, 10, 30), why='without that mirror nothing is acknowledged')
+        os.rename(mirror + '.away', mirror)
+        time.sleep(1.1)  # a repository that cannot be opened is not tried again within a second
+        pushers.push(one_file(last, read('kept', last)), code=0, why='and with it again it is')
+        equal(sorted(os.listdir(there)), [name, later, last], 'in both')
+
+
 # ---- what is refused ----
 
 def refused(server, pushers, system):
@@ -323,6 +345,7 @@ def main():
     members(system)
     ahead(system)
     together(system)
+    mirrored(system)
     lost_answers(system)
     finish()
 
