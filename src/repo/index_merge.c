@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define RUN_MAX (1024u * 1024)
+#define RUN_FIRST (16u * 1024) /* most repositories have no more */
+#define RUN_MAX   (1024u * 1024)
 /* Up to so many entries are sorted by insertion; 8 and 64 are slower in bench/micro/index. */
 #define FEW 24
 
 typedef struct {
     IndexEntry *entries;
-    size_t n;
+    size_t n, room;
     bool mapped; // in a scratch file
 } Run;
 
@@ -144,14 +145,21 @@ static void end_run(IndexMerge *merge)
     g_array_append_val(merge->full, run);
 }
 
+static void make_room(Run *run, size_t n)
+{
+    if (n <= run->room)
+        return;
+    run->room = CLAMP(MAX(n, 2 * run->room), RUN_FIRST, RUN_MAX);
+    run->entries = g_renew(IndexEntry, run->entries, run->room);
+}
+
 static void add_entries(IndexMerge *merge, const IndexEntry *entries, size_t n, uint32_t first_pack)
 {
     while (n > 0) {
         Run *run = &merge->filling;
         size_t some = MIN(n, RUN_MAX - run->n);
 
-        if (!run->entries)
-            run->entries = g_new(IndexEntry, RUN_MAX);
+        make_room(run, run->n + some);
         for (size_t i = 0; i < some; i++) {
             run->entries[run->n + i] = entries[i];
             run->entries[run->n + i].pack += first_pack;

@@ -85,6 +85,9 @@ Batch *packer_take(Packer *packer)
     if (!packer->failure)
         batch = g_ptr_array_steal_index(packer->free_batches, packer->free_batches->len - 1);
     pthread_mutex_unlock(&packer->mutex);
+    // the last one given back comes first: a small run makes few of those it may have
+    if (batch && !batch->data)
+        batch->data = g_malloc(PACKER_BATCH_SIZE);
     return batch;
 }
 
@@ -190,7 +193,6 @@ static void make_buffers(Packer *packer)
     for (unsigned i = 0; i < batches; i++) {
         Batch *batch = g_new0(Batch, 1);
 
-        batch->data = g_malloc(PACKER_BATCH_SIZE);
         g_ptr_array_add(packer->free_batches, batch);
         g_ptr_array_add(packer->all_batches, batch);
     }
