@@ -13,8 +13,7 @@ import tarfile
 import zipfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-import writer
-from scenario import FIXTURES, FIXTURE_PASSWORD, QUICK, Repo, equal, fact, finish, path
+from scenario import FIXTURES, QUICK, Repo, equal, fact, finish, path
 
 QUIET = ('--no-lock', '--no-cache')
 # restic 0.14 writes no target for these, and times in the zone of the backup
@@ -35,15 +34,6 @@ def compare(ours, theirs, name, key=lambda x: x['path']):
 
 def both(repo, *argv, **options):
     return repo.backstay(*argv, '--json', code=0, **options), repo.restic(*QUIET, *argv, '--json', code=0, **options)
-
-
-def cheap(repo):
-    """With a key that is derived in no time: restic is started a few hundred times here."""
-    old = repo.objects('keys')
-    writer.Keys.open(repo.path, FIXTURE_PASSWORD).put_key(repo.path, FIXTURE_PASSWORD)
-    for name in old:
-        os.unlink('%s/keys/%s' % (repo.path, name))
-    return repo
 
 
 def snapshots(name, repo):
@@ -167,7 +157,8 @@ def main():
         name = os.path.basename(manifest)[:-len('.manifest.json')]
         if name == 'v2-twokeys' or (QUICK and name not in ('v1-migrated', 'v2-auto', 'v2-otherwriter', 'v2-pruned')):
             continue
-        repo = cheap(Repo.fixture(name))
+        repo = Repo.fixture(name)
+        repo.cheapen()
         ids = snapshots(name, repo)
         entries(name, repo, ids)
         numbers(name, repo, ids)

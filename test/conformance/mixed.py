@@ -30,6 +30,7 @@ def main():
     trees.everything(source, big=1_000_000)
     for kind, repo in (('ours first', Repo.named('ours')), ('restic first', Repo.named('theirs'))):
         (repo.backstay if kind == 'ours first' else repo.restic)('init', code=0)
+        repo.cheapen()
         states = {}
         for n in range(ROUNDS):
             change(source, rng, n)

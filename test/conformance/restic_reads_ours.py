@@ -79,7 +79,7 @@ def variants(source):
     for options in (['--compression', 'off'], ['--compression', 'max'], ['--compression', '3'], ['--pack-size', '4'],
                     ['--no-extra-verify']):
         repo = Repo.named('variant' + ''.join(options).replace('-', '_'))
-        repo.backstay('init', code=0)
+        repo.init()
         repo.backup(*options, source)
         repo.sound(' '.join(options))
         target = path('out' + ''.join(options))
@@ -96,6 +96,7 @@ def main():
     repo = Repo.named('repo')
     repo.backstay('init', code=0)
     summary = metadata_round_trip(repo, source)
+    repo.cheapen()
     repo.sound('after the first backup')
     listings(repo, source, summary)
     second_run(repo, source)

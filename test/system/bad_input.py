@@ -24,7 +24,7 @@ def opening(source):
     says(repo.backstay('snapshots', code=NO_REPOSITORY), 'repository', name='no such directory')
     fact(not os.path.exists(repo.path), 'looking at a repository that is not there makes nothing')
     says(repo.backstay('backup', source, code=NO_REPOSITORY), 'repository', name='backup without a repository')
-    repo.backstay('init', code=0)
+    repo.init()
     says(repo.backstay('init', code=1), 'exist', name='init twice')
     for verb in (['snapshots'], ['backup', source], ['check'], ['restore', 'latest', '--target', path('x')], ['prune']):
         says(run(BACKSTAY, '-r', repo.path, *verb, env=environment('wrong'), code=WRONG_PASSWORD), 'password',

@@ -43,7 +43,7 @@ def main():
         trees.write('%s/%d' % (more, i), trees.noise(10 + i, 15_000_000))
     with SmallDisk('disk', 100) as disk:
         repo = Repo.named('disk/repo')
-        repo.backstay('init', code=0)
+        repo.init()
         first = repo.backup(source)['snapshot_id']
         for leave in (40_000_000, 17_000_000, 300_000, 5000, 0):
             disk.fill(leave)

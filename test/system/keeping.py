@@ -20,7 +20,7 @@ POLICIES = [['--keep-last', '3'], ['--keep-daily', '4'], ['--keep-hourly', '5', 
 def retention(source):
     """The same history, the same policy: restic and we keep the same snapshots."""
     repo = Repo.named('history')
-    repo.backstay('init', code=0)
+    repo.init()
     times = ['2023-06-30 23:59:59', '2024-01-01 00:00:00', '2024-02-29 12:00:00', '2024-12-29 10:00:00', '2024-12-31 10:00:00',
              '2025-01-01 10:00:00', '2025-03-30 01:30:00', '2025-03-30 03:30:00', '2025-10-26 00:30:00', '2025-10-26 01:30:00',
              '2025-11-01 00:00:00', '2025-11-01 00:00:01', '2025-11-10 08:00:00', '2025-11-15 20:00:00', '2025-11-15 20:30:00', '2025-11-16 21:00:00']
@@ -59,7 +59,7 @@ def one_second(source):
 
 def prune(source):
     repo = Repo.named('prune')
-    repo.backstay('init', code=0)
+    repo.init()
     keep = repo.backup(source)['snapshot_id']
     extra = path('extra')
     os.mkdir(extra)
@@ -99,7 +99,7 @@ def prune(source):
 
 def tags(source):
     repo = Repo.named('tags')
-    repo.backstay('init', code=0)
+    repo.init()
     first = repo.backup(source, '--tag', 'one')['snapshot_id']
     repo.backstay('tag', '--add', 'two', '--remove', 'one', first, code=0)
     now = repo.snapshots()
@@ -115,7 +115,7 @@ def tags(source):
 def copies(source):
     repo, other = Repo.named('copy-from'), Repo.named('copy-to', 'another password')
     for r in (repo, other):
-        r.backstay('init', code=0)
+        r.init()
     repo.backup(source)
     trees.write(source + '/plain.txt', b'changed once more\n')
     repo.backup(source)
@@ -136,7 +136,7 @@ def copies(source):
 
 def keys(source):
     repo = Repo.named('keys')
-    repo.backstay('init', code=0)
+    repo.init()
     repo.backup(source)
     trees.write(path('new-password'), b'second\n', 0o600)
     repo.backstay('key', 'add', '--new-password-file', path('new-password'), code=0)
@@ -161,7 +161,7 @@ def keys(source):
 
 def repairs(source):
     repo = Repo.named('repair')
-    repo.backstay('init', code=0)
+    repo.init()
     first = repo.backup(source)['snapshot_id']
     for f in glob.glob(repo.path + '/index/*'):
         os.unlink(f)
@@ -192,7 +192,7 @@ def repairs(source):
 def caches(source):
     """A cache is only ever a copy: damaged, removed or of another repository, it changes nothing."""
     repo = Repo.named('cached')
-    repo.backstay('init', code=0)
+    repo.init()
     repo.backup(source)
     repo.backstay('snapshots', code=0)
     cache = path('cache/backstay')
@@ -208,7 +208,7 @@ def caches(source):
     equal(repo.backup(source, '--no-cache')['data_blobs'], 0, '--no-cache works')
     fact(not os.path.exists(cache) or not os.listdir(cache), 'and makes no cache')
     shutil.rmtree(repo.path)
-    repo.backstay('init', code=0)
+    repo.init()
     fact(repo.backup(source)['data_blobs'] > 20, 'a new repository in the same place starts from nothing')
     repo.sound('a new repository in the same place')
 

@@ -47,7 +47,7 @@ class Story:
         self.repo, self.mirror = Repo.named('repo'), Repo.named('mirror')
         self.states, self.round = {}, 0
         for repo in (self.repo, self.mirror):
-            repo.backstay('init', code=0)
+            repo.init()
 
     def change(self):
         self.round += 1

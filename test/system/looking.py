@@ -89,7 +89,7 @@ def dumps():
     repo = Repo.named('dumps')
     source = path('source')
     trees.everything(source)
-    repo.backstay('init', code=0)
+    repo.init()
     repo.backup(source)
     says(repo.backstay('dump', 'latest', source + '/nothing', code=1), 'nothing', name='a file that is not there is named')
     trees.write(path('kept'), b'before\n')

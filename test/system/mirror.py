@@ -17,7 +17,6 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 from scenario import BACKSTAY, FAILED, LOCKED, NOT_EMPTY, QUICK, Repo, equal, fact, finish, path
-from writer import Keys
 
 BEHIND = 30
 
@@ -59,8 +58,7 @@ def change(source, n):
 def new(name, source, *mirrors):
     """A repository with one snapshot; its mirrors, filled."""
     repo = Mirrored.named(name)
-    repo.backstay('init', code=0)
-    Keys.cheapen(repo.path, repo.password)
+    repo.init()
     change(source, 1)
     repo.backup(source)
     made = []
@@ -203,7 +201,7 @@ def wiped(source):
     # another repository in its place
     os.rename(far.path, far.path + '.away')
     other = Mirrored.named('wiped-far')
-    other.backstay('init', code=0)
+    other.init()
     before = sorted(objects(other))
     done = repo.backstay('backup', source, code=BEHIND)
     fact('mark' in done.errors, 'another repository in the place of a mirror is not written to', done.errors)
@@ -378,7 +376,7 @@ def killed(source):
 def misuse(source):
     repo, far = new('misuse', source, ('far',))
     other = Mirrored.named('misuse-other')
-    other.backstay('init', code=0)
+    other.init()
     other.backup(source)
     before = objects(other)
     repo.backstay('mirror', 'add', other.path, code=NOT_EMPTY)

@@ -266,7 +266,7 @@ def of_release(repo, release):
 
 def main():
     repo = Repo.named('repo')
-    repo.backstay('init', code=0)
+    repo.init()
     bin = debian_bin()
     with make_server('live', bin) as server:
         server.start()

@@ -328,7 +328,7 @@ def main():
         server.sql('shop', 'create table own (id int); insert into own select generate_series(1, 1000); alter table own owner to app;'
                            'create table zz_last as select 1 i;')
         repo = Repo.named('repo')
-        repo.backstay('init', code=0)
+        repo.init()
         case = Case(repo)
         logins(server, case)
         rights(server, case)

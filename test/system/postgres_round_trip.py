@@ -192,7 +192,7 @@ def main():
     with Postgres() as server:
         server.sample('shop', 0.1 if QUICK else 0.5)
         repo = Repo.named('repo')
-        repo.backstay('init', code=0)
+        repo.init()
         snapshot = round_trip(server, repo, 'shop', 'the sample database')
         what_lies_in_it(server, repo, snapshot)
         second_dump(server, repo)

@@ -147,7 +147,7 @@ def sound_ones_stay():
 def misuse(source):
     """Snapshots are not repaired by an index that is not."""
     repo = Repo.named('misuse')
-    repo.backstay('init', code=0)
+    repo.init()
     first = repo.backup(source)['snapshot_id']
     with open(source + '/more', 'wb') as f:
         f.write(trees.noise(4, 300_000))
@@ -210,7 +210,7 @@ def not_of_the_format():
 def heals(source):
     """Damage inside a pack, the source still there: the next backup makes the old snapshot whole again."""
     repo = Repo.named('heals')
-    repo.backstay('init', code=0)
+    repo.init()
     first = repo.backup(source)['snapshot_id']
     pack = max(repo.objects('data'), key=lambda p: os.path.getsize('%s/data/%s/%s' % (repo.path, p[:2], p)))
     with open('%s/data/%s/%s' % (repo.path, pack[:2], pack), 'r+b') as f:
@@ -244,7 +244,7 @@ def restorable(repo, source):
 def killed_any_time(source):
     """kill -9 at random moments of `repair index --read-data`, which moves blobs, writes and removes index objects."""
     repo = Repo.named('killed')
-    repo.backstay('init', code=0)
+    repo.init()
     for part in sorted(os.listdir(source)):  # an index object and some packs each
         repo.backup(os.path.join(source, part), '--pack-size', '4')
     repo.backup(source)

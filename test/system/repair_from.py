@@ -10,7 +10,6 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 from scenario import FAILED, NO_REPOSITORY, WRONG_PASSWORD, Repo, equal, fact, finish, path
-from writer import Keys
 
 
 class Mirrored(Repo):
@@ -144,7 +143,7 @@ def keys_stay_removed(repo, near):
 
 def refusals(repo, near):
     other = Mirrored.named('other')
-    other.backstay('init', code=0)
+    other.init()
     other.backup(path('source', 'docs'))
     before, theirs = contents(repo), contents(other)
     for victim in (None, 'config', some(repo, 'data')):
@@ -179,8 +178,7 @@ def main():
     source = path('source')
     trees.everything(source, big=2_000_000)
     repo, near = Mirrored.named('repo'), Mirrored.named('near')
-    repo.backstay('init', code=0)
-    Keys.cheapen(repo.path, repo.password)
+    repo.init()
     repo.backup(source)
     trees.write('%s/more' % source, trees.noise(1, 100_000))
     repo.backup(source)

@@ -106,7 +106,7 @@ def main():
     source = path('source')
     trees.everything(source)
     repo = Repo.named('repo')
-    repo.backstay('init', code=0)
+    repo.init()
     repo.backup(source)
     parts(repo, source)
     onto_existing(repo, source)

@@ -110,7 +110,7 @@ def role(server, door):
 def two_owners(server, repo):
     """Each of the two repositories of a copy has keys of its own."""
     other = S3Repo(server, 'theirs', user=server.user('theirs'))
-    other.backstay('init', code=0)
+    other.init()
     done = run(BACKSTAY, '-r', repo.path, 'copy', '--to', other.path,
                env=repo.env(BACKSTAY_FROM_PASSWORD=other.password, BACKSTAY_FROM_S3_ACCESS_KEY=other.user.access_key,
                             BACKSTAY_FROM_S3_SECRET_KEY=other.user.secret_key))
@@ -164,8 +164,7 @@ def main():
     trees.write(source + '/text', b'text\n' * 1000)
     with S3Server('s3', *SETTINGS) as server:
         repo = S3Repo(server, 'one')
-        repo.backstay('init', code=0)
-        repo.cheapen()
+        repo.init()
         door = Door(server, repo)
         keys(server, door)
         places(server, door)

@@ -148,8 +148,7 @@ def main():
     with S3Server() as server, Proxy(server) as proxy:
         server.make_bucket('one')
         repo = S3Repo(server, 'one', 'some/prefix', through=proxy.endpoint)
-        repo.backstay('init', code=0)
-        repo.cheapen()
+        repo.init()
         repo.backup(source)
         repo.identity = repo.backstay('cat', 'config', code=0).json()['id']
         watch = Watch(repo, proxy)

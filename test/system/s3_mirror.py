@@ -63,7 +63,7 @@ def directory_to_bucket(other, proxy, source):
             'BACKSTAY_MIRROR_OFF_SITE_S3_ACCESS_KEY': other.access_key, 'BACKSTAY_MIRROR_OFF_SITE_S3_SECRET_KEY': other.secret_key}
     repo = LocalRepo('local', keys)
     far = S3Repo(other, 'offsite', 'some/prefix', user=other)
-    repo.backstay('init', code=0)
+    repo.init()
     repo.backup(source)
     repo.backstay('mirror', 'add', 's3:%s/offsite/some/prefix' % proxy.endpoint, '--name', 'off-site', code=0)
     repo.backstay('mirror', 'sync', code=0)
@@ -142,7 +142,7 @@ def bucket_to_directory(s3, proxy, source):
     repo = S3Repo(s3, 'main', 'app', through=proxy.endpoint,
                   environ={'BACKSTAY_STATE_DIR': path('state'), 'BACKSTAY_RETRY_DEADLINE': '2s'})
     near = LocalRepo('near', keys)
-    repo.backstay('init', code=0)
+    repo.init()
     repo.backstay('mirror', 'add', near.path, '--name', 'near', code=0)
     for n in range(3):
         change(source, 200 + n)

@@ -102,7 +102,7 @@ def large(watch):
                'restore', 'latest', '--no-sync', '--target', path('three'))
     equal(sorted(os.listdir(path('three') + tree)), sorted(os.listdir(tree)), 'all files are there')
     other = Repo.named('copy')
-    other.backstay('init', code=0)
+    other.init()
     watch.proxy.clear()
     other.backstay('copy', 'latest', code=0, env={'RESTIC_FROM_REPOSITORY': repo.path, 'RESTIC_FROM_PASSWORD': repo.password,
                                                   **{k: v for k, v in repo.env().items() if k.startswith('AWS_')}})

@@ -34,8 +34,7 @@ class Place:
         self.writer, self.keeper, self.reader = (server.user(n) for n in ('writer', 'keeper', 'reader'))
         server.make_bucket(bucket, 'versioned')
         self.owner_repo = self.repo(server)
-        self.owner_repo.backstay('init', code=0)
-        self.owner_repo.cheapen()
+        self.owner_repo.init()
         self.writer_repo, self.keeper_repo, self.reader_repo = (self.repo(u) for u in (self.writer, self.keeper, self.reader))
         self.writer_repo.path = 's3:%s/%s/%s' % (proxy.endpoint, bucket, PREFIX)
         # something of each kind that a writer must not touch
@@ -211,8 +210,7 @@ def attached(server, source):
     root = server.user('root')
     admin(server, 'caps', 'add', '--uid=root', '--caps=user-policy=*')
     owner, user = S3Repo(server, 'attached'), server.user('guest')
-    owner.backstay('init', code=0)
-    owner.cheapen()
+    owner.init()
     guest = S3Repo(server, 'attached', user=user)
     fact(guest.backstay('backup', source).code == FAILED, 'a stranger has no rights')
     policy = owner.backstay('policy', 'writer', '--iam', code=0).text

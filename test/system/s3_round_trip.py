@@ -113,9 +113,7 @@ def copies(server, repo, source):
     """Bucket to directory to bucket to bucket."""
     local, back, beside = Repo.named('local'), S3Repo(server, 'copies', 'back'), S3Repo(server, 'copies', 'beside')
     for to in (local, back, beside):
-        to.backstay('init', code=0)
-        if isinstance(to, S3Repo):
-            to.cheapen()
+        to.init()
     chain = [repo, local, back, beside]
     for origin, to in zip(chain, chain[1:]):
         env = {'RESTIC_FROM_REPOSITORY': origin.path, 'RESTIC_FROM_PASSWORD': origin.password,
@@ -136,8 +134,7 @@ def every_command(repo, source, seed):
 
 def database(server):
     repo = S3Repo(server, 'databases', 'shop', through=server.tls_endpoint, environ={'RESTIC_CACERT': server.ca})
-    repo.backstay('init', code=0)
-    repo.cheapen()
+    repo.init()
     with Postgres() as postgres:
         postgres.sample('shop', 0.2)
         saved = repo.backup(postgres.url('shop'))
@@ -232,8 +229,7 @@ def prefixes(server, source):
     """The bucket itself, a deep prefix, and neighbours whose names begin alike."""
     repos = [S3Repo(server, 'prefixes', p) for p in ('a', 'ab', 'a/b/c')] + [S3Repo(server, 'whole-bucket')]
     for repo in repos:
-        repo.backstay('init', code=0)
-        repo.cheapen()
+        repo.init()
         repo.backup(source + '/docs')
     for repo in repos:
         equal(len(repo.snapshots()), 1, 'a repository under "%s" sees only its own' % repo.prefix)

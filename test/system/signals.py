@@ -25,7 +25,7 @@ def start(repo, *argv):
 def interrupt_backup(sig, source, stored):
     name = signal.Signals(sig).name
     repo = Repo.named(name)
-    repo.backstay('init', code=0)
+    repo.init()
     # slow enough to be met in the middle
     process = start(repo, 'backup', '--compression', '9', source)
     fact(wait_until(lambda: repo.size() > stored, 120), name + ': the backup is under way')

@@ -304,7 +304,7 @@ def restic_leaves_it_alone(repo):
 def killed_pushes():
     """Whatever is acknowledged is there; whatever is not can be pushed again."""
     repo = Repo.named('killed')
-    repo.backstay('init', code=0)
+    repo.init()
     hand_over_all(repo.path)
     os.remove(path('user', 'key'))
     archive = Archive(repo)
@@ -348,7 +348,7 @@ def bucket():
     with S3Server() as s3:
         s3.make_bucket('wal')
         repo = S3Repo(s3, 'wal', 'p')
-        repo.backstay('init', code=0)
+        repo.init()
         archive = Archive(repo)
         names = kept_segments()[:3]
         for name in names * 2:
@@ -370,7 +370,7 @@ def bucket():
 
 def main():
     repo = Repo.named('repo')
-    repo.backstay('init', code=0)
+    repo.init()
     hand_over_all(repo.path)
     archive = Archive(repo)
     timelines(repo, archive)
