@@ -7,7 +7,7 @@ itself. A scenario under test/system or test/conformance says in its first lines
     # check: quick            also in ./check quick
     # check: asan             once more with the binary built under the address and undefined behaviour sanitizers
     # check: tsan             once more with the binary built under the thread sanitizer
-    # check: timeout=900      seconds; 900 unless told
+    # check: timeout=900      seconds; 900 unless told. Those that may take longest are started first.
 """
 import glob
 import json
@@ -32,6 +32,7 @@ FACT = re.compile(r'^\s*(not )?ok\b(.*)$')
 class Job:
     def __init__(self, name, argv, needs=(), timeout=300, facts='self', env=None, cwd=TOP):
         self.name, self.argv, self.needs, self.timeout = name, argv, list(needs), timeout
+        # argv: a list, or a function that makes it once the needs are there
         self.facts = facts  # self: the status alone; tap: lines on stdout; meson: the build directory of a test log
         self.env, self.cwd = env or {}, cwd
         self.passed = self.failed = 0
@@ -50,7 +51,8 @@ class Job:
         os.chmod(scratch, 0o711)
         started = time.monotonic()
         with open(self.log, 'wb') as log:
-            process = self.process = subprocess.Popen(self.argv, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            argv = self.argv() if callable(self.argv) else self.argv
+            process = self.process = subprocess.Popen(argv, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                       env={**os.environ, **self.env, 'WORK': scratch},
                                                       start_new_session=True)
             try:
@@ -199,9 +201,20 @@ def unit_job(kind, env=None, quick=False):
     if quick or kind == 'tsan':
         # under the sanitizers each byte costs a tenth of a second; the full check changes every one elsewhere
         env = {**env, 'FLIP_STEP': '8'}
-    return Job('unit/' + kind, ['meson', 'test', '-C', path, '--no-rebuild', '--num-processes', '1',
-                                '--timeout-multiplier', '4', '-q'],
+    argv = ['meson', 'test', '-C', path, '--no-rebuild', '--num-processes', '1', '--timeout-multiplier', '4', '-q']
+    return Job('unit/' + kind, (lambda: argv + with_threads(path)) if kind == 'tsan' else argv,
                needs=['build/' + kind], timeout=1200, facts=path, env=env)
+
+
+def with_threads(path):
+    """The unit tests whose program can start a thread: of another the thread sanitizer has nothing to say."""
+    tests = json.loads(subprocess.run(['meson', 'introspect', '--tests', path], stdout=subprocess.PIPE, check=True).stdout)
+    found = []
+    for test in tests:
+        with open(test['cmd'][0], 'rb') as program:
+            if b'\0pthread_create\0' in program.read():
+                found.append(test['name'])
+    return found
 
 
 SANITIZER_ENV = {
@@ -211,6 +224,10 @@ SANITIZER_ENV = {
     # GLib is not built for the thread sanitizer: what happens inside of it is not seen
     'TSAN_OPTIONS': 'exitcode=99:halt_on_error=0:suppressions=' + os.path.join(TOP, 'test/lib/tsan.supp'),
 }
+
+
+# -O1 and lines alone halve the time of the compiler and cost the programs nothing that can be measured.
+SANITIZED_BUILD = ['-Doptimization=1', '-Ddebug=false', '-Db_lundef=false', '-Dwerror=false', '-Darchive_module=disabled']
 
 
 def wishes(script):
@@ -238,11 +255,11 @@ def scenarios(quick):
                             [path], needs=['build/' + kind], timeout=int(wish.get('timeout', 900)), facts='tap',
                             env={**SANITIZER_ENV, 'BACKSTAY': binary, 'CHECK': 'quick' if quick else 'full',
                                  'SANITIZED': '' if kind == 'release' else kind}))
-    return jobs
+    return sorted(jobs, key=lambda job: -job.timeout)
 
 
 def fuzz_jobs():
-    seconds = 10
+    seconds = 5
     jobs = []
     for source in sorted(glob.glob(TOP + '/test/fuzz/*.c')):
         name = os.path.splitext(os.path.basename(source))[0]
@@ -262,21 +279,21 @@ def all_jobs(quick):
         # the quick check runs the unit tests under the sanitizers only
         build_job('release', '-Dbuildtype=release', '-Db_ndebug=false', '-Dwerror=true', '-Darchive_module=enabled',
                   target='src/backstay archive/backstay.so' if quick else 'all'),
-        build_job('asan', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dwerror=false',
-                  '-Darchive_module=disabled', '-Dc_args=-fno-sanitize-recover=all -fno-omit-frame-pointer'),
+        build_job('asan', *SANITIZED_BUILD, '-Db_sanitize=address,undefined',
+                  '-Dc_args=-g1 -fno-sanitize-recover=all -fno-omit-frame-pointer'),
         unit_job('asan', SANITIZER_ENV, quick),
         Job('link', [sys.executable, TOP + '/test/link/run.py', release], needs=['build/release'], facts='tap'),
         Job('style', [TOP + '/test/lib/style'], facts='tap'),
     ]
     if not quick:
         jobs += [unit_job('release'),
-                 build_job('tsan', '-Db_sanitize=thread', '-Db_lundef=false', '-Dwerror=false',
-                           '-Darchive_module=disabled'),
+                 build_job('tsan', *SANITIZED_BUILD, '-Db_sanitize=thread', '-Dc_args=-g1'),
                  unit_job('tsan', SANITIZER_ENV),
                  build_job('fuzz', '-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dwerror=false',
-                           '-Darchive_module=disabled', '-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all', compiler='clang', target='fuzzers'),
-                 *fuzz_jobs()]
-    return jobs + scenarios(quick)
+                           '-Darchive_module=disabled',
+                           '-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all', compiler='clang', target='fuzzers')]
+    # the short ones last, so that no processor waits for another at the end
+    return jobs + scenarios(quick) + ([] if quick else fuzz_jobs())
 
 
 def chosen(jobs, patterns):

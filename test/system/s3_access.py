@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick
 """Whose keys are used, and from where; a role that is assumed at a real token service; limits; a server that hangs."""
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=900
+# check: timeout=900
 """SIGKILL at every request of backup, copy, forget and prune that changes a bucket: before it, after it was done, and in the
 middle of a body. What had been saved is whole, the next prune goes on without an unlock by hand and removes what was left, and
 the work is simply started again. Another machine cannot know of the death, and says what to do."""

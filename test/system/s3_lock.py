@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick
 """A bucket with object lock: what is put cannot be removed before its time, whoever asks; prune waits for what nothing needs any
 more, and renews the locks of what is kept."""
 import base64

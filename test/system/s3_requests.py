@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick
 """How many requests each command makes of a small repository in a bucket: every one costs a round trip. A number here may
 fall; one that rises needs a reason."""
 import os

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick
 """What somebody replaced or removed in a bucket with versioning is found and brought back: by the keys of a writer, who may put
 something else over what is there, and by those of the owner, who may do everything but end what is older."""
 import json
