@@ -6,6 +6,7 @@
 #include "op/recoverysettings.h"
 #include "op/tablespaces.h"
 #include "pg/postmaster.h"
+#include "pg/tablespaceuse.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -116,14 +117,33 @@ static bool check_places(Run *run, GError **error)
     return true;
 }
 
+/* Its files lie there without a word of the server that they are of. */
+static bool refuse_live(const char *dir, GError **error)
+{
+    pid_t pid;
+
+    if (!pg_tablespace_find_user(dir, &pid, error))
+        return false;
+    if (pid == 0)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                "%s: it is a tablespace of a PostgreSQL server that runs (process %ld); choose "
+                "another directory, or stop that server",
+                dir, (long)pid);
+    return false;
+}
+
 static bool check_tablespaces(Run *run, GError **error)
 {
     if (!tablespaces_place(&run->reach.base, run->request->tablespaces, run->pgdata, &run->places,
                            error))
         return false;
-    for (guint i = 0; i < run->places->len; i++)
-        if (!check_place(run, g_array_index(run->places, TablespacePlace, i).dir, error))
+    for (guint i = 0; i < run->places->len; i++) {
+        const char *dir = g_array_index(run->places, TablespacePlace, i).dir;
+
+        if (!refuse_live(dir, error) || !check_place(run, dir, error))
             return false;
+    }
     return true;
 }
 
