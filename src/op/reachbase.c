@@ -57,6 +57,8 @@ static WalPath *open_path(ClusterBase *base, const WalHeld *held, uint32_t timel
 {
     WalPath *path = wal_path_new(held, timeline, base->control.wal_segment_size, error);
 
+    if (path)
+        wal_path_add_parts(path);
     for (guint i = 0; path && i < base->wal->len; i++)
         wal_path_add(path, g_ptr_array_index(base->wal, i), get_from_base, base);
     return path;

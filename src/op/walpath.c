@@ -2,6 +2,7 @@
 #include "op/walpath.h"
 
 #include "base/error.h"
+#include "op/walsegment.h"
 
 /* ---- what is held of one cluster ---- */
 
@@ -55,6 +56,17 @@ uint32_t wal_held_latest(const WalHeld *held)
     return held->latest;
 }
 
+/* The error of a file that could not be had. Takes *failure. */
+static bool not_held(const WalHeld *held, const char *name, GError **failure, GError **error)
+{
+    if (g_error_matches(*failure, BS_ERROR, BS_ERROR_NOT_FOUND))
+        g_set_error(error, BS_ERROR, BS_ERROR_WAL_GAP,
+                    "%s of cluster %" G_GUINT64_FORMAT " is not held", name, held->system_id);
+    else
+        g_propagate_error(error, g_steal_pointer(failure));
+    return false;
+}
+
 bool wal_held_get(const WalHeld *held, const char *name, GBytes **ret_content, GError **error)
 {
     g_autoptr(GError) failure = NULL;
@@ -64,12 +76,7 @@ bool wal_held_get(const WalHeld *held, const char *name, GBytes **ret_content, G
         return false;
     if (wal_object_get(held->repo, &object, ret_content, &failure))
         return true;
-    if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
-        g_set_error(error, BS_ERROR, BS_ERROR_WAL_GAP,
-                    "%s of cluster %" G_GUINT64_FORMAT " is not held", name, held->system_id);
-    else
-        g_propagate_error(error, g_steal_pointer(&failure));
-    return false;
+    return not_held(held, name, &failure, error);
 }
 
 PgHistory *wal_held_history(const WalHeld *held, uint32_t timeline, GError **error)
@@ -101,13 +108,19 @@ struct WalPath {
 typedef struct {
     WalPathGet get;
     void *user;
+    uint64_t end; // LSN: where it ends; UINT64_MAX: it is whole
 } Added;
 
-static bool is_held(const WalPath *path, const WalName *name)
+/* Where what is held of a segment ends; 0: nothing is. */
+static uint64_t held_end(const WalPath *path, const WalName *name)
 {
     WalNameText text = wal_name_text(name);
+    const Added *added;
 
-    return wal_held_has(path->held, text.text) || g_hash_table_contains(path->added, text.text);
+    if (wal_held_has(path->held, text.text))
+        return UINT64_MAX;
+    added = g_hash_table_lookup(path->added, text.text);
+    return added ? added->end : 0;
 }
 
 /*
@@ -123,15 +136,16 @@ void wal_path_segment(const WalPath *path, uint64_t lsn, WalPathSegment *ret_seg
     WalPathSegment youngest = { .begin = begin, .end = end };
 
     for (size_t i = n; i-- > 0;) {
-        WalPathSegment candidate = { .begin = begin, .end = MIN(end, stretches[i].end) };
+        WalPathSegment candidate = { .begin = begin };
 
         if (stretches[i].begin >= end || stretches[i].end <= begin)
             continue;
         candidate.name = wal_name_of(stretches[i].timeline, begin, path->segment_size);
-        candidate.held = is_held(path, &candidate.name);
+        candidate.end = MIN(MIN(end, stretches[i].end), held_end(path, &candidate.name));
+        candidate.held = lsn < candidate.end;
         if (youngest.name.timeline == 0)
-            youngest = candidate;
-        if (candidate.held && lsn < candidate.end) {
+            youngest.name = candidate.name;
+        if (candidate.held) {
             *ret_segment = candidate;
             return;
         }
@@ -183,12 +197,56 @@ WalPath *wal_path_new(const WalHeld *held, uint32_t timeline, uint32_t segment_s
     return path;
 }
 
+static void add(WalPath *path, const char *name, const Added *added)
+{
+    g_hash_table_insert(path->added, g_strdup(name), g_memdup2(added, sizeof *added));
+    find_last(path, name);
+}
+
 void wal_path_add(WalPath *path, const char *name, WalPathGet get, void *user)
 {
-    Added added = { get, user };
+    Added added = { get, user, UINT64_MAX };
 
-    g_hash_table_insert(path->added, g_strdup(name), g_memdup2(&added, sizeof added));
-    find_last(path, name);
+    // of a part in the archive a recovery gets that, and does not look elsewhere
+    if (!g_hash_table_contains(path->added, name))
+        add(path, name, &added);
+}
+
+static bool get_part(const char *name, void *user, GBytes **ret_content, GError **error)
+{
+    const WalHeld *held = user;
+    g_auto(WalSegment) segment = { 0 };
+    g_autoptr(GError) failure = NULL;
+    WalName parsed;
+
+    if (!wal_name_parse(name, &parsed, error))
+        return false;
+    if (wal_segment_get(held->repo, held->system_id, &parsed, &segment, &failure)) {
+        *ret_content = g_steal_pointer(&segment.content);
+        return true;
+    }
+    return not_held(held, name, &failure, error);
+}
+
+void wal_path_add_parts(WalPath *path)
+{
+    GHashTableIter iter;
+    void *name;
+
+    g_hash_table_iter_init(&iter, path->held->names);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        Added added = { get_part, (void *)path->held, 0 };
+        const Added *before;
+        WalNameText text;
+        WalName segment;
+
+        if (!wal_part_parse(name, &segment, &added.end))
+            continue;
+        text = wal_name_text(&segment);
+        before = g_hash_table_lookup(path->added, text.text);
+        if (!before || before->end < added.end)
+            add(path, text.text, &added);
+    }
 }
 
 bool wal_path_get(const WalPath *path, const char *name, GBytes **ret_content, GError **error)

@@ -54,6 +54,9 @@ uint64_t wal_path_system_id(const WalPath *path);
  */
 typedef bool (*WalPathGet)(const char *name, void *user, GBytes **ret_content, GError **error);
 void wal_path_add(WalPath *path, const char *name, WalPathGet get, void *user);
+/* The same of segments of which the repository holds a part (op/walsegment.h), which is what a
+ * recovery gets from it. Before others are added. */
+void wal_path_add_parts(WalPath *path);
 
 /* Whether recovery of what stands at lsn of timeline can go this way. False: BS_ERROR_WAL_GAP, the
  * text says where the way leaves or what it does not pass. */
@@ -63,8 +66,8 @@ typedef struct {
     WalName name;   /* the file that a recovery reads there, or would need */
     uint64_t begin; /* LSN of its first byte */
     uint64_t end;   /* what follows it on the way: the next segment, or where its timeline is left
-                     * when that of the younger one is not held */
-    bool held;
+                     * when that of the younger one is not held, or where the part of it ends */
+    bool held;      /* the byte at lsn is */
 } WalPathSegment;
 
 /*

@@ -139,6 +139,85 @@ static void follows_the_way_to_its_end(void)
     }
 }
 
+static bool get_nothing(const char *name, void *user, GBytes **ret_content, GError **error)
+{
+    (void)name, (void)user, (void)ret_content, (void)error;
+    g_assert_not_reached();
+}
+
+/* words: "1:5-5500" is a part that ends at 5500 KiB. */
+static void put_parts(World *world, const char *words)
+{
+    g_auto(GStrv) each = g_strsplit(words, " ", -1);
+
+    for (char **word = each; *word && **word; word++) {
+        const char *colon = strchr(*word, ':'), *dash = strchr(*word, '-');
+        WalName name = wal_name_of((uint32_t)atoi(*word), (uint64_t)atoi(colon + 1) * MIB, MIB);
+        g_autofree char *part = g_strdup_printf("%s.part.%016X", wal_name_text(&name).text,
+                                                (unsigned)atoi(dash + 1) << 10);
+
+        put(world->repo, CLUSTER, part, *word);
+    }
+    wal_held_free(world->held);
+    world->held = wal_held_list(world->repo, CLUSTER, NULL);
+}
+
+static void a_part_serves_as_far_as_it_goes(void)
+{
+    static const struct {
+        const char *label, *segments, *parts;
+        uint32_t timeline;
+        uint64_t end; // in KiB
+        const char *missing;
+        bool gap;
+    } cases[] = {
+        { "at the end", "1:3 1:4", "1:5-5500", 1, 5500, "1:5", false },
+        { "the longest counts", "1:3 1:4", "1:5-5500 1:5-5400 1:5-5600", 1, 5600, "1:5", false },
+        { "the whole counts more", "1:3 1:4 1:5", "1:5-5500", 1, 6144, "1:6", false },
+        { "all of a segment", "1:3 1:4", "1:5-6144", 1, 6144, "1:6", false },
+        { "in the middle", "1:3 1:5", "1:4-4500", 1, 4500, "1:4", true },
+        { "behind a switch", "1:3 1:4", "1:5-6000", 2, 5632, "2:5", false },
+        { "before a switch", "1:3 1:4", "1:5-5500", 2, 5500, "2:5", false },
+        { "of the young timeline", "1:3 1:4", "2:5-5700", 2, 5700, "2:5", false },
+        { "of both", "1:3 1:4", "1:5-6000 2:5-5600", 2, 5632, "2:5", false },
+        { "nothing is held", "1:1", "", 1, 3072, "1:3", false },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(World) world = world_new(cases[i].segments, true);
+        g_autoptr(WalPath) path = NULL;
+        g_autofree char *missing = NULL;
+        WalPathEnd end;
+
+        g_test_message("%s", cases[i].label);
+        put_parts(&world, cases[i].parts);
+        path = path_to(&world, cases[i].timeline);
+        wal_path_add_parts(path);
+        wal_path_end(path, 3072 << 10, &end);
+        missing = word_of(&end.missing);
+        g_assert_cmpuint(end.end >> 10, ==, cases[i].end);
+        g_assert_cmpstr(missing, ==, cases[i].missing);
+        g_assert_cmpint(end.gap, ==, cases[i].gap);
+    }
+}
+
+/* A recovery gets the part from the archive and takes it for the file. */
+static void a_part_stands_in_the_way_of_what_lies_elsewhere(void)
+{
+    g_auto(World) world = world_new("1:3 1:4", true);
+    g_autoptr(WalPath) path = NULL;
+    WalPathEnd end;
+
+    put_parts(&world, "1:5-5500");
+    path = path_to(&world, 1);
+    wal_path_add_parts(path);
+    wal_path_add(path, "000000010000000000000005", get_nothing, NULL);
+    wal_path_add(path, "000000010000000000000006", get_nothing, NULL);
+    wal_path_end(path, 3072 << 10, &end);
+    g_assert_cmpuint(end.end >> 10, ==, 5500);
+    g_assert_true(end.gap);
+}
+
 static void names_the_file_that_serves(void)
 {
     g_auto(World) world = world_new("1:3 1:5 2:6 2:7", true);
@@ -240,6 +319,9 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/op/walpath/follows-the-way", follows_the_way_to_its_end);
+    g_test_add_func("/op/walpath/parts", a_part_serves_as_far_as_it_goes);
+    g_test_add_func("/op/walpath/part-or-elsewhere",
+                    a_part_stands_in_the_way_of_what_lies_elsewhere);
     g_test_add_func("/op/walpath/names-the-file", names_the_file_that_serves);
     g_test_add_func("/op/walpath/passes", knows_what_the_way_passes);
     g_test_add_func("/op/walpath/held", says_what_is_held);
