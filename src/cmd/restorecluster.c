@@ -148,8 +148,10 @@ static void tell_reached(const Reach *reach, void *user)
     printf("target  %s%s%s, on timeline %u\n", target,
            reach->target.exclusive ? ", not included" : "",
            telling->target->local ? " (given in local time)" : "", reach->timeline);
-    printf("stops   %s the record at %s; the last transaction before ended at %s\n",
-           reach->after ? "after" : "before", lsn_text(reach->stop).text, last ? last : "no time");
+    printf("stops   %s the record at %s; %s%s\n", reach->after ? "after" : "before",
+           lsn_text(reach->stop).text,
+           last ? "the last transaction before ended at " : "no transaction ends on the way there",
+           last ? last : "");
     printf("WAL     %u %s read, every record proven\n", reach->segments,
            plural(reach->segments, "segment", "segments"));
     (void)fflush(stdout); // what follows takes long

@@ -103,12 +103,17 @@ char *recovery_settings_text(const char *old, size_t len, const RecoverySettings
 
 /* ---- the command ---- */
 
-/* One word of the shell; the server replaces what follows a percent sign. */
-static void add_word(GString *out, const char *word)
+char *recovery_shell_word(const char *word)
 {
     static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_./:=@+%";
-    bool is_plain = *word && strspn(word, plain) == strlen(word);
-    g_autofree char *quoted = is_plain ? g_strdup(word) : g_shell_quote(word);
+
+    return *word && strspn(word, plain) == strlen(word) ? g_strdup(word) : g_shell_quote(word);
+}
+
+/* The server replaces what follows a percent sign. */
+static void add_word(GString *out, const char *word)
+{
+    g_autofree char *quoted = recovery_shell_word(word);
 
     for (const char *at = quoted; *at; at++)
         g_string_append(out, *at == '%' ? "%%" : (char[]){ *at, '\0' });
@@ -123,12 +128,13 @@ static void add_option(GString *out, const char *option, const char *value)
     add_word(out, value);
 }
 
-/* The server starts it in another directory. */
-static void add_file_option(GString *out, const char *option, const char *path)
+/* The server starts it in another directory. The path, to be freed. */
+static char *add_file_option(GString *out, const char *option, const char *path)
 {
-    g_autofree char *absolute = path ? g_canonicalize_filename(path, NULL) : NULL;
+    char *absolute = path ? g_canonicalize_filename(path, NULL) : NULL;
 
     add_option(out, option, absolute);
+    return absolute;
 }
 
 /* As op/openstore.c reads it. */
@@ -142,7 +148,8 @@ static char *absolute_location(const char *location)
 }
 
 /* How the repository is opened: what the options say, else what the environment does. */
-static bool add_opening(GString *out, const Settings *settings, char **ret_hint, GError **error)
+static bool add_opening(GString *out, const Settings *settings, RecoveryCommand *command,
+                        GError **error)
 {
     PasswordFrom from = { settings->password_file,
                           settings->password_command,
@@ -154,45 +161,54 @@ static bool add_opening(GString *out, const Settings *settings, char **ret_hint,
     bool by_option = from.file || from.command || from.none;
     const char *key = NULL;
     const char *file = by_option ? from.file : settings_env("PASSWORD_FILE");
-    const char *command = by_option ? from.command : settings_env("PASSWORD_COMMAND");
+    const char *asked = by_option ? from.command : settings_env("PASSWORD_COMMAND");
 
     if (!password_key_file(&from, &key, error))
         return false;
     if (key)
-        add_file_option(out, "--key-file", key);
+        command->file = add_file_option(out, "--key-file", key);
     else if (from.none)
         add_word(out, "--insecure-no-password");
     else if (file)
-        add_file_option(out, "--password-file", file);
-    else if (command)
-        add_option(out, "--password-command", command);
+        command->file = add_file_option(out, "--password-file", file);
+    else if (asked)
+        add_option(out, "--password-command", asked);
     else
-        *ret_hint = g_strdup(
+        command->hint = g_strdup(
             "the password is not in a file, so restore_command does not say where it comes from: "
             "give the server BACKSTAY_KEY_FILE or BACKSTAY_PASSWORD_FILE in its environment, or "
             "restore with --key-file (backstay key export FILE)");
     return true;
 }
 
-bool recovery_command(const Settings *settings, const char *program, char **ret_command,
-                      char **ret_hint, GError **error)
+void recovery_command_clear(RecoveryCommand *command)
 {
-    g_autofree char *location = NULL, *repository = NULL, *hint = NULL;
+    g_clear_pointer(&command->text, g_free);
+    g_clear_pointer(&command->file, g_free);
+    g_clear_pointer(&command->hint, g_free);
+}
+
+bool recovery_command(const Settings *settings, const char *program, RecoveryCommand *ret_command,
+                      GError **error)
+{
+    g_autofree char *location = NULL, *repository = NULL, *ca = NULL, *client = NULL;
     g_autoptr(GString) out = g_string_new(NULL);
+    g_auto(RecoveryCommand) command = { 0 };
 
     if (!settings_repository(settings, &location, error))
         return false;
     repository = absolute_location(location);
     add_word(out, program);
     add_option(out, "-r", repository);
-    if (!add_opening(out, settings, &hint, error))
+    if (!add_opening(out, settings, &command, error))
         return false;
-    add_file_option(out, "--cacert", settings->cacert);
-    add_file_option(out, "--tls-client-cert", settings->tls_client_cert);
+    ca = add_file_option(out, "--cacert", settings->cacert);
+    client = add_file_option(out, "--tls-client-cert", settings->tls_client_cert);
     for (char **option = settings->options; option && *option; option++)
         add_option(out, "-o", *option);
     g_string_append(out, "wal get %f %p");
-    *ret_command = g_strdup(out->str);
-    *ret_hint = g_steal_pointer(&hint);
+    command.text = g_strdup(out->str);
+    *ret_command = command;
+    command = (RecoveryCommand){ 0 };
     return true;
 }

@@ -20,11 +20,21 @@ typedef struct {
  * these. Other settings of a recovery, wherever they stand, are set to nothing. */
 char *recovery_settings_text(const char *old, size_t len, const RecoverySettings *settings);
 
+typedef struct {
+    char *text; /* of restore_command */
+    char *file; /* that the server must be able to read: of the key or the password; or NULL */
+    char *hint; /* what else it needs; or NULL */
+} RecoveryCommand;
+void recovery_command_clear(RecoveryCommand *command);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RecoveryCommand, recovery_command_clear)
+
 /*
- * restore_command: program (absolute), the repository and how it is opened, with the words quoted
- * for the shell and percent signs for the server. No secret is in it: a password that did not come
- * from a file or a command is left out, and *ret_hint says what the server needs; else it is NULL.
- * BS_ERROR_USAGE: there is no repository.
+ * program (absolute), the repository and how it is opened, with the words quoted for the shell and
+ * percent signs for the server. No secret is in it: a password that did not come from a file or a
+ * command is left out. BS_ERROR_USAGE: there is no repository.
  */
-bool recovery_command(const Settings *settings, const char *program, char **ret_command,
-                      char **ret_hint, GError **error);
+bool recovery_command(const Settings *settings, const char *program, RecoveryCommand *ret_command,
+                      GError **error);
+
+/* A word for a shell, quoted where it must be. To be freed. */
+char *recovery_shell_word(const char *word);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define AUTO_CONFIG_MAX  (16u << 20)
@@ -187,10 +188,31 @@ static bool load_auto_config(const ClusterBase *base, GBytes **ret_text, GError 
     return true;
 }
 
+/* As root one reads what the server's user may not: it would find out much later. */
+static bool hint_at_file(const Run *run, const char *file, GError **error)
+{
+    g_autoptr(Node) pgdata = NULL;
+    g_autofree char *text = NULL;
+    struct stat st;
+
+    if (!cluster_base_node(&run->reach.base, "pgdata", &pgdata, error))
+        return false;
+    if (geteuid() != 0 || stat(file, &st) != 0 || (st.st_uid == pgdata->uid && st.st_mode & 0400) ||
+        (st.st_gid == pgdata->gid && st.st_mode & 0040))
+        return true;
+    text =
+        g_strdup_printf("%s belongs to user %u and the server runs as user %u: if it cannot read "
+                        "the file it gets no WAL (a key file may be owned by it, with mode 0600)",
+                        file, (unsigned)st.st_uid, pgdata->uid);
+    run->watch->note(text, run->watch->user);
+    return true;
+}
+
 static bool make_auto_config(const Run *run, char **ret_text, GError **error)
 {
     const Reach *reach = &run->reach;
-    g_autofree char *program = own_program(), *command = NULL, *hint = NULL;
+    g_autofree char *program = own_program();
+    g_auto(RecoveryCommand) command = { 0 };
     g_autoptr(GBytes) old = NULL;
     RecoverySettings settings = {
         .target = &reach->target,
@@ -208,11 +230,12 @@ static bool make_auto_config(const Run *run, char **ret_text, GError **error)
         return false;
     }
     if (!load_auto_config(&reach->base, &old, error) ||
-        !recovery_command(run->settings, program, &command, &hint, error))
+        !recovery_command(run->settings, program, &command, error) ||
+        (command.file && !hint_at_file(run, command.file, error)))
         return false;
-    if (hint)
-        run->watch->note(hint, run->watch->user);
-    settings.restore_command = command;
+    if (command.hint)
+        run->watch->note(command.hint, run->watch->user);
+    settings.restore_command = command.text;
     text = g_bytes_get_data(old, &len);
     *ret_text = recovery_settings_text(text ? text : "", len, &settings);
     return true;
@@ -220,15 +243,15 @@ static bool make_auto_config(const Run *run, char **ret_text, GError **error)
 
 static char *start_command(const Run *run)
 {
-    g_autofree char *dir = g_shell_quote(run->pgdata), *options = NULL, *quoted = NULL;
+    g_autofree char *dir = recovery_shell_word(run->pgdata), *options = NULL, *quoted = NULL;
     g_autofree char *file = NULL, *config = NULL;
 
     if (run->reach.base.has_config || !run->request->config_file)
         return g_strdup_printf("pg_ctl -D %s start", dir);
     file = g_canonicalize_filename(run->request->config_file, NULL);
-    config = g_shell_quote(file);
+    config = recovery_shell_word(file);
     options = g_strdup_printf("-c config_file=%s -c data_directory=%s", config, dir);
-    quoted = g_shell_quote(options);
+    quoted = recovery_shell_word(options);
     return g_strdup_printf("pg_ctl -D %s -o %s start", dir, quoted);
 }
 

@@ -156,7 +156,7 @@ def files_as_they_must_be(restores, live):
         equal(links, [copy.dir + '/space'], 'files: the link to the tablespace is absolute and ours')
         equal(oct(os.stat(copy.data).st_mode & 0o7777), '0o700', 'files: the data directory is private')
         equal(os.stat(copy.data + '/recovery.signal').st_uid, os.stat(live.data).st_uid, 'files: and the server\'s own')
-        equal(done.summary().get('start_command'), 'pg_ctl -D \'%s\' start' % copy.data, 'files: the start command is told')
+        equal(done.summary().get('start_command'), 'pg_ctl -D %s start' % copy.data, 'files: the start command is told')
 
 
 def shuts_down(restores, live, first):
@@ -340,6 +340,33 @@ def second_timeline(restores, live, push, first, last, bases):
             restores.reaches('the first timeline without it', '--target-latest', '--target-timeline', '1')
 
 
+def of_debian(repo, archive):
+    """pg_createcluster keeps the configuration in /etc; and nothing is archived: the base has what --target-immediate needs."""
+    name, folder, release = 'backstay%d' % os.getpid(), own('debian'), debian_bin().split('/')[-2]
+    if run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0).code:
+        return
+    config = '/etc/postgresql/%s/%s/postgresql.conf' % (release, name)
+    try:
+        port = open(config, encoding='utf-8').read().split('\nport = ')[1].split()[0]
+        psql = ['psql', '-XAtq', '-h', folder, '-p', port, '-U', 'postgres', '-c']
+        run(*psql, 'create table t as select 42 as id', code=0)
+        system = run(*psql, 'select system_identifier from pg_control_system()', code=0).text.strip()
+        place = 'pgcluster:postgresql://postgres@/?host=%s&port=%s' % (urllib.parse.quote(folder, safe=''), port)
+        run(*as_postgres(), BACKSTAY, 'backup', place, '--checkpoint', 'fast', env=archive.environ, cwd=path('user'), code=0)
+        run('pg_ctlcluster', release, name, 'stop', code=0)
+        os.rename(folder + '/data', folder + '/broken')
+        restore = [BACKSTAY, 'restore', '--target', folder + '/data', '--target-immediate', '--target-action', 'promote', '--system-id', system]
+        done = run(*restore, env=archive.environ, cwd=path('user'), code=FAILED, why='Debian: without its configuration it is refused')
+        fact('--config-file' in done.errors and '/config --target' in done.errors, 'Debian: it is told where that is', done.errors)
+        done = run(*restore, '--config-file', config, env=archive.environ, cwd=path('user'), code=0)
+        fact('config_file=' + config in done.text, 'Debian: the start command names it', done.text)
+        run('pg_ctlcluster', release, name, 'start', code=0)
+        wait_for('Debian: it is promoted', lambda: run(*psql, 'select pg_is_in_recovery()').text.strip() == 'f')
+        equal(run(*psql, 'select id from t').text.strip(), '42', 'Debian: and its rows are there')
+    finally:
+        run('pg_dropcluster', '--stop', release, name, code=0)
+
+
 def of_release(repo, archive, push, bin, name):
     """Each release says differently what it takes for settings."""
     with Live(name, archive, bin) as live:
@@ -393,6 +420,8 @@ def main():
             shuts_down(restores, live, first)
         unfinished(restores, live, first)
         second_timeline(restores, live, push, first, last, bases)
+    if not QUICK:
+        of_debian(repo, archive)
     for release in [] if QUICK or SANITIZED else sorted(releases.VERSIONS):
         of_release(repo, archive, push, releases.installed(release), 'pg%d' % release)
     repo.sound('after all')

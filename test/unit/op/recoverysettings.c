@@ -125,12 +125,12 @@ static void clear_environment(void)
     }
 }
 
-static char *command_of(const Settings *settings, char **ret_hint)
+static RecoveryCommand command_of(const Settings *settings)
 {
     g_autoptr(GError) error = NULL;
-    char *command = NULL;
+    RecoveryCommand command = { 0 };
 
-    recovery_command(settings, "/usr/bin/backstay", &command, ret_hint, &error);
+    recovery_command(settings, "/usr/bin/backstay", &command, &error);
     g_assert_no_error(error);
     return command;
 }
@@ -158,48 +158,51 @@ static void names_repository_and_key(void)
             .password_file = (char *)cases[i].password_file,
             .password_command = (char *)cases[i].password_command,
         };
-        g_autofree char *hint = NULL, *command = command_of(&settings, &hint);
+        g_auto(RecoveryCommand) command = command_of(&settings);
 
-        g_assert_cmpstr(command, ==, cases[i].want);
-        g_assert_null(hint);
+        g_assert_cmpstr(command.text, ==, cases[i].want);
+        g_assert_cmpstr(command.file, ==,
+                        cases[i].key_file ? cases[i].key_file : cases[i].password_file);
+        g_assert_null(command.hint);
     }
 }
 
 static void takes_references_from_the_environment(void)
 {
     Settings settings = { .repo = (char *)"/b" };
-    g_autofree char *hint = NULL, *command = NULL;
+    g_auto(RecoveryCommand) command = { 0 };
 
     clear_environment();
     setenv("BACKSTAY_KEY_FILE", "/etc/backstay/key", 1);
-    command = command_of(&settings, &hint);
-    g_assert_nonnull(strstr(command, "--key-file /etc/backstay/key "));
-    g_assert_null(hint);
+    command = command_of(&settings);
+    g_assert_nonnull(strstr(command.text, "--key-file /etc/backstay/key "));
+    g_assert_null(command.hint);
 }
 
 static void never_holds_a_secret(void)
 {
     Settings settings = { .repo = (char *)"/b" };
-    g_autofree char *hint = NULL, *command = NULL;
+    g_auto(RecoveryCommand) command = { 0 };
 
     clear_environment();
     setenv("RESTIC_PASSWORD", "canary", 1);
-    command = command_of(&settings, &hint);
-    g_assert_null(strstr(command, "canary"));
-    g_assert_nonnull(hint);
-    g_assert_null(strstr(hint, "canary"));
+    command = command_of(&settings);
+    g_assert_null(strstr(command.text, "canary"));
+    g_assert_nonnull(command.hint);
+    g_assert_null(strstr(command.hint, "canary"));
 }
 
 static void paths_become_absolute(void)
 {
     Settings settings = { .repo = (char *)"b", .key_file = (char *)"k", .cacert = (char *)"/ca" };
-    g_autofree char *here = g_get_current_dir(), *hint = NULL, *command = NULL;
+    g_autofree char *here = g_get_current_dir();
     g_autofree char *want = g_strdup_printf(
         "/usr/bin/backstay -r %s/b --key-file %s/k --cacert /ca wal get %%f %%p", here, here);
+    g_auto(RecoveryCommand) command = { 0 };
 
     clear_environment();
-    command = command_of(&settings, &hint);
-    g_assert_cmpstr(command, ==, want);
+    command = command_of(&settings);
+    g_assert_cmpstr(command.text, ==, want);
 }
 
 int main(int argc, char **argv)
