@@ -36,23 +36,30 @@ static int open_secret(const char *what, const char *path, GError **error)
     return fd;
 }
 
-static bool read_secret(int fd, const char *path, Secret **ret_secret, GError **error)
+static bool read_secret(int fd, const char *what, const char *path, Secret **ret_secret,
+                        GError **error)
 {
-    char room[SECRET_MAX];
+    char room[SECRET_MAX + 1];
     size_t len;
+    bool ok = fs_read_full(fd, room, sizeof room, &len, path, error);
 
-    if (!fs_read_full(fd, room, sizeof room, &len, path, error))
-        return false;
-    *ret_secret = trimmed(room, len);
+    if (ok && len > SECRET_MAX) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "%s file %s: more than %u KiB; see whether it is the right file", what, path,
+                    SECRET_MAX / 1024);
+        ok = false;
+    }
+    if (ok)
+        *ret_secret = trimmed(room, len);
     secret_wipe(room, sizeof room);
-    return true;
+    return ok;
 }
 
 bool secret_from_file(const char *what, const char *path, Secret **ret_secret, GError **error)
 {
     fs_autoclose int fd = open_secret(what, path, error);
 
-    return fd >= 0 && read_secret(fd, path, ret_secret, error);
+    return fd >= 0 && read_secret(fd, what, path, ret_secret, error);
 }
 
 /* The group of root's files is there to share them with a service: libpq, "SSL Client
@@ -82,7 +89,8 @@ bool secret_from_private_file(const char *what, const char *path, Secret **ret_s
 {
     fs_autoclose int fd = open_secret(what, path, error);
 
-    return fd >= 0 && is_private(fd, what, path, error) && read_secret(fd, path, ret_secret, error);
+    return fd >= 0 && is_private(fd, what, path, error) &&
+           read_secret(fd, what, path, ret_secret, error);
 }
 
 bool secret_from_command(const char *what, const char *command, Secret **ret_secret, GError **error)

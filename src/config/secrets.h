@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include <stdbool.h>
 
-/* what is for messages: "password". */
+/* what is for messages: "password". BS_ERROR_USAGE: longer than 64 KiB. */
 bool secret_from_file(const char *what, const char *path, Secret **ret_secret, GError **error);
 /* The same of a file that nobody else may read, by libpq's rule: 0600 or less, or 0640 or less when
  * root owns it. BS_ERROR_DENIED. */

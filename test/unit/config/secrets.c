@@ -111,10 +111,42 @@ static void a_private_file_is_nobody_elses(void)
     tempdir_remove(dir);
 }
 
+static void a_long_file_is_refused_not_cut(void)
+{
+    static const struct {
+        const char *label;
+        size_t len;
+        bool want;
+    } cases[] = {
+        { "as long as may be", 64 * 1024, true },
+        { "a byte longer", 64 * 1024 + 1, false },
+        { "much longer", 1024 * 1024, false },
+    };
+    char *dir = tempdir_new();
+    g_autofree char *file = g_build_filename(dir, "secret", NULL);
+    g_autofree char *text = g_strnfill(1024 * 1024, 'x');
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Secret) secret = NULL;
+
+        g_test_message("%s", cases[i].label);
+        tempdir_write(dir, "secret", text, cases[i].len);
+        g_assert_cmpint(secret_from_file("password", file, &secret, &error), ==, cases[i].want);
+        g_assert_true(cases[i].want == !error);
+        if (cases[i].want)
+            g_assert_cmpuint(secret_len(secret), ==, cases[i].len);
+        else
+            g_assert_error(error, BS_ERROR, BS_ERROR_USAGE);
+    }
+    tempdir_remove(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/secrets/environment", a_secret_comes_from_one_place);
+    g_test_add_func("/secrets/long", a_long_file_is_refused_not_cut);
     g_test_add_func("/secrets/private", a_private_file_is_nobody_elses);
     return g_test_run();
 }
