@@ -66,8 +66,6 @@ bool pg_push_end_file(PgPush *push, void *handle, const char *name, uint64_t siz
     g_autoptr(Node) node = make_node(push, name, S_IFREG | 0600, size);
 
     push->sink_failed = !sink_end(push->sink, handle, node, error);
-    if (!push->sink_failed)
-        progress_add(push->run->progress, 1, 0);
     return !push->sink_failed;
 }
 
@@ -105,7 +103,6 @@ static bool push_all(PgPush *push, int fd, void *handle, const PgWatcher *watche
         if (!push_slice(push, handle, watcher, size, len, error))
             return false;
         size += len;
-        progress_add(push->run->progress, 0, len);
     }
     *ret_size = size;
     return n == 0;

@@ -16,7 +16,7 @@ typedef struct Source Source;
 typedef void (*SourceProblem)(const char *item, const GError *problem, void *user);
 
 typedef struct {
-    Progress *progress;
+    Progress *progress; /* totals and the path are the source's; what is done the sink counts */
     SourceProblem problem;
     void *user;
     const Cancel *cancel;

@@ -395,6 +395,28 @@ static void the_estimate_is_what_the_server_holds(void)
     progress_done(&progress);
 }
 
+/* Who writes the entries counts them: what the source added, too, would be shown twice. */
+static void what_is_pushed_is_left_to_the_sink_to_count(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "app");
+    g_autoptr(Source) source = postgres_source_new(url, "db1", NULL, NULL);
+    MemorySink *sink = memory_sink_new();
+    Progress progress;
+    SourceRun run = { .progress = &progress };
+    char current[512];
+
+    progress_init(&progress);
+    source->ops->backup(source, &sink->base, &run, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(progress.files_done, ==, 0);
+    g_assert_cmpuint(progress.bytes_done, ==, 0);
+    progress_get_current(&progress, current);
+    g_assert_true(g_str_has_prefix(current, "/db1/"));
+    progress_done(&progress);
+    sink_free(&sink->base);
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -437,6 +459,8 @@ int main(int argc, char **argv)
     g_test_add_func("/postgres/a cancelled backup ends soon", a_cancelled_backup_ends_soon);
     g_test_add_func("/postgres/the estimate is what the server holds",
                     the_estimate_is_what_the_server_holds);
+    g_test_add_func("/postgres/what is pushed is left to the sink to count",
+                    what_is_pushed_is_left_to_the_sink_to_count);
     status = g_test_run();
     pg_server_stop(server);
     return status;
