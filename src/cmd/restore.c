@@ -133,6 +133,19 @@ static void tell_entry(const char *path, const Node *node, const char *action, v
         printf("%-9s %s\n", action, path);
 }
 
+void restore_add_delta(json_t *summary, uint64_t same, uint64_t fetched)
+{
+    (void)json_object_set_new(summary, "bytes_same", json_integer((json_int_t)same));
+    (void)json_object_set_new(summary, "bytes_fetched", json_integer((json_int_t)fetched));
+}
+
+char *restore_delta_text(uint64_t same, uint64_t fetched)
+{
+    g_autofree char *there = size_format(same), *came = size_format(fetched);
+
+    return g_strdup_printf("; %s were there, %s fetched", there, came);
+}
+
 static json_t *result_json(const RestoreResult *result, const RestoreOptions *options)
 {
     json_t *object = json_pack(
@@ -143,27 +156,18 @@ static json_t *result_json(const RestoreResult *result, const RestoreOptions *op
         (json_int_t)(result->bytes_restored + result->bytes_skipped), "bytes_restored",
         (json_int_t)result->bytes_restored, "bytes_skipped", (json_int_t)result->bytes_skipped);
 
-    if (options->delta) {
-        json_object_set_new(object, "bytes_same", json_integer((json_int_t)result->bytes_same));
-        json_object_set_new(object, "bytes_fetched",
-                            json_integer((json_int_t)result->bytes_fetched));
-    }
+    if (options->delta)
+        restore_add_delta(object, result->bytes_same, result->bytes_fetched);
     return object;
-}
-
-static char *describe_delta(const RestoreResult *result)
-{
-    g_autofree char *same = size_format(result->bytes_same);
-    g_autofree char *fetched = size_format(result->bytes_fetched);
-
-    return g_strdup_printf("; %s were there, %s fetched", same, fetched);
 }
 
 static void tell_result(const Settings *settings, const RestoreResult *result,
                         const RestoreOptions *options)
 {
     g_autofree char *bytes = size_format(result->bytes_restored);
-    g_autofree char *delta = options->delta ? describe_delta(result) : g_strdup("");
+    g_autofree char *delta = options->delta
+                                 ? restore_delta_text(result->bytes_same, result->bytes_fetched)
+                                 : g_strdup("");
 
     if (settings->json)
         output_json(result_json(result, options));

@@ -2,6 +2,7 @@
 /* The three ways of `restore`: into a directory, into a database, and of a cluster to a target. */
 #pragma once
 #include "cmd/command.h"
+#include <jansson.h>
 
 /* As options give them. */
 typedef struct {
@@ -28,3 +29,7 @@ bool restore_is_recovery(const RestoreOptions *options);
 /* operands[0]: SNAPSHOT or NULL. */
 bool restore_to_target(const Context *context, const RestoreOptions *options, char **operands,
                        GError **error);
+
+/* What --delta found in the target, and what it fetched: in a summary, and in a sentence. */
+void restore_add_delta(json_t *summary, uint64_t same, uint64_t fetched);
+char *restore_delta_text(uint64_t same, uint64_t fetched);

@@ -51,7 +51,6 @@ static bool check_options(const RestoreOptions *options, GError **error)
         { options->sparse, "sparse" },
         { options->verify, "verify" },
         { options->delete_extra, "delete" },
-        { options->delta, "delta" },
         { options->no_sync, "no-sync" },
     };
 
@@ -174,26 +173,39 @@ static void tell_problem(const char *path, const GError *problem, void *user)
     output_problem(telling->settings, "restore", path, problem);
 }
 
+static json_t *result_json(const Telling *telling, const RestoreClusterResult *result)
+{
+    json_t *object = json_pack(
+        "{s:s, s:s, s:o, s:s, s:b, s:I, s:I, s:I, s:o}", "message_type", "summary", "snapshot_id",
+        id_hex(&result->snapshot).text, "target", json_bytes(result->pgdata), "action",
+        recovery_action_text(telling->target->action), "dry_run", telling->options->dry_run,
+        "files_restored", (json_int_t)result->files, "bytes_restored", (json_int_t)result->bytes,
+        "files_deleted", (json_int_t)result->deleted, "start_command",
+        json_bytes(result->start_command));
+
+    if (telling->options->delta)
+        restore_add_delta(object, result->bytes_same, result->bytes_fetched);
+    return object;
+}
+
 static void tell_result(const Telling *telling, const RestoreClusterResult *result)
 {
-    g_autofree char *bytes = size_format(result->bytes);
+    g_autofree char *bytes = size_format(result->bytes), *delta = NULL;
     bool dry_run = telling->options->dry_run;
 
     if (telling->settings->json)
-        output_json(json_pack(
-            "{s:s, s:s, s:o, s:s, s:b, s:I, s:I, s:I, s:o}", "message_type", "summary",
-            "snapshot_id", id_hex(&result->snapshot).text, "target", json_bytes(result->pgdata),
-            "action", recovery_action_text(telling->target->action), "dry_run", dry_run,
-            "files_restored", (json_int_t)result->files, "bytes_restored",
-            (json_int_t)result->bytes, "files_deleted", (json_int_t)result->deleted,
-            "start_command", json_bytes(result->start_command)));
+        output_json(result_json(telling, result));
     else if (!telling->settings->quiet && dry_run)
         printf("would restore it to %s\n", result->pgdata);
-    else if (!telling->settings->quiet)
-        printf("restored %" G_GUINT64_FORMAT " %s, %s, to %s\n"
+    else if (!telling->settings->quiet) {
+        delta = telling->options->delta
+                    ? restore_delta_text(result->bytes_same, result->bytes_fetched)
+                    : g_strdup("");
+        printf("restored %" G_GUINT64_FORMAT " %s, %s%s, to %s\n"
                "start it as the server's user: %s\n",
-               result->files, plural(result->files, "file", "files"), bytes, result->pgdata,
+               result->files, plural(result->files, "file", "files"), bytes, delta, result->pgdata,
                result->start_command);
+    }
 }
 
 /* ---- running ---- */
@@ -245,6 +257,7 @@ bool restore_to_target(const Context *context, const RestoreOptions *options, ch
         .pgdata = options->target,
         .tablespaces = options->tablespaces,
         .config_file = options->config_file,
+        .delta = options->delta,
         .force = options->force,
         .dry_run = options->dry_run,
     };

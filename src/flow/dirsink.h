@@ -45,10 +45,9 @@ typedef struct {
     bool (*may_delete)(const char *path, void *user);
     DirDelta *delta; /* compare with what is there, and count; needs OVERWRITE_ALWAYS. NULL: no */
     bool unfinished; /* finish leaves the mark */
-    /* With delete_extra: everything is restored, only what is extra goes. Nothing that lies on
-     * another mount than the target: that is a warning. */
-    bool sweep;
-    bool no_sync;    /* leave it to the kernel when bytes reach the disk */
+    bool sweep;      /* with delete_extra: everything is restored, only what is extra goes */
+    bool one_mount; /* with delete_extra: what lies on another mount than the target is a warning */
+    bool no_sync;   /* leave it to the kernel when bytes reach the disk */
     bool no_special; /* neither devices nor setuid/setgid bits (default: as root they are made) */
     /* What was done to an entry: "restored", "updated", "unchanged", "deleted", "skipped". Any
      * thread. May be NULL. */

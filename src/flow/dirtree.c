@@ -21,7 +21,7 @@ static bool remove_extra(const Target *target, TargetDir *dir, int dirfd, const 
         return true;
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
         extra.mode = st.st_mode;
-    if (options->sweep && fs_mount_id(dirfd) != fs_mount_id(target_dirs_root(dir->all)->fd)) {
+    if (options->one_mount && fs_mount_id(dirfd) != fs_mount_id(target_dirs_root(dir->all)->fd)) {
         g_set_error_literal(error, BS_ERROR, BS_ERROR_DENIED,
                             "lies on another mount than the target; remove it yourself");
         return false;

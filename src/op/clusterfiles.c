@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "base/fs.h"
-#include "flow/dirsink.h"
 #include "flow/reader.h"
 #include "op/tablespaces.h"
 
@@ -79,15 +78,22 @@ static void metadata_problem(const char *path, const GError *problem, void *user
     files->problem(path, problem, files->user);
 }
 
-/* The directory called name in the folder, as dir. */
-static bool write_tree(Writing *writing, const char *name, const char *dir, bool replace_top,
-                       GError **error)
+/* A directory of the folder, and where it goes. */
+typedef struct {
+    const char *name, *dir;
+    bool replace_top;
+} Place;
+
+static bool pass(Writing *writing, const Place *place, bool sweep, GError **error)
 {
     const ClusterFiles *files = writing->files;
     DirSinkOptions to = {
         .overwrite = OVERWRITE_ALWAYS,
-        .delete_extra = files->replace,
-        .delete_in_target = replace_top,
+        .delete_extra = files->replace && (sweep || !files->delta),
+        .delete_in_target = place->replace_top,
+        .delta = files->delta,
+        .unfinished = files->delta != NULL,
+        .sweep = sweep,
         .may_delete = may_delete,
         .report = entry_done,
         .warn = metadata_problem,
@@ -101,16 +107,16 @@ static bool write_tree(Writing *writing, const char *name, const char *dir, bool
     g_autoptr(Node) node = NULL;
     g_autoptr(Sink) sink = NULL;
 
-    if (!cluster_base_node(files->base, name, &node, error))
+    if (!cluster_base_node(files->base, place->name, &node, error))
         return false;
     if (!node || !S_ISDIR(node->mode)) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s/%s: no directory", files->base->folder,
-                    name);
+                    place->name);
         return false;
     }
     g_free(writing->prefix);
-    writing->prefix = g_strconcat(files->base->folder, "/", name, NULL);
-    sink = dir_sink_new(dir, &to, error);
+    writing->prefix = g_strconcat(files->base->folder, "/", place->name, NULL);
+    sink = dir_sink_new(place->dir, &to, error);
     return sink &&
            reader_run(files->base->repo, &node->subtree, writing->prefix, sink, &from,
                       writing->cancel, error) &&
@@ -170,17 +176,36 @@ static bool own_directory(const Writing *writing, const char *path, GError **err
     return fs_sync_dir(parent, error);
 }
 
-static bool write_tablespaces(Writing *writing, GError **error)
+/* What each place has, or, with sweep, what it has besides. */
+static bool each_place(Writing *writing, bool sweep, GError **error)
 {
-    for (guint i = 0; i < writing->files->places->len; i++) {
-        const TablespacePlace *place = &g_array_index(writing->files->places, TablespacePlace, i);
-        g_autofree char *name = g_strdup_printf("tablespaces/%u", place->oid);
+    const ClusterFiles *files = writing->files;
+    Place top = { "pgdata", files->pgdata, files->replace_top };
 
-        if (!make_directory(place->dir, error) ||
-            !write_tree(writing, name, place->dir, writing->files->replace, error) ||
-            !own_directory(writing, place->dir, error))
+    if (!pass(writing, &top, sweep, error))
+        return false;
+    for (guint i = 0; i < files->places->len; i++) {
+        const TablespacePlace *tablespace = &g_array_index(files->places, TablespacePlace, i);
+        g_autofree char *name = g_strdup_printf("tablespaces/%u", tablespace->oid);
+        Place place = { name, tablespace->dir, files->replace };
+
+        if (!make_directory(place.dir, error) || !pass(writing, &place, sweep, error) ||
+            !own_directory(writing, place.dir, error))
             return false;
     }
+    return true;
+}
+
+/* Only now, when nothing is missing any more. */
+static bool finish_delta(Writing *writing, GError **error)
+{
+    const ClusterFiles *files = writing->files;
+
+    if (!each_place(writing, true, error) || !dir_sink_unmark(files->pgdata, error))
+        return false;
+    for (guint i = 0; i < files->places->len; i++)
+        if (!dir_sink_unmark(g_array_index(files->places, TablespacePlace, i).dir, error))
+            return false;
     return true;
 }
 
@@ -288,8 +313,8 @@ static bool write_all(Writing *writing, GError **error)
 
     return cluster_base_node(files->base, "pgdata", &writing->top, error) &&
            make_directory(files->pgdata, error) && remove_control(files->pgdata, error) &&
-           write_tree(writing, "pgdata", files->pgdata, files->replace_top, error) &&
-           write_tablespaces(writing, error) && write_rest(writing, error);
+           each_place(writing, false, error) && (!files->delta || finish_delta(writing, error)) &&
+           write_rest(writing, error);
 }
 
 bool cluster_files_write(const ClusterFiles *files, const Cancel *cancel,

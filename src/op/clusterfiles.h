@@ -5,7 +5,7 @@
  * disk.
  */
 #pragma once
-#include "flow/progress.h"
+#include "flow/dirsink.h"
 #include "op/clusterbase.h"
 
 typedef struct {
@@ -15,7 +15,11 @@ typedef struct {
     const char *auto_config; /* what postgresql.auto.conf says */
     bool replace;            /* strangers in the directories are removed */
     bool replace_top;        /* those in the data directory itself, too */
-    Progress *progress;      /* may be NULL */
+    /* Files that are there serve (flow/dirsink.h), and strangers go when everything else is on the
+     * disk, also what is mounted below: the directories are the cluster's alone. NULL: all is
+     * written anew. */
+    DirDelta *delta;
+    Progress *progress; /* may be NULL */
     /* What could not be set as it was: owner, attributes. Any thread. */
     void (*problem)(const char *path, const GError *problem, void *user);
     void *user;

@@ -218,7 +218,7 @@ static bool sweep(OpenRepo *open, const Start *start, Run *run, const Cancel *ca
     DirSinkOptions options = sink_options(run->request, run);
     g_autoptr(Sink) sink = NULL;
 
-    options.delete_extra = options.sweep = true;
+    options.delete_extra = options.sweep = options.one_mount = true;
     sink = dir_sink_new(run->request->target, &options, error);
     return sink && push(open, start, sink, run, NULL, cancel, error);
 }

@@ -25,6 +25,7 @@ typedef struct {
     const Cancel *cancel;
     char *pgdata; // absolute
     bool replace, replace_top;
+    DirDelta delta;
     GArray *places;
     Reach reach;
     atomic_uint problems;
@@ -82,13 +83,31 @@ static bool refuse_full(const char *path, GError **error)
     return false;
 }
 
-static bool check_place(Run *run, const char *path, GError **error)
+/* A data directory, or what an interrupted restore left of one. */
+static bool is_data(const char *path)
+{
+    return has_file(path, "PG_VERSION") || has_file(path, DIR_SINK_MARK);
+}
+
+/* Of the server that was stopped here, and no other one, which may run. */
+static bool is_tablespace_of(const char *pgdata, const TablespacePlace *place)
+{
+    g_autofree char *links = g_build_filename(pgdata, "pg_tblspc", NULL);
+    g_autofree char *link = g_strdup_printf("%s/%u", links, place->oid);
+    g_autofree char *to = g_file_read_link(link, NULL);
+    g_autofree char *dir = to ? g_canonicalize_filename(to, links) : NULL;
+
+    return has_file(place->dir, DIR_SINK_MARK) || (dir && strcmp(dir, place->dir) == 0);
+}
+
+/* serves: what lies there may be what a delta begins with. */
+static bool check_place(Run *run, const char *path, bool serves, GError **error)
 {
     bool empty;
 
     if (!is_empty(path, &empty, error))
         return false;
-    if (!empty && !run->request->force)
+    if (!empty && !run->request->force && !(run->request->delta && serves))
         return refuse_full(path, error);
     run->replace = run->replace || !empty;
     return true;
@@ -111,10 +130,11 @@ static bool refuse_running(const char *pgdata, GError **error)
 static bool check_places(Run *run, GError **error)
 {
     run->pgdata = g_canonicalize_filename(run->request->pgdata, NULL);
-    if (!refuse_running(run->pgdata, error) || !check_place(run, run->pgdata, error))
+    if (!refuse_running(run->pgdata, error) ||
+        !check_place(run, run->pgdata, is_data(run->pgdata), error))
         return false;
     // a stranger's files beside are only removed from what is a data directory
-    run->replace_top = run->replace && has_file(run->pgdata, "PG_VERSION");
+    run->replace_top = run->replace && is_data(run->pgdata);
     return true;
 }
 
@@ -140,9 +160,10 @@ static bool check_tablespaces(Run *run, GError **error)
                            error))
         return false;
     for (guint i = 0; i < run->places->len; i++) {
-        const char *dir = g_array_index(run->places, TablespacePlace, i).dir;
+        const TablespacePlace *place = &g_array_index(run->places, TablespacePlace, i);
 
-        if (!refuse_live(dir, error) || !check_place(run, dir, error))
+        if (!refuse_live(place->dir, error) ||
+            !check_place(run, place->dir, is_tablespace_of(run->pgdata, place), error))
             return false;
     }
     return true;
@@ -275,6 +296,7 @@ static bool write_files(Run *run, const char *auto_config, ClusterFilesCount *re
         .auto_config = auto_config,
         .replace = run->replace,
         .replace_top = run->replace_top,
+        .delta = run->request->delta ? &run->delta : NULL,
         .progress = run->watch->progress,
         .problem = count_problem,
         .user = run,
@@ -284,8 +306,9 @@ static bool write_files(Run *run, const char *auto_config, ClusterFilesCount *re
         return true;
     g_prefix_error(error,
                    "%s is not complete and does not start (it has no global/pg_control; the same "
-                   "command with --force begins anew): ",
-                   run->pgdata);
+                   "command %s): ",
+                   run->pgdata,
+                   run->request->delta ? "goes on from there" : "with --force begins anew");
     return false;
 }
 
@@ -315,6 +338,8 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
         .files = count.files,
         .bytes = count.bytes,
         .deleted = count.deleted,
+        .bytes_same = run.delta.same,
+        .bytes_fetched = run.delta.fetched,
         .problems = run.problems,
     };
     run.pgdata = g_strdup(ret_result->pgdata);

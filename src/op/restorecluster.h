@@ -14,8 +14,11 @@ typedef struct {
     const char *pgdata;
     char *const *tablespaces; /* "OLD=NEW"; NULL: none */
     const char *config_file;  /* with configuration outside of the data directory; or NULL */
-    bool force;               /* what lies there is replaced; never what runs */
-    bool dry_run;             /* only say whether it can be done */
+    /* What lies there serves as far as it is the same, and the rest of it goes; only where it is a
+     * data directory. Never what runs. */
+    bool delta;
+    bool force;   /* what lies there is replaced; never what runs */
+    bool dry_run; /* only say whether it can be done */
 } RestoreClusterRequest;
 
 typedef struct {
@@ -33,6 +36,7 @@ typedef struct {
     char *pgdata;        /* absolute */
     char *start_command; /* for a shell, as the server's user */
     uint64_t files, bytes, deleted;
+    uint64_t bytes_same, bytes_fetched; /* delta: of content, there already, or not */
     unsigned problems;
 } RestoreClusterResult;
 void restore_cluster_result_clear(RestoreClusterResult *result);

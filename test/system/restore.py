@@ -57,6 +57,8 @@ def onto_existing(repo, source):
         equal(f.read(), b'mine\n', '--overwrite never keeps what is there')
     repo.backstay('restore', 'latest', '--target', target, '--delete', code=0)
     fact(not (found := trees.compare(inside, source)), '--delete removes what the snapshot does not know', '\n'.join(found))
+    repo.backstay('restore', 'latest:' + source + '/plain.txt', '--target', inside, '--delete', code=0)
+    fact(not (found := trees.compare(inside, source, (b'',))), '--delete with a single file leaves the others alone', '\n'.join(found))
 
 
 def verified(repo, source):
