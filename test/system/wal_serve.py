@@ -19,7 +19,7 @@ from scenario import BACKSTAY, LOCKED, MISMATCH, QUICK, UNREACHABLE, Repo, equal
 from walarchive import Archive, hand_over_all, own
 from walserver import PATIENCE, Pushers, Server, all_archived, all_there, fill, kept, read
 
-ROUNDS = 3 if QUICK else 12
+ROUNDS = 3 if QUICK else 6
 rng = random.Random(int(os.environ.get('SEED', '0')) or None)
 
 
@@ -317,6 +317,17 @@ def lost_answers(system):
                 why='without a server it is archived by the command')
 
 
+def hanging(archive, server, system):
+    """It takes what it is told and says nothing for half a minute."""
+    name = in_row()[1]
+    os.kill(server.process.pid, signal.SIGSTOP)
+    done = archive.wal('push', one_file(name, read('kept', name)), '--system-id', system, '--socket', server.socket, '--json', code=0,
+                       why='a server that hangs does not hold up the command')
+    fact('does not answer' in done.errors, 'which says so', done.errors)
+    equal([x['was_there'] for x in done.messages('wal_pushed')], [True], 'and has looked into the repository itself')
+    os.kill(server.process.pid, signal.SIGCONT)
+
+
 def stopped(server, pushers):
     code = server.kill(signal.SIGTERM)
     equal(code, 0, 'a signal stops it, and that is no failure')
@@ -341,6 +352,8 @@ def main():
         refused(server, pushers, system)
         hostile(server, pushers)
         strangers(server, pushers)
+        if not QUICK:
+            hanging(archive, server, system)
         stopped(server, pushers)
     members(system)
     ahead(system)
