@@ -17,7 +17,8 @@ from cluster import Cluster, as_postgres, hand_over
 
 ROWS = int(os.environ.get('ROWS', '4000000'))
 SEGMENTS = int(os.environ.get('SEGMENTS', '64'))
-PROGRAMS = os.environ.get('PROGRAMS', 'backstay,pgbackrest').split(',')
+PROGRAMS = os.environ.get('PROGRAMS', 'backstay,backstay-dir,pgbackrest').split(',')
+MODULE = os.path.dirname(os.path.dirname(BACKSTAY)) + '/archive/backstay.so'
 POSTGRES = ' '.join(as_postgres())
 
 FILL = """
@@ -181,19 +182,22 @@ class Segments:
 
     def __init__(self, directory):
         self.server = server = Cluster(directory + '/server')
-        server.make("archive_command = 'false'", 'max_wal_size = 8GB', 'shared_buffers = 128MB', segment_mib=16)
+        server.make("archive_command = 'false'", 'wal_keep_size = 100GB', 'max_wal_size = 8GB', 'shared_buffers = 128MB', segment_mib=16)
         self.data, self.status = server.data, server.data + '/pg_wal/archive_status/'
         server.start()
         server.sql(FILL % (SEGMENTS * 10000))
         while len(self.ready()) < SEGMENTS:
             server.sql('update account set balance = balance + 1 where abs(hashint8(id)) %% 50 = %d; checkpoint' % random.randrange(50))
-        server.stop('immediate')
+        server.stop()
         for name in self.ready()[SEGMENTS:]:
             os.unlink(self.status + name + '.ready')
         self.names = self.ready()
 
     def ready(self):
         return sorted(n[:-6] for n in os.listdir(self.status) if n.endswith('.ready') and len(n) == 30)
+
+    def left(self):
+        return sorted(set(self.names) & set(self.ready()))
 
     def wait_again(self):
         for name in self.names:
@@ -212,20 +216,49 @@ class Segments:
                                               self.data, ' '.join(self.names), command))
 
 
-def with_server(program, segments):
-    """Archived by a process that stays: its CPU time counts, too."""
-    program.env['BACKSTAY_WAL_SOCKET'] = program.directory + '/wal.sock'
-    server = subprocess.Popen([*as_postgres(), BACKSTAY, 'wal', 'serve'], env=program.env, cwd=program.directory, stderr=subprocess.DEVNULL)
-    try:
-        while not os.path.exists(program.env['BACKSTAY_WAL_SOCKET']):
+class Served:
+    """wal serve beside it: its CPU time and memory count, too."""
+
+    def __init__(self, program):
+        program.env['BACKSTAY_WAL_SOCKET'] = self.socket = program.directory + '/wal.sock'
+        self.process = subprocess.Popen([*as_postgres(), BACKSTAY, 'wal', 'serve'], env=program.env, cwd=program.directory,
+                                        stderr=subprocess.DEVNULL)
+        while not os.path.exists(self.socket):
             time.sleep(.01)
-        measured = program.run(segments.archive(BACKSTAY + ' wal push --server require'))
+
+    def measured(self, work):
+        try:
+            measured = work()
+        finally:
+            self.process.terminate()
+            _, _, usage = os.wait4(self.process.pid, 0)
+        measured.cpu += usage.ru_utime + usage.ru_stime
+        measured.rss = max(measured.rss, usage.ru_maxrss * 1024)
+        return measured
+
+
+def by_command(program, segments):
+    return Served(program).measured(lambda: program.run(segments.archive(BACKSTAY + ' wal push --server require')))
+
+
+def by_module(program, segments):
+    """A real server archives: from its start until the last one is done."""
+    served, server = Served(program), segments.server
+    shutil.copy(MODULE, program.directory + '/backstay.so')
+    server.configure("archive_command = ''", "archive_library = '%s/backstay.so'" % program.directory, "backstay.socket = '%s'" % served.socket)
+
+    def work():
+        started = time.monotonic()
+        server.start()
+        while segments.left():
+            time.sleep(.01)
+        measured = Measured(time.monotonic() - started, 0, 0)
+        measured.stored = size_of(program.repo)
+        return measured
+    try:
+        return served.measured(work)
     finally:
-        server.terminate()
-        _, _, usage = os.wait4(server.pid, 0)
-    measured.cpu += usage.ru_utime + usage.ru_stime
-    measured.rss = max(measured.rss, usage.ru_maxrss * 1024)
-    return measured
+        server.stop()
 
 
 def store_alone(directory, repo):
@@ -260,13 +293,15 @@ def wal(directory, table):
         program.start_over()
         segments.wait_again()
         table.add(push, label, work())
-        left = segments.ready()
-        if left:
-            sys.exit('bench: not archived: %s' % left)
+        if segments.left():
+            sys.exit('bench: not archived: %s' % segments.left())
     for _ in range(RUNS):
-        archived(ours, 'backstay', lambda: with_server(ours, segments))
+        if os.path.exists(MODULE):
+            archived(ours, 'backstay, module', lambda: by_module(ours, segments))
+        archived(ours, 'backstay', lambda: by_command(ours, segments))
         archived(ours, 'backstay, no server', lambda: ours.run(segments.archive(BACKSTAY + ' wal push --server never')))
         table.add(get, 'backstay', ours.run(segments.fetch(BACKSTAY + ' wal get')))
+        table.add(get, 'backstay, not ahead', ours.run(segments.fetch(BACKSTAY + ' wal get --prefetch 0')))
         table.add(push, 'the disk alone', store_alone(directory, ours.repo))
         archived(theirs, 'pgbackrest', lambda: theirs.run(segments.archive(theirs.command + 'archive-push')))
         table.add(get, 'pgbackrest', theirs.run(segments.fetch(theirs.command + 'archive-get')))
