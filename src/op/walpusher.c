@@ -9,6 +9,7 @@
 #include "op/walready.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 
 /* Bytes of files that are worked on at once; each takes up to six times as much memory. A larger
@@ -284,6 +285,10 @@ WalPusher *wal_pusher_new(Keeper *keeper, unsigned jobs)
 {
     WalPusher *pusher = g_new0(WalPusher, 1);
 
+    // As large as a segment, buffers would otherwise come from the heaps of the threads once one
+    // was freed, and stay there: 64 segments with 8 jobs took 390 to 470 MiB, with this 200, no
+    // slower.
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
     pusher->keeper = keeper;
     pusher->ahead = wal_ahead_new();
     pthread_mutex_init(&pusher->lock, NULL);
