@@ -92,8 +92,9 @@ bool pg_partitions_check(const PgPartitions *partitions, const PgDump *dump, GEr
     if (n > LISTED_MAX)
         g_string_append_printf(names, " and %u more", n - LISTED_MAX);
     g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                "partitions of the chosen tables would be left out, and their rows with them: %s; "
-                "choose them, too, or install pg_dump 16 or newer, which takes them along",
+                "partitions of what is chosen would be left out, and their rows with them: %s; "
+                "choose them or their schemas, too (pg_dump 16 and newer take those of --table "
+                "along)",
                 names->str);
     return false;
 }

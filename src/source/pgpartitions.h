@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Partitions that a choice of tables leaves out: pg_dump takes a partitioned table without them,
- * and so without a row, unless it is told otherwise (--table-and-children, from 16 on). One thread.
+ * Partitions that a choice of tables or schemas leaves out: pg_dump takes a partitioned table
+ * without them, and so without a row, unless it is told otherwise (--table-and-children, from 16
+ * on; nothing takes those in other schemas than the chosen ones). One thread.
  */
 #pragma once
 #include "pg/conn.h"

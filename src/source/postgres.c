@@ -167,7 +167,7 @@ static bool dump_with(Backup *backup, const PgUrl *url, const char *file, json_t
 
     if (!access)
         return false;
-    if (backup->source->tables && tool->version < TAKES_PARTITIONS &&
+    if ((backup->source->schemas || (backup->source->tables && tool->version < TAKES_PARTITIONS)) &&
         !ask_partitions(url, backup->push.run->cancel, &partitions, error))
         return false;
     passing.partitions = partitions;

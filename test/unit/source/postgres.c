@@ -336,6 +336,37 @@ static void choice_of_tables_keeps_large_objects(void)
     sink_free(&sink->base);
 }
 
+static void partitions_in_other_schemas_are_not_left_out(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "parted");
+    char *one[] = { "public", NULL }, *both[] = { "public", "cold", NULL };
+    char *part[] = { "cold", NULL };
+    const struct {
+        const char *label;
+        char **schemas;
+        bool want;
+    } cases[] = {
+        { "the table alone", one, false },
+        { "both", both, true },
+        { "the partition alone has its rows", part, true },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        PostgresOptions options = { .schemas = cases[i].schemas };
+        MemorySink *sink = memory_sink_new();
+
+        g_test_message("%s", cases[i].label);
+        g_assert_cmpint(take(url, "db1", &options, sink, NULL, &error), ==, cases[i].want);
+        if (!cases[i].want) {
+            g_assert_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED);
+            g_assert_nonnull(strstr(error->message, "cold.event_1"));
+            g_clear_error(&error);
+        }
+        sink_free(&sink->base);
+    }
+}
+
 static void the_password_is_nowhere(void)
 {
     g_autoptr(GError) error = NULL;
@@ -428,6 +459,7 @@ int main(int argc, char **argv)
                       "CREATE ROLE plain LOGIN PASSWORD 'secret';"
                       "CREATE ROLE weak LOGIN PASSWORD 'secret'; GRANT pg_read_all_data TO weak;\n"
                       "CREATE DATABASE app;\nCREATE DATABASE rls;\n"
+                      "CREATE DATABASE parted;\n"
                       "CREATE DATABASE \"a \xc3\xbc/b\"\"\";\n"
                       "CREATE DATABASE closed ALLOW_CONNECTIONS false;\n"
                       "CREATE DATABASE limited CONNECTION LIMIT 0;\n"));
@@ -435,6 +467,10 @@ int main(int argc, char **argv)
                          "CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 1000) i;"
                          "CREATE TABLE u AS SELECT 1; SELECT lo_from_bytea(4711, 'abc');"
                          "ALTER LARGE OBJECT 4711 OWNER TO weak;"));
+    g_free(pg_server_sql(server, "parted",
+                         "CREATE SCHEMA cold; CREATE TABLE event(v int) PARTITION BY RANGE (v);"
+                         "CREATE TABLE cold.event_1 PARTITION OF event DEFAULT;"
+                         "INSERT INTO event VALUES (1);"));
     g_free(pg_server_sql(server, "rls",
                          "CREATE TABLE r(v int); INSERT INTO r VALUES (1);"
                          "ALTER TABLE r ENABLE ROW LEVEL SECURITY;"));
@@ -455,6 +491,8 @@ int main(int argc, char **argv)
                     a_sink_that_fails_ends_everything);
     g_test_add_func("/postgres/choice of tables keeps large objects",
                     choice_of_tables_keeps_large_objects);
+    g_test_add_func("/postgres/partitions in other schemas are not left out",
+                    partitions_in_other_schemas_are_not_left_out);
     g_test_add_func("/postgres/the password is nowhere", the_password_is_nowhere);
     g_test_add_func("/postgres/a cancelled backup ends soon", a_cancelled_backup_ends_soon);
     g_test_add_func("/postgres/the estimate is what the server holds",
