@@ -187,6 +187,24 @@ static bool start(RestoreSink *sink, GError **error)
     return sink->spool != NULL;
 }
 
+/* Waits for its end. What a choice needs from elsewhere is brought into an empty database alone. */
+static bool wait_restore(RestoreSink *sink, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (child_wait(sink->child, sink->cancel, NULL, &failure))
+        return true;
+    if (sink->chosen && strstr(failure->message, "does not exist"))
+        g_set_error(error, failure->domain, failure->code,
+                    "%s; only what is chosen is brought into a database that holds something: "
+                    "create there first what it needs (a schema, a type, a function), or restore "
+                    "into a new database and take it from there",
+                    g_strchomp(failure->message));
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 /* ---- the stream ---- */
 
 static bool hand_over(RestoreSink *sink, const void *data, size_t len, GError **error)
@@ -198,7 +216,7 @@ static bool hand_over(RestoreSink *sink, const void *data, size_t len, GError **
     if (!child_write(sink->child, sink->cancel, data, len, &sink->deaf, error))
         return false;
     // with a choice it may just have all it wants; otherwise it says why it left
-    return !sink->deaf || sink->chosen || child_wait(sink->child, sink->cancel, NULL, error);
+    return !sink->deaf || sink->chosen || wait_restore(sink, error);
 }
 
 /* All but the last byte. */
@@ -334,7 +352,7 @@ static bool run_to_end(RestoreSink *sink, GError **error)
     if (sink->spool && !spawn_restore(sink, error))
         return false;
     child_close_stdin(sink->child);
-    return child_wait(sink->child, sink->cancel, NULL, error);
+    return wait_restore(sink, error);
 }
 
 static bool restore_finish(Sink *base, GError **error)

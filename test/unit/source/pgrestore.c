@@ -303,6 +303,25 @@ static void a_table_comes_with_what_belongs_to_it(void)
     g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
 }
 
+static void what_a_table_needs_is_asked_for_where_something_is(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = pg_server_url(server, "busy");
+    char *orders[] = { "public.orders", NULL };
+    PgRestoreRequest request = { .url = url, .tables = orders };
+
+    fresh("busy");
+    g_free(pg_server_sql(server, "busy", "CREATE TABLE other(v int)"));
+    g_assert_false(restore(&request, shop, 4096, &error));
+    g_assert_nonnull(strstr(error->message, "\"public.state\" does not exist"));
+    g_assert_nonnull(strstr(error->message, "; only what is chosen is brought"));
+    g_clear_error(&error);
+    g_free(pg_server_sql(server, "busy", "CREATE TYPE state AS ENUM ('open', 'paid')"));
+    restore(&request, shop, 4096, &error);
+    g_assert_no_error(error);
+    assert_sql("busy", "SELECT count(*) FROM orders", "20000");
+}
+
 static void clean_replaces_partitioned_tables(void)
 {
     g_autofree char *url = pg_server_url(server, "again");
@@ -513,6 +532,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pgrestore/a damaged dump changes nothing", a_damaged_dump_changes_nothing);
     g_test_add_func("/pgrestore/a table comes with what belongs to it",
                     a_table_comes_with_what_belongs_to_it);
+    g_test_add_func("/pgrestore/what a table needs is asked for where something is",
+                    what_a_table_needs_is_asked_for_where_something_is);
     g_test_add_func("/pgrestore/clean replaces partitioned tables",
                     clean_replaces_partitioned_tables);
     g_test_add_func("/pgrestore/clean that fails leaves partitioned tables as they were",
