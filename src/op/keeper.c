@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#define AGE_MAX_MS     60000
+#define AGE_MAX_MS     30000
 #define FAILURE_AGE_MS 1000
 
 struct KeptRepo {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keeps a repository open, without a lock, for threads that come and go, and its master key in
- * locked memory. What has failed is opened anew, and what is older than a minute, too: a mirror may
- * have been added meanwhile, or the keys of a bucket have changed. Any thread.
+ * locked memory. What has failed is opened anew, and what is older than half a minute, too: a
+ * mirror may have been added meanwhile, or the keys of a bucket have changed. Any thread.
  */
 #pragma once
 #include "op/open.h"

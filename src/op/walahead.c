@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-#define ITEMS_MAX  64u                 /* of all directories */
-#define AGE_MAX_MS (10 * 60 * 1000)    /* who asks later, asks anew */
+#define ITEMS_MAX  64u   /* of all directories */
+#define AGE_MAX_MS 30000 /* a mirror may have been added since; op/keeper.c has the same */
 #define REFILL_AT  (WAL_AHEAD_MAX / 2) /* a directory with a long backlog is not read each time */
 
 struct WalAheadItem {
@@ -178,6 +178,7 @@ void wal_ahead_end(WalAhead *ahead, WalAheadItem *item, const WalDurable *durabl
     pthread_mutex_lock(&ahead->lock);
     if (durable && !item->forgotten) {
         item->state = DURABLE;
+        item->since_ms = clock_monotonic_ms();
         item->durable = *durable;
     } else {
         g_ptr_array_remove(ahead->items, item);

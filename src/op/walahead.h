@@ -38,8 +38,8 @@ typedef struct {
 } WalDurable;
 void wal_ahead_end(WalAhead *ahead, WalAheadItem *item, const WalDurable *durable);
 
-/* Somebody asks: waits while it is being archived, and hands out what is durable, once. False: it
- * is to be archived now. */
+/* Somebody asks, after wal_ahead_plan() for the same place: waits while it is being archived, and
+ * hands out what is durable, once, for half a minute. False: it is to be archived now. */
 bool wal_ahead_claim(WalAhead *ahead, const WalPlace *place, WalDurable *ret_durable);
 /* Forgets what is durable: the repository may not be the same any more. */
 void wal_ahead_forget(WalAhead *ahead);

@@ -166,6 +166,27 @@ static void what_is_durable_is_handed_out_once(Place *place, G_GNUC_UNUSED gcons
     g_assert_false(claim(place, &first));
 }
 
+/* A mirror that was added meanwhile has to have it, too. */
+static void what_is_durable_is_forgotten_after_a_while(Place *place,
+                                                       G_GNUC_UNUSED gconstpointer data)
+{
+    WalPlace first = segment(place, 1, 1), second = segment(place, 1, 2), third;
+
+    clock_set((Timestamp){ 1000000000, 0 });
+    make_segments_ready(place, 1, 1, 3);
+    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    clock_sleep_ms(60000); // however long it takes
+    assert_next(place, 1, 2, true);
+    clock_sleep_ms(20000);
+    assert_next(place, 1, 3, true);
+    (void)wal_ahead_plan(place->ahead, &second);
+    g_assert_true(claim(place, &second));
+    clock_sleep_ms(40000);
+    third = segment(place, 1, 3);
+    (void)wal_ahead_plan(place->ahead, &third);
+    g_assert_false(claim(place, &third));
+}
+
 static void another_one_is_not_taken_for_it(Place *place, G_GNUC_UNUSED gconstpointer data)
 {
     WalPlace first = segment(place, 1, 1), second = segment(place, 1, 2), other;
@@ -374,6 +395,7 @@ int main(int argc, char **argv)
     ADD(only_later_segments_of_the_timeline_wait);
     ADD(without_archive_status_nothing_waits);
     ADD(what_is_durable_is_handed_out_once);
+    ADD(what_is_durable_is_forgotten_after_a_while);
     ADD(another_one_is_not_taken_for_it);
     ADD(who_asks_for_what_waits_does_it_himself);
     ADD(no_more_than_a_few_are_taken_in);
