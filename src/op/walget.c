@@ -6,8 +6,37 @@
 #include "op/walsegment.h"
 #include "repo/config.h"
 
+#include <string.h>
+
+#define SEGMENT_NAME_LEN 24u
+
+/*
+ * PostgreSQL asks for a segment although it lies in pg_wal already, as in that of a base backup,
+ * and takes what it is given. Whether that file has all that the part has, and more: then it is
+ * told of no other. One that a server has made ready for later writing begins with something else.
+ */
+static bool goes_on_beside(const char *dest, const WalSegment *part)
+{
+    g_autofree char *dir = g_path_get_dirname(dest), *base = g_path_get_basename(dest);
+    g_autofree char *name = g_strndup(part->object.name, SEGMENT_NAME_LEN);
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    g_autoptr(GBytes) beside = NULL;
+    size_t len, part_len, i;
+    const uint8_t *bytes, *part_bytes = g_bytes_get_data(part->content, &part_len);
+
+    if (strcmp(base, name) == 0 || !fs_read_file(path, WAL_SEGMENT_MAX, &beside, NULL))
+        return false;
+    bytes = g_bytes_get_data(beside, &len);
+    if (len != part->segment_size || memcmp(bytes, part_bytes, part_len) != 0)
+        return false;
+    for (i = part_len; i < len && bytes[i] == 0; i++)
+        ;
+    return i < len;
+}
+
 /* A segment that PostgreSQL still writes may be there in part, which is better than nothing. */
-static bool get_held(Repo *repo, const WalObject *object, GBytes **ret_content, GError **error)
+static bool get_held(Repo *repo, const WalObject *object, const char *dest, GBytes **ret_content,
+                     GError **error)
 {
     g_auto(WalSegment) held = { 0 };
     WalName name;
@@ -16,6 +45,11 @@ static bool get_held(Repo *repo, const WalObject *object, GBytes **ret_content, 
         return wal_object_get(repo, object, ret_content, error);
     if (!wal_segment_get(repo, object->system_id, &name, &held, error))
         return false;
+    if (!held.whole && goes_on_beside(dest, &held)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND,
+                    "pg_wal has more of %s than the repository", object->name);
+        return false;
+    }
     *ret_content = wal_segment_file(&held);
     return true;
 }
@@ -24,7 +58,8 @@ static bool get_held(Repo *repo, const WalObject *object, GBytes **ret_content, 
  * newest. An object is absent when the store says so, and only a store that still has the
  * repository knows: a disk may have been unmounted a moment ago. */
 static bool get_or_prove_absence(const Settings *settings, const WalObject *object,
-                                 const Cancel *cancel, GBytes **ret_content, GError **error)
+                                 const char *dest, const Cancel *cancel, GBytes **ret_content,
+                                 GError **error)
 {
     g_auto(OpenRepo) open = { 0 };
     g_autoptr(GError) failure = NULL;
@@ -32,7 +67,7 @@ static bool get_or_prove_absence(const Settings *settings, const WalObject *obje
 
     if (!open_repo_using(settings, OPEN_UNLOCKED, MIRRORS_ALONE, true, cancel, &open, error))
         return false;
-    if (get_held(open.repo, object, ret_content, &failure))
+    if (get_held(open.repo, object, dest, ret_content, &failure))
         return true;
     if (!g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -48,8 +83,8 @@ static bool get_or_prove_absence(const Settings *settings, const WalObject *obje
     return false;
 }
 
-static bool get_object(const Settings *settings, const WalObject *object, const Cancel *cancel,
-                       GBytes **ret_content, GError **error)
+static bool get_object(const Settings *settings, const WalObject *object, const char *dest,
+                       const Cancel *cancel, GBytes **ret_content, GError **error)
 {
     g_auto(OpenRepo) open = { 0 };
     g_autoptr(GError) failure = NULL;
@@ -59,7 +94,7 @@ static bool get_object(const Settings *settings, const WalObject *object, const 
     if (wal_object_get(open.repo, object, ret_content, &failure))
         return true;
     if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
-        return get_or_prove_absence(settings, object, cancel, ret_content, error);
+        return get_or_prove_absence(settings, object, dest, cancel, ret_content, error);
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
 }
@@ -95,7 +130,7 @@ static bool get_segment(const Settings *settings, const WalObject *object, const
         wal_prefetch_go(&ahead, name, size);
         return true;
     }
-    if (!get_object(settings, object, cancel, &content, error))
+    if (!get_object(settings, object, path, cancel, &content, error))
         return false;
     if (wal_segment_size_valid(g_bytes_get_size(content)))
         wal_prefetch_go(&ahead, name, (uint32_t)g_bytes_get_size(content));
@@ -116,6 +151,6 @@ bool op_wal_get(const Settings *settings, const char *name, const WalClusterFrom
         return false;
     if (wal_name_parse(name, &parsed, NULL) && parsed.kind == WAL_SEGMENT)
         return get_segment(settings, &object, &parsed, from->path, prefetch, cancel, error);
-    return get_object(settings, &object, cancel, &content, error) &&
+    return get_object(settings, &object, from->path, cancel, &content, error) &&
            write_out(from->path, content, NULL, error);
 }

@@ -7,7 +7,8 @@
 
 /*
  * from->path: where to, whole or not at all, durable. name: as PostgreSQL asks for it. Of a segment
- * that is not complete yet its newest part, filled up (op/walsegment.h). Mirrors help when the
+ * that is not complete yet its newest part, filled up (op/walsegment.h), unless a file of this name
+ * beside from->path goes on behind it: then it is absent. Mirrors help when the
  * repository cannot be read. BS_ERROR_WAL_ABSENT: the repository itself is there and holds
  * none; every other failure says nothing about that. A segment that was fetched ahead
  * (op/walspool.h) is taken without asking the repository; that one is absent only the repository

@@ -207,9 +207,8 @@ void wal_path_add(WalPath *path, const char *name, WalPathGet get, void *user)
 {
     Added added = { get, user, UINT64_MAX };
 
-    // of a part in the archive a recovery gets that, and does not look elsewhere
-    if (!g_hash_table_contains(path->added, name))
-        add(path, name, &added);
+    // a part in the archive gives way to a file that has more (op/walget.h)
+    add(path, name, &added);
 }
 
 static bool get_part(const char *name, void *user, GBytes **ret_content, GError **error)

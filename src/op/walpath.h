@@ -55,7 +55,7 @@ uint64_t wal_path_system_id(const WalPath *path);
 typedef bool (*WalPathGet)(const char *name, void *user, GBytes **ret_content, GError **error);
 void wal_path_add(WalPath *path, const char *name, WalPathGet get, void *user);
 /* The same of segments of which the repository holds a part (op/walsegment.h), which is what a
- * recovery gets from it. Before others are added. */
+ * recovery gets from it. Before others are added, which have more of a segment. */
 void wal_path_add_parts(WalPath *path);
 
 /* Whether recovery of what stands at lsn of timeline can go this way. False: BS_ERROR_WAL_GAP, the

@@ -119,6 +119,7 @@ def unfinished(archive, server, receiver):
     data, want = fetch(archive, server, now), contents(server.data + '/pg_wal/' + now)
     end = max(end % len(want), len(data.rstrip(b'\0')))  # there may be a newer part by now
     fact(len(data) == len(want) and data[:end] == want[:end], 'wal get fills it up with zeros')
+    beside(archive, server, now, data)
 
 
 def streams(archive, server):
@@ -171,6 +172,17 @@ def stop_and_start(server, receiver):
     receiver.waits_for(lambda: len(receiver.told('wal_receive_started')) > n, 'the receiver comes back by itself')
     add_rows(server, 3)
     receiver.catches_up()
+
+
+def beside(archive, server, name, data):
+    """PostgreSQL prefers what it is given to what lies in pg_wal; a part must not hide a file that has more."""
+    own('user/beside')
+    for label, content, code in (('more', data[:-1] + b'x', 1), ('less', data[:8192] + bytes(len(data) - 8192), 0), ('the same', data, 0),
+                                 ('something else', b'x' * len(data), 0)):
+        with open(path('user', 'beside', name), 'wb') as f:
+            f.write(content)
+        archive.wal('get', name, path('user', 'beside', 'RECOVERYXLOG'), '--pgdata', server.data, code=code,
+                    why='where pg_wal has %s of the segment beside, wal get ends with %d' % (label, code))
 
 
 # ---- bad days ----
