@@ -2,14 +2,9 @@
 #include "cmd/walserve.h"
 
 #include "base/error.h"
-#include <malloc.h>
 
 #define JOBS_MAX     32
 #define JOBS_DEFAULT 8 /* what a bucket makes use of; memory is bounded apart from it */
-
-/* Larger blocks go back to the system when they are freed. Without this glibc keeps up to 32 MiB of
- * each in the heaps of its threads: measured 448 MB after 64 segments of 16 MiB. */
-#define MMAP_FROM (1024 * 1024)
 
 bool wal_serve_run(const Context *context, const WalServerOptions *options, GError **error)
 {
@@ -19,7 +14,6 @@ bool wal_serve_run(const Context *context, const WalServerOptions *options, GErr
         .jobs = options->jobs == 0 ? JOBS_DEFAULT : (unsigned)options->jobs,
     };
 
-    (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
     if (options->jobs >= 0 && options->jobs <= JOBS_MAX)
         return op_wal_serve(context->settings, &serve, context->cancel, error);
     g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--jobs %d: must be from 1 to %d", options->jobs,
