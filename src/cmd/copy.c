@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 typedef struct {
-    char *from_repo, *from_repository_file, *from_password_file, *from_password_command, *to;
+    char *from_repo, *from_repository_file, *from_password_file, *from_password_command;
+    char *from_key_hint, *to;
     gboolean from_no_password;
     char **hosts, **tags, **paths;
 } CopyOptions;
@@ -23,6 +24,7 @@ static const GOptionEntry copy_options[] = {
     { "from-password-file", 0, 0, ARG_TEXT, AT(from_password_file), "its password file", "FILE" },
     { "from-password-command", 0, 0, ARG_TEXT, AT(from_password_command),
       "command that prints its password", "COMMAND" },
+    { "from-key-hint", 0, 0, ARG_TEXT, AT(from_key_hint), "id of its key to try first", "ID" },
     { "from-insecure-no-password", 0, 0, ARG_FLAG, AT(from_no_password), "it has an empty password",
       NULL },
     { "to", 0, 0, ARG_TEXT, AT(to),
@@ -56,19 +58,13 @@ static void tell_copied(const Snapshot *snapshot, const Snapshot *saved, void *u
 
 static bool other_location(const CopyOptions *options, char **ret_location, GError **error)
 {
-    Settings other = { .repo = options->to ? options->to : options->from_repo,
-                       .repository_file = options->from_repository_file };
-
-    if (!other.repo && !other.repository_file)
-        other.repo = (char *)settings_env("FROM_REPOSITORY");
-    if (!other.repo && !other.repository_file)
-        other.repository_file = (char *)settings_env("FROM_REPOSITORY_FILE");
-    if (!other.repo && !other.repository_file) {
+    if (!settings_from_repository(options->to ? options->to : options->from_repo,
+                                  options->from_repository_file, ret_location, error))
+        return false;
+    if (!*ret_location)
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "name the other repository with --from-repo (or --to)");
-        return false;
-    }
-    return settings_repository(&other, ret_location, error);
+    return *ret_location != NULL;
 }
 
 static bool copy_run(const Context *context, void *request, char **operands, GError **error)
@@ -80,6 +76,7 @@ static bool copy_run(const Context *context, void *request, char **operands, GEr
     PasswordFrom from = {
         .file = options->from_password_file,
         .command = options->from_password_command,
+        .key_hint = options->from_key_hint ? options->from_key_hint : settings_env("FROM_KEY_HINT"),
         .none = options->from_no_password,
         .infix = "FROM_",
         .prompt = "password of the other repository",

@@ -9,7 +9,8 @@
 
 typedef struct {
     gboolean copy_chunker;
-    char *from_repo, *from_password_file, *from_password_command, *version;
+    char *from_repo, *from_repository_file, *from_password_file, *from_password_command;
+    char *from_key_hint, *version;
     gboolean from_no_password;
 } InitOptions;
 
@@ -19,9 +20,12 @@ static const GOptionEntry init_options[] = {
     { "copy-chunker-params", 0, 0, ARG_FLAG, AT(copy_chunker),
       "take the chunker polynomial of --from-repo", NULL },
     { "from-repo", 0, 0, ARG_TEXT, AT(from_repo), "repository to take it from", "REPO" },
+    { "from-repository-file", 0, 0, ARG_TEXT, AT(from_repository_file),
+      "file that holds its location", "FILE" },
     { "from-password-file", 0, 0, ARG_TEXT, AT(from_password_file), "its password file", "FILE" },
     { "from-password-command", 0, 0, ARG_TEXT, AT(from_password_command),
       "command that prints its password", "COMMAND" },
+    { "from-key-hint", 0, 0, ARG_TEXT, AT(from_key_hint), "id of its key to try first", "ID" },
     { "from-insecure-no-password", 0, 0, ARG_FLAG, AT(from_no_password), "it has an empty password",
       NULL },
     { "repository-version", 0, 0, ARG_TEXT, AT(version), "format version: 2, latest or stable",
@@ -42,20 +46,23 @@ static bool check_version(const char *version, GError **error)
 static bool init_run(const Context *context, void *request, char **operands, GError **error)
 {
     InitOptions *options = request;
-    g_autofree char *id = NULL, *location = NULL;
+    g_autofree char *id = NULL, *location = NULL, *other = NULL;
     InitRequest init = {
         .version = 2,
         .copy_chunker = options->copy_chunker,
-        .from = options->from_repo ? options->from_repo : settings_env("FROM_REPOSITORY"),
         .from_password = { .file = options->from_password_file,
                            .command = options->from_password_command,
+                           .key_hint = options->from_key_hint ? options->from_key_hint
+                                                              : settings_env("FROM_KEY_HINT"),
                            .none = options->from_no_password,
                            .infix = "FROM_",
                            .prompt = "password of the other repository" },
     };
 
-    if (!operands_between(operands, 0, 0, "", error) || !check_version(options->version, error))
+    if (!operands_between(operands, 0, 0, "", error) || !check_version(options->version, error) ||
+        !settings_from_repository(options->from_repo, options->from_repository_file, &other, error))
         return false;
+    init.from = other;
     if (options->copy_chunker && !init.from) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--copy-chunker-params needs --from-repo");
         return false;

@@ -252,3 +252,18 @@ bool settings_repository(const Settings *settings, char **ret_location, GError *
         "no repository given; use -r REPO, or set BACKSTAY_REPOSITORY or RESTIC_REPOSITORY");
     return false;
 }
+
+bool settings_from_repository(const char *repo, const char *repository_file, char **ret_location,
+                              GError **error)
+{
+    Settings other = { .repo = (char *)repo, .repository_file = (char *)repository_file };
+
+    if (!other.repo && !other.repository_file)
+        other.repo = (char *)settings_env("FROM_REPOSITORY");
+    if (!other.repo && !other.repository_file)
+        other.repository_file = (char *)settings_env("FROM_REPOSITORY_FILE");
+    if (other.repo || other.repository_file)
+        return settings_repository(&other, ret_location, error);
+    *ret_location = NULL;
+    return true;
+}

@@ -51,6 +51,11 @@ bool settings_complete(Settings *settings, GError **error);
  */
 bool settings_repository(const Settings *settings, char **ret_location, GError **error);
 
+/* The same of the other repository, of copy and init: from its options (NULL: not given), or from
+ * BACKSTAY_FROM_REPOSITORY and BACKSTAY_FROM_REPOSITORY_FILE. NULL when none is named. */
+bool settings_from_repository(const char *repo, const char *repository_file, char **ret_location,
+                              GError **error);
+
 /* Which environment names and options a password may come from: the repository itself, or the other
  * one of copy
  * ("FROM_" for BACKSTAY_FROM_PASSWORD...). */
@@ -61,6 +66,7 @@ typedef struct {
     const char *infix;          /* "" or "FROM_" */
     const char *prompt;         /* on the terminal, when nothing else is given */
     bool confirm;               /* ask twice (init, key add) */
+    const char *key_hint;       /* id prefix of the key to try first, or NULL */
 } PasswordFrom;
 
 /* As restic: file and command are trimmed of white space at both ends, the environment is not.

@@ -39,7 +39,6 @@ static bool repo_options_from(const Settings *settings, RepoOptions *ret_options
 
     *ret_options = (RepoOptions){
         .cache_dir = settings->cache_dir,
-        .key_hint = settings->key_hint,
         .compress = modes[settings->compress],
         .compress_level = settings->compress_level,
         .pack_size = settings->pack_bytes,
@@ -75,6 +74,7 @@ typedef struct {
     const Secret *master; /* a SealKey; borrowed */
     const char *key_file; /* borrowed */
     Secret *password;
+    const char *key_hint; /* of the password; borrowed */
 } Opener;
 
 static void opener_clear(Opener *opener)
@@ -85,6 +85,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Opener, opener_clear)
 
 static bool opener_get(const PasswordFrom *from, Opener *ret_opener, GError **error)
 {
+    ret_opener->key_hint = from->key_hint;
     return password_key_file(from, &ret_opener->key_file, error) &&
            (ret_opener->key_file || password_get(from, &ret_opener->password, error));
 }
@@ -185,6 +186,7 @@ static bool open_unlocked(const Settings *settings, const char *location, const 
     if (!repo_options_from(settings, &options, error) ||
         !open_store(settings, location, infix, false, cancel, &open.at, error))
         return false;
+    options.key_hint = opener->key_hint;
     open.mirrors = mirrorset_new(settings, location, open.at.store, use, cancel);
     opening = (Opening){ settings, location, opener, open.mirrors, &options, NULL, NULL };
     if (!open_beside_list(&opening, &open.repo, error) ||
@@ -277,6 +279,7 @@ static PasswordFrom own_password(const Settings *settings)
         .file = settings->password_file,
         .command = settings->password_command,
         .key_file = settings->key_file,
+        .key_hint = settings->key_hint,
         .none = settings->insecure_no_password,
         .infix = "",
         .prompt = "password of the repository",

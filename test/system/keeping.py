@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 from scenario import BACKSTAY, WRONG_PASSWORD, Repo, environment, equal, fact, finish, path, run
+from writer import Keys
 
 POLICIES = [['--keep-last', '3'], ['--keep-daily', '4'], ['--keep-hourly', '5', '--keep-daily', '3'], ['--keep-weekly', '3', '--keep-monthly', '5'],
             ['--keep-yearly', '2'], ['--keep-within', '40d'], ['--keep-within-daily', '20d', '--keep-last', '1'], ['--keep-tag', 'a'],
@@ -129,9 +130,19 @@ def copies(source):
     other.restic('restore', 'latest', '--target', path('copied'), code=0)
     fact(not (found := trees.compare(path('copied') + source, source)), 'a copied snapshot restores exactly', '\n'.join(found))
     same = Repo.named('copy-same')
-    same.backstay('init', '--copy-chunker-params', env=env, code=0)
+    trees.write(path('where'), os.fsencode(repo.path) + b'\n')
+    file_env = {'RESTIC_FROM_REPOSITORY_FILE': path('where'), 'RESTIC_FROM_PASSWORD': repo.password}
+    same.backstay('init', '--copy-chunker-params', env=file_env, code=0)
     equal(same.restic('cat', 'config').json()['chunker_polynomial'], repo.restic('cat', 'config').json()['chunker_polynomial'],
           'init --copy-chunker-params')
+    # of so many keys only a few are tried
+    hint, key = repo.objects('keys')[0], Keys.open(repo.path, repo.password)
+    for n in range(200):
+        key.put_key(repo.path, 'of somebody else %d' % n)
+    env['BACKSTAY_STATE_DIR'] = path('state-without-memory')
+    other.backstay('copy', env={**env, 'RESTIC_FROM_KEY_HINT': hint}, code=0, why='the key of the other repository can be named')
+    env['BACKSTAY_STATE_DIR'] += '-2'
+    other.backstay('copy', '--from-key-hint', hint, env=env, code=0, why='with an option, too')
 
 
 def keys(source):
