@@ -80,15 +80,12 @@ def any_case(life, i):
 # ---- what must come of it ----
 
 def outcomes(life, case):
-    """Of each base that may be taken, along each way that may be meant."""
-    newest = max(life.wal.timelines)
+    """Of each base that may be taken."""
     absent = [case.harm[1]] if case.harm else []
     found = []
     for base in [case.base] if case.base else life.bases:
-        timelines = {'latest': [newest], 'current': [base.timeline]}.get(case.timeline, [case.timeline])
-        if case.timeline == 'latest' and case.base and base.timeline != newest:
-            timelines = [newest, base.timeline]  # the newest that comes from it
-        found += [(t, expected(life.wal, base, t, case.target, absent)) for t in timelines]
+        timeline = {'latest': max(life.wal.timelines), 'current': base.timeline}.get(case.timeline, case.timeline)
+        found.append((timeline, expected(life.wal, base, timeline, case.target, absent)))
     return found
 
 
