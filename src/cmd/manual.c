@@ -165,7 +165,8 @@ static const Term env_buckets[] = {
 };
 
 static const Term env_postgres[] = {
-    { "PGHOST , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE , PGCONNECT_TIMEOUT",
+    { "PGHOST , PGHOSTADDR , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE , "
+      "PGCONNECT_TIMEOUT",
       "As everywhere with PostgreSQL, and its other variables, too: for what the URL leaves open. "
       "The client programs never get a password in their arguments or their environment." },
     { "BACKSTAY_WAL_SPOOL", "Directory of the segments that wal get fetches ahead." },
