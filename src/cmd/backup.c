@@ -16,7 +16,7 @@ typedef struct {
     char **tags, **exclude, **iexclude, **exclude_file, **iexclude_file, **exclude_if_present;
     char **files_from, **files_from_verbatim, **files_from_raw;
     char *host, *time, *parent, *group_by, *exclude_larger_than, *stdin_filename, *checkpoint,
-        *max_rate;
+        *max_rate, *settled;
     gboolean force, ignore_ctime, ignore_inode, skip_if_unchanged, dry_run, exclude_caches,
         one_file_system;
     gboolean with_atime, stdin_content, stdin_command, no_scan, no_page_checks;
@@ -78,6 +78,10 @@ static const GOptionEntry backup_options[] = {
       "clusters: the checkpoint at the start, spread (default) or fast", "HOW" },
     { "max-rate", 0, 0, ARG_TEXT, AT(max_rate),
       "clusters: what the server may send in a second, such as 50M", "SIZE" },
+    { "settled", 0, 0, ARG_TEXT, AT(settled),
+      "clusters from their directory: files that were not written for so long before the last "
+      "backup, nor since, are not read again (default 1h)",
+      "TIME" },
     { "no-verify-page-checksums", 0, 0, ARG_FLAG, AT(no_page_checks),
       "clusters: save damaged pages, too, instead of failing", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
@@ -108,6 +112,7 @@ static SourcesRequest sources_request(const BackupOptions *options)
         .schemas = options->schemas,
         .checkpoint = options->checkpoint,
         .max_rate = options->max_rate,
+        .settled = options->settled,
         .no_page_checks = options->no_page_checks,
     };
 }

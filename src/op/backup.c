@@ -6,6 +6,7 @@
 #include "codec/rfc3339.h"
 #include "op/group.h"
 #include "op/identity.h"
+#include "op/parentfile.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -218,6 +219,14 @@ static bool run_source(Source *source, Archiver *archiver, const BackupRequest *
     return ok;
 }
 
+static void inherit(Repo *repo, const Snapshot *parent, Source *source)
+{
+    ParentFiles files = { repo, parent };
+
+    if (parent && source->ops->inherit)
+        source->ops->inherit(source, &(SourceParent){ parent->tags, parent_file_load, &files });
+}
+
 static void salvage(Archiver *archiver)
 {
     g_autoptr(GError) problem = NULL;
@@ -251,14 +260,19 @@ bool op_backup(OpenRepo *open, Source *source, const BackupRequest *request,
     };
     bool saved;
 
+    if (source->ops->strict_reuse && (request->ignore_ctime || request->ignore_inode)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "--ignore-ctime, --ignore-inode: not for the files of a server, which would be "
+                    "taken for unchanged when they are not");
+        return false;
+    }
     // snapshots before the index: repository format, "Order of operations"
     if (!snapshot || !find_parent(open->repo, request, snapshot, &parent, error) ||
         !repo_load_index(open->repo, cancel, error))
         return false;
     options.parent = parent;
     archiver = archiver_new(open->repo, g_steal_pointer(&snapshot), &options, cancel);
-    if (parent && source->ops->inherit)
-        source->ops->inherit(source, parent->tags);
+    inherit(open->repo, parent, source);
     if (!run_source(source, archiver, request, &source_run, error)) {
         salvage(archiver);
         return false;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "config/values.h"
 #include "op/patterns.h"
 #include "plan/amount.h"
 #include "source/files.h"
@@ -163,8 +164,15 @@ static Source *directory_source(const char *directory, const SourcesRequest *req
     PgDirOptions options = {
         .checkpoint = request->checkpoint,
         .no_page_checks = request->no_page_checks,
+        .settled = PG_DIR_SETTLED,
     };
+    int64_t settled_ms;
 
+    if (request->settled) {
+        if (!value_wait(request->settled, &settled_ms, error))
+            return NULL;
+        options.settled = MAX(settled_ms / 1000, PG_DIR_SETTLED_MIN);
+    }
     if (request->max_rate) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "--max-rate: for clusters over the network; " CLUSTER

@@ -15,7 +15,7 @@ typedef struct {
     /* databases */
     char **databases, **exclude_table_data, **exclude_schema, **tables, **schemas;
     /* clusters */
-    const char *checkpoint, *max_rate;
+    const char *checkpoint, *max_rate, *settled;
     bool no_page_checks;
 } SourcesRequest;
 

@@ -53,9 +53,9 @@ size_t pgcluster_parent_cut(char *const *tags)
 }
 
 /* Cuts that stay where they were keep what did not change known. */
-static void pgcluster_inherit(Source *base, char *const *tags)
+static void pgcluster_inherit(Source *base, const SourceParent *parent)
 {
-    ((PgClusterSource *)base)->parent_cut = pgcluster_parent_cut(tags);
+    ((PgClusterSource *)base)->parent_cut = pgcluster_parent_cut(parent->tags);
 }
 
 /* ---- one backup ---- */

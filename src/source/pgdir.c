@@ -8,6 +8,8 @@
 #include "source/pgdirrun.h"
 #include <string.h>
 
+#define PARENT_MAX ((size_t)64 << 20) /* a file takes about 200 bytes in its manifest */
+
 typedef struct {
     Source base;
     char *directory;
@@ -58,7 +60,7 @@ static bool push_facts(PgDirRun *run, GError **error)
         .wal_held = run->wal_held,
         .has_config = run->config != NULL,
         .no_config = run->no_config,
-        .directory = pg_dir_describe(!run->server, pg_dir_run_checks_pages(run), run->damage),
+        .directory = pg_dir_describe(&run->circumstances, run->size.kept, run->damage),
     };
     g_autofree char *text = NULL;
     json_t *manifest;
@@ -139,15 +141,31 @@ static bool pg_dir_backup(Source *base, Sink *sink, const SourceRun *source_run,
     return true;
 }
 
-static void pg_dir_inherit(Source *base, char *const *tags)
+/* A file of the last backup, which can do without. */
+static GBytes *of_parent(const PgDirSource *source, const SourceParent *parent, const char *name)
 {
-    ((PgDirSource *)base)->plan.parent_cut = pgcluster_parent_cut(tags);
+    g_autofree char *path = g_strconcat("/", source->base.name, "/", name, NULL);
+    GBytes *content = NULL;
+
+    (void)parent->file(parent->user, path, PARENT_MAX, &content, NULL);
+    return content;
+}
+
+static void pg_dir_inherit(Source *base, const SourceParent *parent)
+{
+    PgDirSource *source = (PgDirSource *)base;
+
+    source->plan.parent_cut = pgcluster_parent_cut(parent->tags);
+    source->plan.parent_facts = of_parent(source, parent, "manifest.json");
+    source->plan.parent_manifest = of_parent(source, parent, "pgdata/backup_manifest");
 }
 
 static void pg_dir_free(Source *base)
 {
     PgDirSource *source = (PgDirSource *)base;
 
+    g_clear_pointer(&source->plan.parent_facts, g_bytes_unref);
+    g_clear_pointer(&source->plan.parent_manifest, g_bytes_unref);
     g_free(source->directory);
     g_free(source);
 }
@@ -155,6 +173,7 @@ static void pg_dir_free(Source *base)
 static const SourceOps pg_dir_ops = {
     .kind = "pgcluster",
     .inherit = pg_dir_inherit,
+    .strict_reuse = true,
     .backup = pg_dir_backup,
     .free = pg_dir_free,
 };
@@ -169,7 +188,7 @@ static char *name_of(const char *directory)
 
 Source *pg_dir_source_new(const char *directory, const PgDirOptions *options, GError **error)
 {
-    static const PgDirOptions none = { 0 };
+    static const PgDirOptions none = { .settled = PG_DIR_SETTLED };
     g_autofree char *clean = g_canonicalize_filename(directory, NULL);
     PgDirSource *source;
     bool fast;
@@ -191,6 +210,7 @@ Source *pg_dir_source_new(const char *directory, const PgDirOptions *options, GE
         .fast = fast,
         .no_page_checks = options->no_page_checks,
         .notes = source->base.notes,
+        .settled = options->settled,
     };
     return &source->base;
 }

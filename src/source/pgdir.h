@@ -10,7 +10,11 @@
 typedef struct {
     const char *checkpoint; /* "fast", "spread"; NULL: spread */
     bool no_page_checks;    /* checksums of pages are not looked at */
+    int64_t settled;        /* seconds, see pgdirkeep.h; at least PG_DIR_SETTLED_MIN */
 } PgDirOptions;
+
+#define PG_DIR_SETTLED     3600
+#define PG_DIR_SETTLED_MIN 10
 
 /* directory: as given. options may be NULL. BS_ERROR_USAGE, BS_ERROR_NOT_FOUND. */
 Source *pg_dir_source_new(const char *directory, const PgDirOptions *options, GError **error);

@@ -44,7 +44,8 @@ bool pg_dir_manifest_push(PgDirRead *read, const PgControl *control, const PgDir
            manifest_writer_finish(writer, error) && pg_tree_end(tree, error);
 }
 
-json_t *pg_dir_describe(bool stopped, bool pages_checked, const GArray *damage)
+json_t *pg_dir_describe(const PgDirCircumstances *circumstances, uint64_t n_kept,
+                        const GArray *damage)
 {
     json_t *described = json_object(), *list = json_array();
 
@@ -57,9 +58,12 @@ json_t *pg_dir_describe(bool stopped, bool pages_checked, const GArray *damage)
         (void)json_object_set_new(row, "pages", json_integer(one->n));
         (void)json_array_append_new(list, row);
     }
-    (void)json_object_set_new(described, "stopped", json_boolean(stopped));
-    (void)json_object_set_new(described, "pages_checked", json_boolean(pages_checked));
+    (void)json_object_set_new(described, "stopped", json_boolean(!circumstances->server_started));
+    (void)json_object_set_new(described, "pages_checked",
+                              json_boolean(circumstances->pages_checked));
     (void)json_object_set_new(described, "damaged", list);
+    (void)json_object_set_new(described, "kept", json_integer((json_int_t)n_kept));
+    (void)json_object_set_new(described, "circumstances", pg_dir_circumstances_json(circumstances));
     return described;
 }
 

@@ -15,6 +15,8 @@
 void pg_dir_run_done(PgDirRun *run)
 {
     pg_dir_spaces_free(run->spaces);
+    pg_dir_circumstances_clear(&run->circumstances);
+    pg_dir_keep_free(run->keep);
     pg_tree_free(run->tree);
     pg_dir_read_free(run->read);
     pg_dir_stop_clear(&run->stop);
@@ -123,6 +125,8 @@ static bool read_files(PgDirRun *run, GError **error)
     g_autoptr(GError) failure = NULL;
     PgDirWalk walk = {
         .spaces = run->spaces,
+        .sink = run->sink,
+        .keep = run->keep,
         .tree = run->tree,
         .cut = run->cut,
         .with_unlogged = !run->server && run->control.state == PG_STATE_SHUT_DOWN,
@@ -314,9 +318,26 @@ bool pg_dir_run_read(PgDirRun *run, GError **error)
            read_files(run, error) && has_all(run, error) && read_control(run, error);
 }
 
+/* Before anything is read, so that what is written from here on is later. */
+static bool look_back(PgDirRun *run, GError **error)
+{
+    const PgDirPlan *plan = &run->plan;
+    PgDirCircumstances *now = &run->circumstances;
+
+    now->system_id = run->control.system_id;
+    now->pages_checked = pg_dir_run_checks_pages(run);
+    pg_dir_circumstances_see(run->fd, now);
+    if (run->server && !pg_dir_server_started(run->server, &now->server_started, error))
+        return false;
+    if (plan->parent_facts && plan->parent_manifest)
+        run->keep = pg_dir_keep_new(plan->parent_facts, plan->parent_manifest, now, plan->settled,
+                                    &run->no_keep);
+    return true;
+}
+
 bool pg_dir_run_begin(PgDirRun *run, GError **error)
 {
-    return open_directory(run, error) && enter_backup_mode(run, error);
+    return open_directory(run, error) && look_back(run, error) && enter_backup_mode(run, error);
 }
 
 bool pg_dir_run_end(PgDirRun *run, GError **error)

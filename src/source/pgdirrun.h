@@ -7,6 +7,7 @@
 #pragma once
 #include "pg/control.h"
 #include "source/pgconfigdir.h"
+#include "source/pgdirkeep.h"
 #include "source/pgdirserver.h"
 #include "source/pgdirwal.h"
 #include "source/pgdirwalk.h"
@@ -19,6 +20,9 @@ typedef struct {
     bool fast, no_page_checks;
     size_t parent_cut; /* 0: not known */
     GPtrArray *notes;
+    /* manifest.json and backup_manifest of the last backup; NULL: none, or all is read */
+    GBytes *parent_facts, *parent_manifest;
+    int64_t settled; /* seconds, see pgdirkeep.h */
 } PgDirPlan;
 
 typedef struct {
@@ -31,6 +35,9 @@ typedef struct {
     GBytes *control_bytes;
     TarEntry like; /* whose the directory is, and when it was read */
     PgDirSpaces *spaces;
+    PgDirCircumstances circumstances;
+    PgDirKeep *keep;     /* NULL: all is read */
+    const char *no_keep; /* why; NULL: there was no last backup */
     PgTree *tree;
     PgDirRead *read;
     PgDirSize size;

@@ -272,6 +272,16 @@ bool pg_dir_server_position(PgDirServer *server, uint64_t *ret_lsn, GError **err
                      ret_lsn, error);
 }
 
+bool pg_dir_server_started(PgDirServer *server, char **ret_started, GError **error)
+{
+    g_autoptr(PgRows) rows = pg_query(
+        server->conn, "SELECT extract(epoch FROM pg_postmaster_start_time())", NULL, error);
+
+    if (rows)
+        *ret_started = g_strdup(pg_rows_get(rows, 0, 0));
+    return rows != NULL;
+}
+
 GArray *pg_dir_server_tablespaces(PgDirServer *server, GError **error)
 {
     g_autoptr(PgRows) rows =

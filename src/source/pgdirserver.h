@@ -35,6 +35,8 @@ bool pg_dir_server_start(PgDirServer *server, bool fast, uint64_t *ret_start, GE
 /* Up to where it has written by now; a standby: replayed. */
 bool pg_dir_server_position(PgDirServer *server, uint64_t *ret_lsn, GError **error);
 
+/* When this run of the server began, as a text to compare; to be freed. */
+bool pg_dir_server_started(PgDirServer *server, char **ret_started, GError **error);
 /* The oids of its tablespaces but the two that every cluster has: an array of uint32_t. */
 GArray *pg_dir_server_tablespaces(PgDirServer *server, GError **error);
 

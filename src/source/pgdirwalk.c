@@ -101,11 +101,29 @@ static bool enter(Walk *walk, const Place *place, const char *name, bool follow,
 
 /* ---- files ---- */
 
+/* False without an error: it has to be read. */
+static bool take_over(Walk *walk, const char *path, const struct stat *st, void *handle,
+                      GError **error)
+{
+    const PgDirWalk *to = walk->walk;
+    bool reused = false;
+    uint32_t crc;
+
+    if (!to->keep || !pg_dir_keep_may(to->keep, path, st, &crc))
+        return false;
+    if (!sink_reuse(to->sink, handle, &reused, error) || !reused)
+        return false;
+    walk->size->kept++;
+    pg_dir_read_add(to->read, path, (uint64_t)st->st_size, st->st_mtim.tv_sec, crc);
+    return sink_end(to->sink, handle, NULL, error);
+}
+
 static bool walk_file(Walk *walk, const Place *place, const char *name, const struct stat *st,
                       GError **error)
 {
     g_autofree char *path = below(place->path, name), *placed = below(place->placed, name);
     const PgDirWalk *to = walk->walk;
+    GError *failure = NULL;
     Node *node;
     void *handle;
 
@@ -117,6 +135,16 @@ static bool walk_file(Walk *walk, const Place *place, const char *name, const st
                             to->cut, error))
         return false;
     handle = pg_tree_hand_over(to->tree, &node);
+    if (take_over(walk, path, st, handle, &failure)) {
+        node_free(node);
+        return true;
+    }
+    if (failure) {
+        sink_abandon(to->sink, handle);
+        node_free(node);
+        g_propagate_error(error, failure);
+        return false;
+    }
     file_readers_add(to->readers, place->dir, path, node, handle);
     return true;
 }

@@ -10,6 +10,7 @@
 #include "base/cancel.h"
 #include "pg/basebackup.h"
 #include "pg/control.h"
+#include "source/pgdirkeep.h"
 #include "source/pgdirread.h"
 #include "source/pgtree.h"
 
@@ -29,6 +30,8 @@ typedef struct {
     PgTree *tree;         /* its top folder was begun; NULL: only count */
     FileReaders *readers; /* theirs and the next one's user is read */
     PgDirRead *read;
+    Sink *sink;            /* of tree */
+    const PgDirKeep *keep; /* NULL: all is read */
     size_t cut;
     /* A server that was shut down cleanly starts without emptying unlogged tables. */
     bool with_unlogged;
@@ -40,6 +43,7 @@ typedef struct {
 
 typedef struct {
     uint64_t files, bytes; /* as they were when seen */
+    uint64_t kept;         /* files that were taken over from the last backup */
 } PgDirSize;
 
 /* False with error set; without one when the readers failed, who know why. */

@@ -22,13 +22,24 @@ typedef struct {
     const Cancel *cancel;
 } SourceRun;
 
+/* What the last backup of the same thing left; borrowed for the call. */
+typedef struct {
+    char *const *tags;
+    /* A file of it, of at most bound bytes. */
+    bool (*file)(void *user, const char *path, size_t bound, GBytes **ret_content, GError **error);
+    void *user;
+} SourceParent;
+
 typedef struct {
     const char *kind; /* "files", "postgres" */
     /* Fills progress totals; may run in a thread of its own beside backup. May be NULL. */
     void (*estimate)(Source *source, const SourceRun *run);
-    /* Tags of the parent snapshot, before the backup: what it was cut in may serve again. May be
-     * NULL. */
-    void (*inherit)(Source *source, char *const *tags);
+    /* The parent snapshot, before the backup: what it was cut in, say, may serve again. May be
+     * NULL.
+     */
+    void (*inherit)(Source *source, const SourceParent *parent);
+    /* The sink may take over content only when all agrees, ctime and inode, too. */
+    bool strict_reuse;
     /* Pushes everything. True also when items were left out (they went to problem). The producer's
      * success decides: false when its exit status, end marker or count says that the stream is not
      * whole. */

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
@@ -268,6 +269,47 @@ def link_at_the_top(repo, server):
         os.unlink(server.data + '/' + name)
 
 
+# ---- what is not read again ----
+
+SETTLED = 10  # seconds; the least there is
+
+
+def kept(repo, snapshot):
+    return manifest_of(repo, snapshot)['directory']['kept']
+
+
+def not_read_again(repo, server):
+    """Files that nobody wrote for a while before the last backup, nor since; and only those."""
+    still = server.data + '/' + server.sql("select pg_relation_filepath('still')")
+    server.sql('checkpoint')
+    time.sleep(SETTLED + 2)
+    first, _ = backup(repo, server, '--settled', '10s', '--force')
+    equal(kept(repo, first), 0, 'with --force everything is read')
+    second, _ = backup(repo, server, '--settled', '10s')
+    most = kept(repo, second)
+    if not manifest_of(repo, second)['directory']['circumstances']['local']:
+        equal(most, 0, 'on a file system that is not relied on everything is read')
+        return
+    fact(most > 500, 'files that nobody wrote are not read again', most)
+    server.sql("update still set v = 'changed' where id = 4711; checkpoint")
+    least = int(server.sql('select max(id) from ledger'))
+    third, _ = backup(repo, server, '--settled', '10s')
+    fact(0 < kept(repo, third) < most, 'and what was written is', kept(repo, third))
+    comes_back(repo, third, server, least, 'kept')
+    times = os.stat(still)
+    flip(still, 8192 * 5 + 1000)
+    os.utime(still, ns=(times.st_atime_ns, times.st_mtime_ns))
+    backup(repo, server, '--settled', '10s', code=PARTIAL)
+    backup(repo, server, '--settled', '10s', code=PARTIAL)
+    flip(still, 8192 * 5 + 1000)
+    done = backup(repo, server, '--ignore-ctime', code=FAILED)[1]
+    fact('--ignore-ctime' in done.all, 'times cannot be ignored', done.all)
+    server.stop('fast')
+    server.start()
+    last, _ = backup(repo, server, '--settled', '10s')
+    equal(kept(repo, last), 0, 'after a restart of the server everything is read')
+
+
 # ---- a server that does not run ----
 
 def stopped(repo, server):
@@ -336,6 +378,7 @@ def main():
         recycled(repo, server)
         damaged_page(repo, server)
         link_at_the_top(repo, server)
+        not_read_again(repo, server)
         stopped(repo, server)
     of_debian(repo)
     for release in [] if QUICK or SANITIZED else sorted(releases.VERSIONS):
