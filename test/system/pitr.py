@@ -9,126 +9,15 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-import releases
-from cluster import Cluster, as_postgres, debian_bin, hand_over
-from scenario import BACKSTAY, FAILED, NOT_EMPTY, QUICK, SANITIZED, Repo, equal, fact, finish, path, run, wait_until
+from cluster import Cluster, hand_over
+from pitrlife import NO_SPACE, Live, Restores, shows, wait_for
+from scenario import BACKSTAY, FAILED, NOT_EMPTY, QUICK, Repo, equal, fact, finish, path, run
 from walarchive import Archive, hand_over_all, own
-
-NO_SPACE, WAL_GAP = 24, 26
-
-
-def wait_for(what, condition):
-    return fact(wait_until(condition, 300, .05), what)
-
-
-class Live(Cluster):
-    """A server with a ledger of one row for each transaction, and what is known of each."""
-
-    def __init__(self, name, archive, bin=None):
-        super().__init__(path(name), bin)
-        self.archive_env, self.marks = archive, {}
-
-    def begin(self, push):
-        # settings of an earlier recovery, which must not stand in the way of ours
-        self.make("archive_command = '%s %%p'" % push, 'track_commit_timestamp = on', "recovery_target_name = 'of old'",
-                  'max_replication_slots = 4')
-        self.start()
-        space = self.dir + '/space'
-        os.mkdir(space)
-        hand_over(space)
-        self.sql("create tablespace other location '%s'" % space)
-        self.sql('create table ledger (id int primary key, note text) tablespace other; create table big (note text)')
-        for setting in ("restore_command = 'false'", "recovery_min_apply_delay = '1h'"):
-            self.sql('alter system set ' + setting)
-
-    def add(self, n):
-        """Rows, each its own transaction; what is known of the last one becomes a mark."""
-        last = int(self.sql('select coalesce(max(id), 0) from ledger'))
-        for i in range(last + 1, last + n + 1):
-            self.sql("insert into ledger values (%d, md5(random()::text))" % i)
-        i = last + n
-        xid, at = self.sql('select xmin, pg_xact_commit_timestamp(xmin) from ledger where id = %d' % i).split('\t')
-        self.marks[i] = dict(xid=xid, time=at, lsn=self.sql('select pg_current_wal_insert_lsn()'))
-        return i
-
-    def fill(self):
-        """WAL without rows in the ledger."""
-        self.sql('insert into big select repeat(md5(random()::text), 40) from generate_series(1, 1500)')
-
-    def switch(self):
-        name = self.sql('select pg_walfile_name(pg_switch_wal())')
-        wait_for(name + ' is archived', lambda: self.sql(
-            "select coalesce(last_archived_wal, '') >= '%s' from pg_stat_archiver" % name) == 't')
-        return name
-
-    def rows(self, up_to=None):
-        return self.sql("select count(*), coalesce(max(id), 0), md5(string_agg(id || note, '' order by id)) from ledger%s" %
-                        (' where id <= %d' % up_to if up_to else ''))
-
-    def backup(self):
-        url = 'pgcluster:postgresql://postgres@/?host=' + urllib.parse.quote(self.socket, safe='')
-        done = run(*as_postgres(), BACKSTAY, 'backup', url, '--checkpoint', 'fast', '--json', env=self.archive_env.environ, code=0,
-                   cwd=path('user'))
-        return done.summary()['snapshot_id']
-
-
-class Restores:
-    """Runs `restore` with the key file in its environment, as an administrator would."""
-
-    def __init__(self, repo, archive, live):
-        self.repo, self.archive, self.n = repo, archive, 0
-        self.space = live.sql("select oid from pg_tablespace where spcname = 'other'")
-
-    def call(self, *argv, code=None, why='', mapped=True):
-        self.n += 1
-        folder = path('r%d' % self.n)
-        data = folder + '/data'
-        more = ['--tablespace-mapping', '%s=%s/space' % (self.space, folder)] if mapped else []
-        done = run(BACKSTAY, 'restore', *argv, '--target', data, *more, env=self.archive.environ, code=code, why=why, cwd=path('user'))
-        return done, folder
-
-    def refused(self, label, *argv, code=WAL_GAP, words=(), mapped=True):
-        done, folder = self.call(*argv, code=code, why='%s: refused with %d' % (label, code), mapped=mapped)
-        for word in words:
-            fact(word in done.errors, '%s: the message says %s' % (label, word), done.errors)
-        fact(not os.path.exists(folder), label + ': nothing was touched')
-        return done.errors
-
-    def reaches(self, label, *argv):
-        done, folder = self.call(*argv, '--dry-run', '--json', code=0, why=label + ': can be reached')
-        fact(not os.path.exists(folder), label + ': a dry run makes nothing')
-        found = done.messages('reachable')
-        return found[0] if found else {}
-
-    def server(self, label, *argv, bin=None, archiving=False):
-        done, folder = self.call(*argv, '--json', code=0, why=label + ': restored')
-        copy = Cluster(folder, bin)
-        os.chmod(folder, 0o711)
-        hand_over(folder)
-        copy.configure("unix_socket_directories = '%s'" % folder, *([] if archiving else ['archive_mode = off']))
-        return copy, done
 
 
 # ---- what comes back ----
-
-def paused(copy):
-    return wait_until(lambda: copy.sql('select pg_is_wal_replay_paused()') == 't', 120)
-
-
-def shows(restores, live, label, up_to, *argv, promote=False, bin=None):
-    """The restored server holds the ledger up to that row, and nothing else."""
-    copy, _ = restores.server(label, *argv, *(['--target-action', 'promote'] if promote and '--target-latest' not in argv else []), bin=bin)
-    with copy:
-        copy.start()
-        if promote:
-            wait_for(label + ': it is promoted', lambda: copy.sql('select pg_is_in_recovery()') == 'f')
-        else:
-            fact(paused(copy), label + ': it pauses at the target')
-        equal(Live.rows(copy), live.rows(up_to), '%s: the ledger ends with row %d' % (label, up_to))
-
 
 def of_each_kind(restores, live, first):
     mark = live.marks[first]
@@ -340,50 +229,6 @@ def second_timeline(restores, live, push, first, last, bases):
             restores.reaches('the first timeline without it', '--target-latest', '--target-timeline', '1')
 
 
-def of_debian(repo, archive):
-    """pg_createcluster keeps the configuration in /etc; and nothing is archived: the base has what --target-immediate needs."""
-    name, folder, release = 'backstay%d' % os.getpid(), own('debian'), debian_bin().split('/')[-2]
-    if run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0).code:
-        return
-    config = '/etc/postgresql/%s/%s/postgresql.conf' % (release, name)
-    try:
-        port = open(config, encoding='utf-8').read().split('\nport = ')[1].split()[0]
-        psql = ['psql', '-XAtq', '-h', folder, '-p', port, '-U', 'postgres', '-c']
-        run(*psql, 'create table t as select 42 as id', code=0)
-        system = run(*psql, 'select system_identifier from pg_control_system()', code=0).text.strip()
-        place = 'pgcluster:postgresql://postgres@/?host=%s&port=%s' % (urllib.parse.quote(folder, safe=''), port)
-        run(*as_postgres(), BACKSTAY, 'backup', place, '--checkpoint', 'fast', env=archive.environ, cwd=path('user'), code=0)
-        run('pg_ctlcluster', release, name, 'stop', code=0)
-        os.rename(folder + '/data', folder + '/broken')
-        restore = [BACKSTAY, 'restore', '--target', folder + '/data', '--target-immediate', '--target-action', 'promote', '--system-id', system]
-        done = run(*restore, env=archive.environ, cwd=path('user'), code=FAILED, why='Debian: without its configuration it is refused')
-        fact('--config-file' in done.errors and '/config --target' in done.errors, 'Debian: it is told where that is', done.errors)
-        done = run(*restore, '--config-file', config, env=archive.environ, cwd=path('user'), code=0)
-        fact('config_file=' + config in done.text, 'Debian: the start command names it', done.text)
-        run('pg_ctlcluster', release, name, 'start', code=0)
-        wait_for('Debian: it is promoted', lambda: run(*psql, 'select pg_is_in_recovery()').text.strip() == 'f')
-        equal(run(*psql, 'select id from t').text.strip(), '42', 'Debian: and its rows are there')
-    finally:
-        run('pg_dropcluster', '--stop', release, name, code=0)
-
-
-def of_release(repo, archive, push, bin, name):
-    """Each release says differently what it takes for settings."""
-    with Live(name, archive, bin) as live:
-        live.begin(push)
-        live.add(3)
-        live.backup()
-        mark = live.add(3)
-        live.sql("select pg_create_restore_point('marked')")
-        live.add(2)
-        live.switch()
-        system = live.sql('select system_identifier from pg_control_system()')
-        restores = Restores(repo, archive, live)
-        for label, argv in (('time', ['--target-time', live.marks[mark]['time']]), ('name', ['--target-name', 'marked'])):
-            shows(restores, live, '%s: %s' % (name, label), mark, *argv, '--system-id', system, bin=bin)
-        shows(restores, live, name + ': latest', mark + 2, '--target-latest', '--system-id', system, bin=bin, promote=True)
-
-
 def main():
     repo = Repo.named('repo')
     repo.backstay('init', code=0)
@@ -420,10 +265,6 @@ def main():
             shuts_down(restores, live, first)
         unfinished(restores, live, first)
         second_timeline(restores, live, push, first, last, bases)
-    if not QUICK:
-        of_debian(repo, archive)
-    for release in [] if QUICK or SANITIZED else sorted(releases.VERSIONS):
-        of_release(repo, archive, push, releases.installed(release), 'pg%d' % release)
     repo.sound('after all')
     finish()
 
