@@ -119,7 +119,8 @@ static void add_timelines(WalFacts *facts)
         const WalTimeline *timeline = g_ptr_array_index(facts->held->timelines, i);
 
         claim_timeline(facts, timeline->timeline)->newest_at = timeline->newest_at;
-        learn_size(facts, timeline);
+        if (facts->bases->len > 0) // without one nothing goes, so nothing needs to be understood
+            learn_size(facts, timeline);
     }
     for (guint i = 0; i < facts->bases->len; i++)
         (void)claim_timeline(facts, g_array_index(facts->bases, PitrBase, i).timeline);
