@@ -93,12 +93,13 @@ void bs_error_errno(GError **error, int errnum, const char *format, ...)
 int bs_error_exit_status(const GError *error)
 {
     static const int statuses[] = {
-        [BS_ERROR_PARTIAL] = 3,    [BS_ERROR_NO_REPO] = 10,     [BS_ERROR_LOCKED] = 11,
-        [BS_ERROR_PASSWORD] = 12,  [BS_ERROR_CONFIG] = 20,      [BS_ERROR_UNREACHABLE] = 21,
-        [BS_ERROR_AUTH] = 22,      [BS_ERROR_VERSION] = 23,     [BS_ERROR_NO_SPACE] = 24,
-        [BS_ERROR_NOT_EMPTY] = 25, [BS_ERROR_WAL_GAP] = 26,     [BS_ERROR_MISMATCH] = 27,
-        [BS_ERROR_GUARD] = 28,     [BS_ERROR_DESTINATION] = 30, [BS_ERROR_PROTECTED] = 31,
-        [BS_ERROR_LAG] = 32,       [BS_ERROR_SOFT_SKIP] = 75,   [BS_ERROR_CANCELLED] = 130,
+        [BS_ERROR_PARTIAL] = 3,     [BS_ERROR_NO_REPO] = 10,     [BS_ERROR_LOCKED] = 11,
+        [BS_ERROR_PASSWORD] = 12,   [BS_ERROR_CONFIG] = 20,      [BS_ERROR_UNREACHABLE] = 21,
+        [BS_ERROR_AUTH] = 22,       [BS_ERROR_VERSION] = 23,     [BS_ERROR_NO_SPACE] = 24,
+        [BS_ERROR_NOT_EMPTY] = 25,  [BS_ERROR_WAL_GAP] = 26,     [BS_ERROR_MISMATCH] = 27,
+        [BS_ERROR_GUARD] = 28,      [BS_ERROR_DESTINATION] = 30, [BS_ERROR_PROTECTED] = 31,
+        [BS_ERROR_LAG] = 32,        [BS_ERROR_SETUP] = 33,       [BS_ERROR_SOFT_SKIP] = 75,
+        [BS_ERROR_CANCELLED] = 130,
     };
 
     if (!error)

@@ -37,6 +37,7 @@ typedef enum {
     BS_ERROR_DESTINATION, /* done, but not at every destination (exit 30) */
     BS_ERROR_PROTECTED,   /* the store keeps it until a time: object lock (exit 31) */
     BS_ERROR_LAG,         /* WAL is archived later than asked for (exit 32) */
+    BS_ERROR_SETUP,       /* a server lacks what backups need (exit 33) */
     BS_ERROR_SOFT_SKIP,   /* skipped on purpose (exit 75) */
 } BsErrorCode;
 

@@ -24,6 +24,7 @@ const Command *const commands[] = {
     &unlock_command,     //
     &policy_command,     //
     &wal_command,        //
+    &pg_command,         //
     &doctor_command,     //
     &completion_command, //
     &version_command,    //

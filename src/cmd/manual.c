@@ -228,6 +228,7 @@ static const Term statuses[] = {
     { "30", "Done in the repository, but not in every mirror." },
     { "31", "Done, but what is under object lock could not be removed yet." },
     { "32", "The archive of WAL is further behind the server than --max-lag allows." },
+    { "33", "A server lacks what pg setup looks for, or must be restarted." },
     { "126 , 143", "Only from wal get: it failed, it was stopped." },
     { "130", "Interrupted. What was stored up to then is found again by the next run." },
     { NULL, NULL },
