@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op/walget.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "op/walsegment.h"
@@ -53,6 +54,9 @@ static bool get_held(Repo *repo, const WalObject *object, const char *dest, GByt
     *ret_content = wal_segment_file(&held);
     return true;
 }
+
+#define ROOM_TRIES    50
+#define ROOM_PAUSE_MS 100
 
 /* Asks the repository itself: a mirror may lack what is new, and have parts that are no longer the
  * newest. An object is absent when the store says so, and only a store that still has the
@@ -113,8 +117,17 @@ static bool write_out(const char *path, GBytes *content, WalSpool *spool, GError
         return false;
     }
     wal_spool_give_up(spool);
-    wal_spool_tidy(spool, NULL, 0, 0);
-    return fs_write_durable(path, data, len, 0600, FS_REPLACE, error);
+    for (unsigned tries = 1;; tries++) {
+        wal_spool_tidy(spool, NULL, 0, 0);
+        g_clear_error(&failure);
+        if (fs_write_durable(path, data, len, 0600, FS_REPLACE, &failure))
+            return true;
+        if (tries == ROOM_TRIES || !g_error_matches(failure, BS_ERROR, BS_ERROR_NO_SPACE))
+            break;
+        clock_sleep_ms(ROOM_PAUSE_MS); // what is being written there goes with its writer
+    }
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 static bool get_segment(const Settings *settings, const WalObject *object, const WalName *name,
@@ -132,9 +145,11 @@ static bool get_segment(const Settings *settings, const WalObject *object, const
     }
     if (!get_object(settings, object, path, cancel, &content, error))
         return false;
+    if (!write_out(path, content, ahead.spool, error))
+        return false;
     if (wal_segment_size_valid(g_bytes_get_size(content)))
         wal_prefetch_go(&ahead, name, (uint32_t)g_bytes_get_size(content));
-    return write_out(path, content, ahead.spool, error);
+    return true;
 }
 
 bool op_wal_get(const Settings *settings, const char *name, const WalClusterFrom *from,

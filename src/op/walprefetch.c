@@ -55,7 +55,7 @@ static void look(Fetching *fetching)
     WalName asked;
     uint32_t size;
 
-    if (!wal_spool_asked(fetching->spool, &asked, &size))
+    if (!wal_spool_asked(fetching->spool, &asked, &size) || wal_spool_gave_up(fetching->spool))
         fetching->over = true;
     else if (size != fetching->size || wal_name_compare(&asked, &fetching->asked) != 0)
         follow(fetching, &asked, size);

@@ -133,7 +133,7 @@ bool wal_spool_claim(WalSpool *spool)
     return true;
 }
 
-static bool gave_up_lately(WalSpool *spool)
+bool wal_spool_gave_up(WalSpool *spool)
 {
     struct stat st;
     int64_t ago;
@@ -148,7 +148,7 @@ bool wal_spool_is_idle(WalSpool *spool)
 {
     fs_autoclose int fd = -1;
 
-    return !gave_up_lately(spool) && try_lock(spool, LOCK, &fd);
+    return !wal_spool_gave_up(spool) && try_lock(spool, LOCK, &fd);
 }
 
 void wal_spool_give_up(WalSpool *spool)

@@ -51,3 +51,4 @@ void wal_spool_end(WalSpool *spool, const WalName *name, int busy);
 void wal_spool_tidy(WalSpool *spool, const WalName *after, uint32_t size, unsigned n);
 /* Not idle for a while: something is wrong. */
 void wal_spool_give_up(WalSpool *spool);
+bool wal_spool_gave_up(WalSpool *spool);
