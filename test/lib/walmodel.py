@@ -142,7 +142,7 @@ def expected(wal, base, timeline, target, absent=()):
         return Outcome('timeline')
     records = wal.along(path)
     committed = [(r.xid, r.lsn) for r in records if r.kind == 'commit']
-    doubtful, previous = False, None
+    doubtful, previous, sure = False, None, None
     if target.kind == 'time':
         # a server would take what the base holds for earlier, whatever its time; when it began to hold it is not written down
         if any(r.time > target.value for r in records if r.kind == 'commit' and r.lsn < base.start):
@@ -162,8 +162,8 @@ def expected(wal, base, timeline, target, absent=()):
             # where two timelines share a segment the older one's file serves up to the change
             older = any(begin // wal.segment == segment and record.end <= begin for _, begin, _ in path)
             if not (segment in own and name == wal.file_of(base.timeline, segment)) and not older:
-                return Outcome('absent', doubtful=doubtful, last=last, end=record.lsn)
-            doubtful = True
+                return Outcome('absent', doubtful=doubtful, last=sure or last, end=record.lsn)
+            doubtful, sure = True, sure or last
         where = stops(target, base, record)
         if where:
             limit = record.lsn if where == 'before' else record.end
