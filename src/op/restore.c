@@ -14,8 +14,8 @@
 typedef struct {
     const RestoreRequest *request;
     const RestoreWatch *watch;
-    const Snapshot *snapshot;
-    bool whole; /* the target stands for a directory of the snapshot */
+    GStrv roots; /* what the snapshot was made of */
+    bool whole;  /* the target stands for a directory of the snapshot */
     DirDelta delta;
     pthread_mutex_t mutex;
     RestoreResult result;
@@ -52,13 +52,14 @@ static void select_entry(const char *path, const Node *node, bool *ret_wanted, b
         *ret_wanted = *ret_descend = false;
 }
 
-/* What a selection leaves out is not touched by --delete either. */
+/* What a selection leaves out is not touched by --delete either, nor what lies beside the saved
+ * paths: with /srv/app restored to / that is the rest of /srv. */
 static bool may_delete(const char *path, void *user)
 {
     const Run *run = user;
     bool wanted, descend;
 
-    if (run->request->delta && !run->whole && !restore_is_stranger(run->snapshot, path))
+    if (!run->whole && !restore_is_stranger(run->roots, path))
         return false;
     select_entry(path, NULL, &wanted, &descend, user);
     return wanted;
@@ -294,11 +295,12 @@ bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatc
         return false;
     pthread_mutex_init(&run.mutex, NULL);
     run.result.snapshot = snapshot->id;
-    run.snapshot = snapshot;
+    run.roots = restore_roots(open->repo, snapshot);
     // the target of a single file holds other things
     run.whole = path && !start.node;
     ok = restore(open, &start, &run, cancel, error);
     pthread_mutex_destroy(&run.mutex);
+    g_strfreev(run.roots);
     node_free(start.node);
     *ret_result = run.result;
     return ok;

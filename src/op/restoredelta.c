@@ -42,14 +42,36 @@ bool restore_refuse_running(Repo *repo, const Id *tree, const char *target, cons
            (!tree || tree_walk(repo, tree, "", look, pass_over, (void *)target, cancel, error));
 }
 
-bool restore_is_stranger(const Snapshot *snapshot, const char *path)
+static bool has(Repo *repo, const Snapshot *snapshot, const char *path)
 {
-    for (char **root = snapshot->paths; *root; root++) {
-        size_t len = strlen(*root);
+    g_autoptr(Node) node = NULL;
+    Id tree;
 
-        while (len > 0 && (*root)[len - 1] == '/')
+    return walk_find(repo, &snapshot->tree, path, &node, &tree, NULL);
+}
+
+GStrv restore_roots(Repo *repo, const Snapshot *snapshot)
+{
+    GPtrArray *roots = g_ptr_array_new();
+
+    for (char **path = snapshot->paths; *path; path++) {
+        g_autofree char *last = g_path_get_basename(*path);
+
+        g_ptr_array_add(roots, has(repo, snapshot, *path) ? g_strdup(*path)
+                                                          : g_strconcat("/", last, NULL));
+    }
+    g_ptr_array_add(roots, NULL);
+    return (GStrv)g_ptr_array_free(roots, FALSE);
+}
+
+bool restore_is_stranger(char *const *roots, const char *path)
+{
+    for (; *roots; roots++) {
+        size_t len = strlen(*roots);
+
+        while (len > 0 && (*roots)[len - 1] == '/')
             len--;
-        if (strncmp(path, *root, len) == 0 && path[len] == '/')
+        if (strncmp(path, *roots, len) == 0 && path[len] == '/')
             return true;
     }
     return false;

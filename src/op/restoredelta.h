@@ -10,6 +10,9 @@
  * that the tree has, too. tree may be NULL: a single file. */
 bool restore_refuse_running(Repo *repo, const Id *tree, const char *target, const Cancel *cancel,
                             GError **error);
-/* Whether path, which only the target has, is within what the snapshot was made of: beside /srv/app
- * in the target lies what nobody asked to have saved. */
-bool restore_is_stranger(const Snapshot *snapshot, const char *path);
+/* What the snapshot was made of, as paths of its tree: restic puts what was given by a relative
+ * path at the root, under its last component. Freed with g_strfreev(). */
+GStrv restore_roots(Repo *repo, const Snapshot *snapshot);
+/* Whether path, which only the target has, is within one of them: beside /srv/app in the target
+ * lies what nobody asked to have saved. */
+bool restore_is_stranger(char *const *roots, const char *path);

@@ -55,7 +55,11 @@ def onto_existing(repo, source):
     repo.backstay('restore', 'latest', '--target', target, '--overwrite', 'never', code=0)
     with open(inside + '/plain.txt', 'rb') as f:
         equal(f.read(), b'mine\n', '--overwrite never keeps what is there')
+    beside = os.path.dirname(inside) + '/beside'
+    trees.write(beside, b'nobody saved it\n')
     repo.backstay('restore', 'latest', '--target', target, '--delete', code=0)
+    fact(os.path.exists(beside), '--delete leaves what lies beside the saved path')
+    os.unlink(beside)
     fact(not (found := trees.compare(inside, source)), '--delete removes what the snapshot does not know', '\n'.join(found))
     repo.backstay('restore', 'latest:' + source + '/plain.txt', '--target', inside, '--delete', code=0)
     fact(not (found := trees.compare(inside, source, (b'',))), '--delete with a single file leaves the others alone', '\n'.join(found))
