@@ -98,6 +98,43 @@ def prune(source):
     repo.sound('once the pack is back')
 
 
+def limits():
+    """How much prune rewrites, and how much check reads, can be bounded."""
+    repo = Repo.named('limits')
+    repo.init()
+    tree = path('halved')
+    os.mkdir(tree)
+    for i in range(12):
+        trees.write('%s/%d' % (tree, i), trees.noise(80 + i, 900_000))
+    repo.backup(tree, '--pack-size', '4')
+    for i in range(0, 12, 2):
+        os.unlink('%s/%d' % (tree, i))
+    repo.backup(tree)
+    repo.backstay('forget', '--keep-last', '1', code=0)
+
+    def planned(*options):
+        return repo.backstay('prune', '--dry-run', '--json', '--max-unused', '0', *options, code=0).messages('summary')[0]['packs_repack']
+    all_of_them = planned()
+    fact(all_of_them >= 2, 'packs are half used', all_of_them)
+    equal(planned('--max-repack-size', '1K'), 0, '--max-repack-size 1K rewrites nothing')
+    fact(1 <= planned('--max-repack-size', '5M') < all_of_them, '--max-repack-size 5M rewrites some of them')
+    packs = glob.glob(repo.path + '/data/*/*')
+    damage(max(packs, key=os.path.getsize))
+    found = [repo.backstay('check', '--read-data-subset', '%d/2' % i).code for i in (1, 2)]
+    equal(sorted(found), [0, 1], 'a changed byte is found in one half of the packs, not in the other')
+    for subset in ('100%', '1G'):
+        equal(repo.backstay('check', '--read-data-subset', subset).code, 1, 'and with --read-data-subset ' + subset)
+    equal(repo.backstay('check').code, 0, 'without reading data it is not')
+
+
+def damage(file):
+    with open(file, 'r+b') as f:
+        f.seek(1000)
+        byte = f.read(1)[0]
+        f.seek(1000)
+        f.write(bytes([byte ^ 1]))
+
+
 def tags(source):
     repo = Repo.named('tags')
     repo.init()
@@ -233,6 +270,7 @@ def main():
     source = path('source')
     trees.everything(source, big=1_000_000)
     prune(source)
+    limits()
     tags(source)
     copies(source)
     keys(source)
