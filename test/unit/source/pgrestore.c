@@ -419,6 +419,31 @@ static GBytes *replaced(GBytes *dump, const char *from, const char *to)
     return g_bytes_new_take(copy, n);
 }
 
+static void rights_are_given_unless_they_are_left_out(void)
+{
+    static const char rights[] = "SELECT coalesce(string_agg(grantee, ','), '') FROM "
+                                 "information_schema.table_privileges WHERE table_name = 'lent' "
+                                 "AND grantee <> 'postgres'";
+    g_autofree char *url = pg_server_url(server, "part");
+    g_autoptr(GBytes) dump = NULL;
+
+    g_free(sql("postgres", "CREATE ROLE borrower"));
+    fresh("lender");
+    g_free(sql("lender", "CREATE TABLE lent(id int); GRANT SELECT ON lent TO borrower"));
+    dump = pg_server_shell(server, "pg_dump -Fc -Z0 -d lender | cat");
+    for (unsigned no_acl = 0; no_acl <= 1; no_acl++) {
+        PgRestoreRequest request = { .url = url, .no_acl = no_acl };
+        g_autoptr(GError) error = NULL;
+
+        fresh("part");
+        restore(&request, dump, 4096, &error);
+        g_assert_no_error(error);
+        assert_sql("part", rights, no_acl ? "" : "borrower");
+    }
+    g_free(sql("postgres", "DROP DATABASE lender"));
+    g_free(sql("postgres", "DROP ROLE borrower"));
+}
+
 static void what_the_server_lacks_is_said_before(void)
 {
     g_autoptr(GError) error = NULL;
@@ -542,6 +567,8 @@ int main(int argc, char **argv)
                     a_partition_that_the_dump_lacks_is_not_dropped_unasked);
     g_test_add_func("/pgrestore/a partitioned table comes with its partitions",
                     a_partitioned_table_comes_with_its_partitions);
+    g_test_add_func("/pgrestore/rights are given unless they are left out",
+                    rights_are_given_unless_they_are_left_out);
     g_test_add_func("/pgrestore/what the server lacks is said before",
                     what_the_server_lacks_is_said_before);
     g_test_add_func("/pgrestore/an archive of the future is refused before",
