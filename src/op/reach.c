@@ -252,8 +252,7 @@ static uint32_t latest_timeline(const Choosing *choosing)
 bool op_reach(Repo *repo, const ReachRequest *request, const Cancel *cancel, Reach *ret_reach,
               GError **error)
 {
-    g_auto(Reach)
-        reach = { .snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free) };
+    g_auto(Reach) reach = { 0 };
     g_auto(Choosing) choosing = { .repo = repo, .request = request, .cancel = cancel };
     bool named = request->snapshot && strcmp(request->snapshot, "latest") != 0;
     uint64_t system_id = 0;
