@@ -173,4 +173,4 @@ def expected(wal, base, timeline, target, absent=()):
         previous = record
     if target.kind == 'latest':
         return Outcome(None, set(committed), doubtful, records[-1].lsn, records[-1].end)
-    return Outcome('end', doubtful=doubtful, last=records[-1].lsn, end=records[-1].end)
+    return Outcome('end', doubtful=doubtful, last=sure or records[-1].lsn, end=records[-1].end)

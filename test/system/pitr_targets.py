@@ -97,6 +97,8 @@ def refusal_is_right(case, found, done):
     ends = [o for _, o in found if o.why in ('absent', 'end')]
     if case.base and len(ends) < len(found):
         return None
+    if ends and all(o.doubtful for o in ends) and 'no recovery of this base backup is possible' in done.errors:
+        return None  # its first segment is in doubt: there is no place before that
     if ends and not any(o.last <= n <= o.end for n in named for o in ends):
         return 'no stop point between %s' % ', '.join('%s and %s' % (text(o.last), text(o.end)) for o in ends)
     return None
