@@ -158,7 +158,8 @@ def main():
         if name == 'v2-twokeys' or (QUICK and name not in ('v1-migrated', 'v2-auto', 'v2-otherwriter', 'v2-pruned')):
             continue
         repo = Repo.fixture(name)
-        repo.cheapen()
+        if len(os.listdir(repo.path + '/keys')) == 1:  # some have strays there, on purpose
+            repo.cheapen()
         ids = snapshots(name, repo)
         entries(name, repo, ids)
         numbers(name, repo, ids)
