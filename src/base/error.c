@@ -26,6 +26,13 @@ static void bs_error_private_clear(G_GNUC_UNUSED BsErrorPrivate *extra)
 // the quark, and a place beside each error of this domain
 G_DEFINE_EXTENDED_ERROR(BsError, bs_error)
 
+/* GLib registers the domain at its first use, unguarded: two threads that fail at once would do it
+ * twice. So it is used before there are any. */
+__attribute__((constructor)) static void register_domain(void)
+{
+    (void)bs_error_quark();
+}
+
 void bs_error_set_wait_ms(GError *error, int64_t wait_ms)
 {
     if (error->domain == BS_ERROR)
