@@ -120,7 +120,7 @@ def keep(watch, tree):
     watch.asks('check', {**ALONE, 'keys': 'GGL', 'locks': 'PGLLLD', 'snapshots': 'GGGGGL', 'index': 'GGGGGL', 'data': 'GGGGG', '/': 'L'},
                'check')
     watch.asks('forget', {**OPENED, 'snapshots': 'L', '/': 'B'}, 'forget', '--keep-last', '1', '--group-by', '')
-    watch.asks('prune', {**OPENED, 'snapshots': 'LL', 'index': 'PPHHLL', 'data': 'PGHL', '/': 'BBM'}, 'prune', '--max-unused', '0')
+    watch.asks('prune', {**OPENED, 'snapshots': 'LLL', 'index': 'PPHHLL', 'data': 'PGHL', 'wal': 'L', '/': 'BBM'}, 'prune', '--max-unused', '0')
 
 
 def in_flight(watch, op, n, *argv):
@@ -165,8 +165,9 @@ def main():
         # listed once to see whether the bucket is there, once whether it is empty, once to open what was made; and what guards it
         watch.asks('init', {'config': 'PGGGGH', 'keys': 'PGGLLL', 'snapshots': 'L', '/': 'VOR'}, 'init')
         repo.cheapen()
-        done = watch.asks('a first backup', {**OPENED, 'keys': 'GL', 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
-        fact(len({r.connection for r in done}) <= 2, 'on two connections')
+        # the key of init was replaced by a cheaper one
+        done = watch.asks('a first backup', {**OPENED, 'keys': 'GGL', 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
+        fact(len({r.connection for r in done}) <= 3, 'on three connections')
         add_file(tree)
         watch.asks('the next one', {**OPENED, 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
         watch.asks('snapshots', {**OPENED, 'snapshots': 'L'}, 'snapshots')
