@@ -60,28 +60,10 @@ bool cluster_base_node(const ClusterBase *base, const char *name, Node **ret_nod
 bool cluster_base_file(const ClusterBase *base, const char *name, size_t bound,
                        GBytes **ret_content, GError **error)
 {
-    g_autoptr(BlobOpener) opener = blob_opener_new(base->repo);
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_autoptr(Node) node = NULL;
-
-    if (!cluster_base_node(base, name, &node, error))
-        return false;
-    if (!node || !S_ISREG(node->mode) || node->size > bound) {
-        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
-                    "snapshot %s: %s/%s: no file, or too large for one",
-                    id_short(&base->snapshot->id).text, base->folder, name);
-        return false;
-    }
-    for (guint i = 0; i < node->content->len; i++) {
-        g_autoptr(GBytes) blob = NULL;
-
-        if (!blob_load(base->repo, opener, BLOB_DATA, &g_array_index(node->content, Id, i), &blob,
-                       error))
-            return false;
-        g_byte_array_append(bytes, g_bytes_get_data(blob, NULL), (guint)g_bytes_get_size(blob));
-    }
-    *ret_content = g_byte_array_free_to_bytes(g_steal_pointer(&bytes));
-    return true;
+    if (walk_read(base->repo, &base->tree, name, bound, ret_content, error))
+        return true;
+    g_prefix_error(error, "snapshot %s: %s: ", id_short(&base->snapshot->id).text, base->folder);
+    return false;
 }
 
 /* ---- what they say ---- */

@@ -26,31 +26,12 @@ typedef struct {
 
 /* ---- reading small files ---- */
 
-static bool load_file(Run *run, const char *name, size_t bound, GByteArray **ret_bytes,
-                      GError **error)
+static bool load_file(Run *run, const char *name, size_t bound, GBytes **ret_bytes, GError **error)
 {
-    g_autoptr(BlobOpener) opener = blob_opener_new(run->open->repo);
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_autoptr(Node) node = NULL;
-    Id ignored;
-
-    if (!walk_find(run->open->repo, &run->tree, name, &node, &ignored, error))
-        return false;
-    if (!node || !S_ISREG(node->mode) || node->size > bound) {
-        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s/%s: no file, or too large for one",
-                    run->folder, name);
-        return false;
-    }
-    for (guint i = 0; i < node->content->len; i++) {
-        g_autoptr(GBytes) blob = NULL;
-
-        if (!blob_load(run->open->repo, opener, BLOB_DATA, &g_array_index(node->content, Id, i),
-                       &blob, error))
-            return false;
-        g_byte_array_append(bytes, g_bytes_get_data(blob, NULL), (guint)g_bytes_get_size(blob));
-    }
-    *ret_bytes = g_steal_pointer(&bytes);
-    return true;
+    if (walk_read(run->open->repo, &run->tree, name, bound, ret_bytes, error))
+        return true;
+    g_prefix_error(error, "%s: ", run->folder);
+    return false;
 }
 
 static bool is_of_cluster(const json_t *manifest)
@@ -62,15 +43,15 @@ static bool is_of_cluster(const json_t *manifest)
 
 static bool load_manifest(Run *run, GError **error)
 {
-    g_autoptr(GByteArray) text = NULL;
+    g_autoptr(GBytes) text = NULL;
     json_error_t problem;
 
     if (!load_file(run, "manifest.json", MANIFEST_MAX, &text, error)) {
         g_prefix_error(error, "the snapshot holds no database dump (for files: --target DIR): ");
         return false;
     }
-    run->manifest =
-        json_loadb((const char *)text->data, text->len, JSON_REJECT_DUPLICATES, &problem);
+    run->manifest = json_loadb(g_bytes_get_data(text, NULL), g_bytes_get_size(text),
+                               JSON_REJECT_DUPLICATES, &problem);
     if (is_of_cluster(run->manifest)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "the snapshot holds the files of a whole server, no dump; restore them with "
@@ -276,14 +257,14 @@ static bool restore_one(Run *run, const json_t *database, GError **error)
 
 static bool restore_globals(Run *run, GError **error)
 {
-    g_autoptr(GByteArray) sql = NULL;
+    g_autoptr(GBytes) sql = NULL;
     unsigned failed = 0;
 
     if (!run->request->globals || run->request->preview)
         return true;
     if (!load_file(run, "globals.sql", GLOBALS_MAX, &sql, error) ||
-        !pg_restore_globals(run->request->url, sql->data, sql->len, run->watch->note,
-                            run->watch->user, run->cancel, &failed, error)) {
+        !pg_restore_globals(run->request->url, g_bytes_get_data(sql, NULL), g_bytes_get_size(sql),
+                            run->watch->note, run->watch->user, run->cancel, &failed, error)) {
         g_prefix_error(error, "restore roles and tablespaces: ");
         return false;
     }

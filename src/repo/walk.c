@@ -152,3 +152,41 @@ bool walk_find(Repo *repo, const Id *tree, const char *path, Node **ret_node, Id
     *ret_node = g_steal_pointer(&found);
     return true;
 }
+
+static bool read_blobs(Repo *repo, const Node *node, GByteArray *bytes, GError **error)
+{
+    g_autoptr(BlobOpener) opener = blob_opener_new(repo);
+
+    // what a node says of its size binds nobody who wrote its list of blobs
+    for (guint i = 0; i < node->content->len && bytes->len <= node->size; i++) {
+        g_autoptr(GBytes) blob = NULL;
+
+        if (!blob_load(repo, opener, BLOB_DATA, &g_array_index(node->content, Id, i), &blob, error))
+            return false;
+        g_byte_array_append(bytes, g_bytes_get_data(blob, NULL), (guint)g_bytes_get_size(blob));
+    }
+    return true;
+}
+
+bool walk_read(Repo *repo, const Id *tree, const char *path, size_t bound, GBytes **ret_content,
+               GError **error)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(Node) node = NULL;
+
+    if (!walk_find(repo, tree, path, &node, NULL, error))
+        return false;
+    if (!node || !S_ISREG(node->mode) || node->size > bound) {
+        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s: no file, or too large for one", path);
+        return false;
+    }
+    if (!read_blobs(repo, node, bytes, error))
+        return false;
+    if (bytes->len != node->size) {
+        g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
+                    "%s: its content is not as long as the snapshot says", path);
+        return false;
+    }
+    *ret_content = g_byte_array_free_to_bytes(g_steal_pointer(&bytes));
+    return true;
+}

@@ -35,3 +35,7 @@ bool tree_walk(Repo *repo, const Id *tree, const char *prefix, TreeEach each,
  * *ret_tree its id. */
 bool walk_find(Repo *repo, const Id *tree, const char *path, Node **ret_node, Id *ret_tree,
                GError **error);
+/* The content of the regular file at path below tree. BS_ERROR_CORRUPT: it is none, is longer than
+ * bound bytes, or is not as long as its node says. */
+bool walk_read(Repo *repo, const Id *tree, const char *path, size_t bound, GBytes **ret_content,
+               GError **error);
