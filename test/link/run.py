@@ -16,19 +16,22 @@ ARROWS = {
     'base': [],
     'codec': ['base'],
     'plan': ['base'],
-    'config': ['base'],
+    'config': ['plan', 'codec', 'base'],
     'pg': ['codec', 'base'],
     'net': ['codec', 'base'],
+    'state': ['codec', 'base'],
     'store': ['net', 'codec', 'base'],
     'repo': ['store', 'codec', 'base'],
     'flow': ['repo', 'store', 'codec', 'base'],
-    'source': ['flow', 'pg', 'codec', 'base'],
-    'op': ['source', 'flow', 'repo', 'store', 'net', 'config', 'plan', 'pg', 'codec', 'base'],
-    'cmd': ['op', 'source', 'flow', 'repo', 'store', 'net', 'config', 'plan', 'pg', 'codec', 'base'],
+    'source': ['flow', 'pg', 'net', 'codec', 'base'],
+    'op': ['source', 'flow', 'repo', 'store', 'state', 'net', 'config', 'plan', 'pg', 'codec', 'base'],
+    'daemon': ['state', 'net', 'config', 'plan', 'codec', 'base'],
+    'cmd': ['daemon', 'op', 'source', 'flow', 'repo', 'store', 'state', 'net', 'config', 'plan', 'pg', 'codec', 'base'],
 }
 # names of Meson's dependency objects and what pkg-config calls them
 PACKAGES = {'glib': 'glib-2.0', 'gio': 'gio-2.0', 'crypto': 'libcrypto', 'zstd': 'libzstd', 'yajl': 'yajl',
-            'jansson': 'jansson', 'archive': 'libarchive', 'curl': 'libcurl', 'libpq': 'libpq', 'threads': None}
+            'jansson': 'jansson', 'archive': 'libarchive', 'curl': 'libcurl', 'libpq': 'libpq', 'ssl': 'libssl', 'threads': None,
+            'fyaml': 'libfyaml', 'sqlite': 'sqlite3', 'hiredis': 'hiredis', 'microhttpd': 'libmicrohttpd'}
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 failed = False
