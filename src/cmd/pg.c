@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_ROLE "backstay"
-
 typedef struct {
     char *role, *archive_command;
     gboolean apply;
@@ -19,7 +17,7 @@ typedef struct {
 
 static const GOptionEntry pg_options[] = {
     { "apply", 0, 0, ARG_FLAG, AT(apply), "run the statements that are missing", NULL },
-    { "role", 0, 0, ARG_TEXT, AT(role), "that backups are taken with (default " DEFAULT_ROLE ")",
+    { "role", 0, 0, ARG_TEXT, AT(role), "that backups are taken with (default " PG_SETUP_ROLE ")",
       "NAME" },
     { "archive-command", 0, 0, ARG_TEXT, AT(archive_command),
       "what archive_command is to be; replaces another one", "COMMAND" },
@@ -122,7 +120,7 @@ static bool setup_run(const Context *context, const PgSetupRequest *request, boo
 static bool pg_run(const Context *context, void *request, char **operands, GError **error)
 {
     const PgOptions *options = request;
-    PgSetupRequest setup = { .role = options->role ? options->role : DEFAULT_ROLE,
+    PgSetupRequest setup = { .role = options->role ? options->role : PG_SETUP_ROLE,
                              .archive_command = options->archive_command };
 
     if (!operands_between(operands, 2, 2, "setup URL", error))

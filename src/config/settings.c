@@ -253,6 +253,14 @@ bool settings_repository(const Settings *settings, char **ret_location, GError *
     return false;
 }
 
+bool settings_has_repository(const Settings *settings)
+{
+    g_autofree char *bucket = s3_location_from_environment();
+
+    return settings->repo || settings->repository_file || settings_env("REPOSITORY") ||
+           settings_env("REPOSITORY_FILE") || bucket;
+}
+
 bool settings_from_repository(const char *repo, const char *repository_file, char **ret_location,
                               GError **error)
 {

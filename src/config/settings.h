@@ -50,6 +50,8 @@ bool settings_complete(Settings *settings, GError **error);
  * says how to give one.
  */
 bool settings_repository(const Settings *settings, char **ret_location, GError **error);
+/* Whether anything names one, rightly or not. */
+bool settings_has_repository(const Settings *settings);
 
 /* The same of the other repository, of copy and init: from its options (NULL: not given), or from
  * BACKSTAY_FROM_REPOSITORY and BACKSTAY_FROM_REPOSITORY_FILE. NULL when none is named. */

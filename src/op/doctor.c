@@ -15,7 +15,14 @@
 void doctor_finding_free(DoctorFinding *finding)
 {
     g_free(finding->message);
+    g_free(finding->server);
+    g_free(finding->remedy);
     g_free(finding);
+}
+
+GPtrArray *doctor_findings_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)doctor_finding_free);
 }
 
 const char *doctor_state_name(DoctorState state)
@@ -237,16 +244,12 @@ static bool judge_config(Store *store, GError **error)
 }
 
 bool op_doctor(const Settings *settings, const char *location, const Cancel *cancel,
-               GPtrArray **ret_findings, GError **error)
+               GPtrArray *findings, GError **error)
 {
-    g_autoptr(GPtrArray) findings =
-        g_ptr_array_new_with_free_func((GDestroyNotify)doctor_finding_free);
     g_auto(OpenStore) at = { 0 };
 
-    if (!open_store(settings, location, "", false, cancel, &at, error) ||
-        !judge_config(at.store, error) || !doctor_guard(at.store, &settings->s3, findings, error) ||
-        !judge_uploads(at.store, findings, error))
-        return false;
-    *ret_findings = g_steal_pointer(&findings);
-    return true;
+    return open_store(settings, location, "", false, cancel, &at, error) &&
+           judge_config(at.store, error) &&
+           doctor_guard(at.store, &settings->s3, findings, error) &&
+           judge_uploads(at.store, findings, error);
 }

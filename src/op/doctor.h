@@ -18,6 +18,8 @@ typedef struct {
     const char *check; /* "versioning", "object-lock", ...: stable, for programs */
     DoctorState state;
     char *message;
+    char *server; /* a URL without secrets; NULL: it is of the repository */
+    char *remedy; /* a statement or line that sets it right; NULL: none does */
 } DoctorFinding;
 void doctor_finding_free(DoctorFinding *finding);
 
@@ -27,6 +29,9 @@ const char *doctor_state_name(DoctorState state); /* "pass", "warn", "fail" */
  * that guards nothing, such as a directory, one that says so. */
 bool doctor_guard(Store *store, const S3Settings *s3, GPtrArray *findings, GError **error);
 
-/* All of it. *ret_findings: of DoctorFinding. BS_ERROR_NO_REPO: there is none. */
+/* Of DoctorFinding. */
+GPtrArray *doctor_findings_new(void);
+
+/* All of it, added to findings. BS_ERROR_NO_REPO: there is none. */
 bool op_doctor(const Settings *settings, const char *location, const Cancel *cancel,
-               GPtrArray **ret_findings, GError **error);
+               GPtrArray *findings, GError **error);

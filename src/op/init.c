@@ -21,8 +21,7 @@ static bool other_polynomial(const Settings *settings, const InitRequest *reques
 /* Asked before anything is made, so that a server that does not answer leaves nothing. */
 static bool warn_of_guard(OpenStore *at, const Settings *settings, GError **error)
 {
-    g_autoptr(GPtrArray) findings =
-        g_ptr_array_new_with_free_func((GDestroyNotify)doctor_finding_free);
+    g_autoptr(GPtrArray) findings = doctor_findings_new();
 
     if (!at->remote)
         return true;

@@ -7,6 +7,8 @@
 #include "base/cancel.h"
 #include "pg/serversetup.h"
 
+#define PG_SETUP_ROLE "backstay" /* unless another one is asked for */
+
 typedef struct {
     const char *url;
     const char *role; /* that backups are taken with */

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "config/values.h"
 #include "op/patterns.h"
+#include "pg/url.h"
 #include "plan/amount.h"
 #include "source/files.h"
 #include "source/pgcluster.h"
@@ -141,11 +142,6 @@ static bool is_url(const char *operand)
     return false;
 }
 
-static bool is_database(const char *url)
-{
-    return g_str_has_prefix(url, "postgresql://") || g_str_has_prefix(url, "postgres://");
-}
-
 static bool chooses_part(const SourcesRequest *request)
 {
     return request->databases || request->tables || request->schemas || request->exclude_schema ||
@@ -197,7 +193,7 @@ static Source *cluster_source(const char *url, const SourcesRequest *request, GE
     }
     if (is_directory(url))
         return directory_source(url, request, error);
-    if (!is_database(url)) {
+    if (!pg_url_is(url)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     CLUSTER "%s: write " CLUSTER "postgresql://user@host:port, or " CLUSTER
                             "/path/of/data_directory on the server's host",
@@ -224,7 +220,7 @@ static Source *url_source(const char *url, const SourcesRequest *request, GError
         .exclude_table_data = request->exclude_table_data,
     };
 
-    if (is_database(url))
+    if (pg_url_is(url))
         return postgres_source_new(url, NULL, &postgres, error);
     if (g_str_has_prefix(url, CLUSTER))
         return cluster_source(url + strlen(CLUSTER), request, error);

@@ -19,6 +19,11 @@ static const char *const placed_keywords[] = {
     "user", "password", "host", "port", "dbname", "sslpassword", NULL,
 };
 
+bool pg_url_is(const char *text)
+{
+    return g_str_has_prefix(text, "postgresql://") || g_str_has_prefix(text, "postgres://");
+}
+
 PgUrl *pg_url_parse(const char *text, GError **error)
 {
     g_autoptr(PgUrl) url = g_new0(PgUrl, 1);

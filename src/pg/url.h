@@ -11,6 +11,9 @@
 
 typedef struct PgUrl PgUrl;
 
+/* Whether an operand begins as such a URL does. */
+bool pg_url_is(const char *text);
+
 /* BS_ERROR_USAGE when libpq cannot read it; the error repeats nothing of the text, it may hold a
  * password. */
 PgUrl *pg_url_parse(const char *text, GError **error);

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # check: quick, timeout=600
 """pg setup against a real server: what is missing is shown and set up, a restart later all is there, and a second time nothing is
-done; another archive is left alone; what is set up suffices for a backup by the role."""
+done; another archive is left alone; what is set up suffices for a backup by the role; doctor finds the same."""
 import os
 import sys
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, hand_over
-from scenario import BACKSTAY, UNREACHABLE, equal, environment, fact, finish, path, run, Repo
+from scenario import BACKSTAY, FAILED, UNREACHABLE, equal, environment, fact, finish, path, run, Repo
 
 SETUP = 33
 
@@ -43,6 +43,35 @@ def what_is_missing(server):
     fact(not told['applied'] and server.sql("select count(*) from pg_roles where rolname = 'backstay'") == '0', 'nothing was done')
     shown = run(BACKSTAY, 'pg', 'setup', url(server), env=environment(None), code=SETUP)
     fact('CREATE ROLE "backstay" LOGIN REPLICATION;' in shown.text and '-- restart' in shown.text, 'for people, too', shown.text)
+
+
+def examined(*operands, code, why):
+    """What doctor says of a server: check -> finding, and the whole report."""
+    [told] = run(BACKSTAY, 'doctor', '--json', *operands, env=environment(None), code=code, why=why).messages('doctor')
+    return {c['check']: c for c in told['checks']}, told
+
+
+def doctor_of_a_bare_server(server):
+    found, told = examined(url(server), code=FAILED, why='doctor fails a server on which nothing is set up')
+    equal((told['repository'], told['status']), (None, 'fail'), 'no repository is needed for it')
+    equal({found[c]['status'] for c in ('wal_level', 'archive_command', 'role', 'role_backup')}, {'fail'}, 'what is missing fails')
+    equal((found['max_slot_wal_keep_size']['status'], found['data_checksums']['status']), ('warn', 'pass'), 'and the rest as pg setup has it')
+    equal(found['wal_level']['remedy'], "ALTER SYSTEM SET wal_level = 'replica';  -- restart", 'with the statement that helps')
+    shown = run(BACKSTAY, 'doctor', url(server), env=environment(None), code=FAILED)
+    fact("ALTER SYSTEM SET wal_level = 'replica';  -- restart" in shown.text, 'for people, too', shown.text)
+    found, _ = examined('postgresql://me:word@/?host=' + path('nowhere'), code=FAILED, why='a server that does not answer is a finding')
+    fact(list(found) == ['server'] and 'word' not in found['server']['server'], 'of its own, without the password', found)
+    run(BACKSTAY, 'doctor', 'a', 'b', url(server), env=environment(None), code=1, why='two repositories are refused')
+
+
+def doctor_of_both(server):
+    """The server beside the repository."""
+    repo = Repo.named('repo')
+    found, told = examined('-r', repo.path, url(server), code=0, why='doctor finds nothing that fails once all is set up')
+    fact({'versioning', 'uploads', 'wal_level', 'pg_hba'} <= set(found), 'and has looked at both', list(found))
+    equal((told['repository'], 'server' in found['versioning'], 'server' in found['wal_level']), (repo.path, False, True), 'each says of which')
+    found, _ = examined(repo.path, url(server), '--role', 'nobody', code=FAILED, why='another role is asked for')
+    equal((found['role']['status'], found['role_watch']['status']), ('fail', 'fail'), 'and missed')
 
 
 def applied(server):
@@ -121,8 +150,10 @@ def main():
     server = make('server')
     with server.start():
         what_is_missing(server)
+        doctor_of_a_bare_server(server)
         applied(server)
         suffices(server)
+        doctor_of_both(server)
         another_archive(server)
         pg_hba(server)
         with open(server.data + '/pg_hba.conf', 'w', encoding='utf-8') as f:
