@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "net/exchange.h"
+#include "net/libcurl.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -36,14 +37,6 @@ typedef struct {
 } Line;
 
 /* ---- client ---- */
-
-static void init_curl(void)
-{
-    CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
-
-    if (result != CURLE_OK)
-        g_error("libcurl: %s", curl_easy_strerror(result));
-}
 
 static void lock_share(G_GNUC_UNUSED CURL *easy, curl_lock_data data,
                        G_GNUC_UNUSED curl_lock_access access, void *user)
@@ -102,7 +95,6 @@ static bool check_pem(const char *path, GError **error)
 
 bool http_client_new(const HttpOptions *options, HttpClient **ret_client, GError **error)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     g_autoptr(GError) failure = NULL;
     HttpClient *client;
 
@@ -110,7 +102,7 @@ bool http_client_new(const HttpOptions *options, HttpClient **ret_client, GError
         g_propagate_error(error, g_steal_pointer(&failure));
         return false;
     }
-    (void)pthread_once(&once, init_curl);
+    libcurl_init();
     client = g_new0(HttpClient, 1);
     client->options = *options;
     client->options.ca_file = g_strdup(options->ca_file);
