@@ -89,7 +89,7 @@ int repo_data_level(const Repo *repo);
 /* The JSON text of config as stored. */
 const char *repo_config_text(const Repo *repo);
 
-/* ---- plain objects: index, snapshot, lock ---- */
+/* ---- plain objects: index, snapshot, lock (plain.c) ---- */
 
 /* The text of an object: name checked against hash, opened, decompressed. BS_ERROR_CORRUPT,
  * NOT_FOUND. */

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "store/localwalk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,8 +26,6 @@ typedef struct {
     int root;            /* -1 until it was there */
     GHashTable *durable; /* set of directories whose own entry is known to be on the disk */
 } LocalStore;
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
 
 /* ---- directories ---- */
 
@@ -340,103 +338,15 @@ static bool local_remove(Store *store, const char *key, GError **error)
 
 /* ---- listing ---- */
 
-typedef struct {
-    const LocalStore *local;
-    bool leftovers; /* visit temporary files instead of objects */
-    bool (*visit)(int dirfd, const char *name, const StoreObject *object, void *user,
-                  GError **error);
-    void *user;
-} Walk;
-
-static bool walk_dir(const Walk *walk, int fd, GString *key, GError **error);
-
-static bool walk_error(const Walk *walk, int errnum, const char *call, const char *key,
-                       GError **error)
-{
-    bs_error_errno(error, errnum, "%s %s/%s", call, walk->local->base.location, key);
-    return false;
-}
-
-static bool walk_subdir(const Walk *walk, int dirfd, const char *name, GString *key, GError **error)
-{
-    int fd = openat(dirfd, name, OPEN_DIR | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd < 0)
-        return errno == ENOENT || walk_error(walk, errno, "open", key->str, error);
-    g_string_append_c(key, '/');
-    return walk_dir(walk, fd, key, error);
-}
-
-static bool walk_file(const Walk *walk, int dirfd, const char *name, const struct stat *st,
-                      const GString *key, GError **error)
-{
-    StoreObject object = {
-        .key = key->str,
-        .size = (uint64_t)st->st_size,
-        .modified_at = st->st_mtim.tv_sec,
-    };
-
-    return walk->visit(dirfd, name, &object, walk->user, error);
-}
-
-static bool is_wanted(const Walk *walk, const char *name, const char *key)
-{
-    return walk->leftovers ? store_name_is_temporary(name, strlen(name)) : store_key_is_valid(key);
-}
-
-/* key ends with the entry's name. stat(2) is called only for what will be visited. */
-static bool walk_entry(const Walk *walk, int dirfd, const struct dirent *entry, GString *key,
-                       GError **error)
-{
-    const char *name = entry->d_name;
-    bool wanted = is_wanted(walk, name, key->str);
-    unsigned char type = entry->d_type;
-    struct stat st;
-
-    if (type == DT_DIR)
-        return !store_key_is_valid(key->str) || walk_subdir(walk, dirfd, name, key, error);
-    if (type != DT_UNKNOWN && (type != DT_REG || !wanted))
-        return true;
-    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        // removed since the directory was read
-        return errno == ENOENT || walk_error(walk, errno, "stat", key->str, error);
-    if (S_ISDIR(st.st_mode))
-        return !store_key_is_valid(key->str) || walk_subdir(walk, dirfd, name, key, error);
-    return !S_ISREG(st.st_mode) || !wanted || walk_file(walk, dirfd, name, &st, key, error);
-}
-
-/* Takes fd. key is empty or ends in '/'; it comes back longer. */
-static bool walk_dir(const Walk *walk, int fd, GString *key, GError **error)
-{
-    g_autoptr(DIR) dir = fdopendir(fd);
-    const size_t len = key->len;
-
-    g_assert(dir); // fd is an open directory
-    for (;;) {
-        const struct dirent *entry;
-
-        errno = 0;
-        entry = readdir(dir);
-        if (!entry)
-            break;
-        g_string_truncate(key, len);
-        g_string_append(key, entry->d_name);
-        if (!walk_entry(walk, fd, entry, key, error))
-            return false;
-    }
-    g_string_truncate(key, len);
-    return errno == 0 || walk_error(walk, errno, "list", key->str, error);
-}
-
 /* A directory that is missing is an empty one. */
-static bool walk_prefix(const Walk *walk, LocalStore *local, const char *prefix, GError **error)
+static bool walk_prefix(const LocalWalk *walk, LocalStore *local, const char *prefix,
+                        GError **error)
 {
-    g_autoptr(GString) key = g_string_new(prefix);
     g_autoptr(GError) failure = NULL;
     int fd = open_below(local, *prefix ? prefix : ".", OPEN_DIR, &failure);
 
     if (fd >= 0)
-        return walk_dir(walk, fd, key, error);
+        return localwalk(walk, fd, prefix, error);
     if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
         return true;
     g_propagate_error(error, g_steal_pointer(&failure));
@@ -460,7 +370,7 @@ static bool local_list(Store *store, const char *prefix, StoreEach each, void *u
 {
     LocalStore *local = (LocalStore *)store;
     ListCall call = { each, user };
-    Walk walk = { .local = local, .visit = list_visit, .user = &call };
+    LocalWalk walk = { .location = local->base.location, .visit = list_visit, .user = &call };
 
     return walk_prefix(&walk, local, prefix, error);
 }
@@ -485,7 +395,10 @@ static bool local_list_unfinished(Store *store, const char *prefix, StoreEach ea
 {
     LocalStore *local = (LocalStore *)store;
     ListCall call = { each, user };
-    Walk walk = { .local = local, .leftovers = true, .visit = unfinished_visit, .user = &call };
+    LocalWalk walk = { .location = local->base.location,
+                       .leftovers = true,
+                       .visit = unfinished_visit,
+                       .user = &call };
 
     return walk_prefix(&walk, local, prefix, error);
 }
@@ -517,7 +430,9 @@ static bool local_remove_unfinished(Store *store, const StoreLeftovers *places, 
 {
     LocalStore *local = (LocalStore *)store;
     Cleaning cleaning = { .n = 0 };
-    Walk walk = { .local = local, .leftovers = true, .visit = clean_visit, .user = &cleaning };
+    LocalWalk walk = {
+        .location = local->base.location, .leftovers = true, .visit = clean_visit, .user = &cleaning
+    };
 
     for (size_t i = 0; i < n; i++) {
         cleaning.before = clock_now().sec - places[i].age_s;
