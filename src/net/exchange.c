@@ -31,6 +31,7 @@ typedef struct {
     Receipt receipt;
     struct curl_slist *headers;
     unsigned sendings;
+    bool refused;               /* an address was not approved */
     int64_t began_ms, moved_ms; /* moved_ms: when a byte was seen last */
     uint64_t moved;
     char text[CURL_ERROR_SIZE];
@@ -95,6 +96,29 @@ static int before_sending(void *user, G_GNUC_UNUSED char *remote, G_GNUC_UNUSED 
                                                              : CURL_PREREQFUNC_OK;
 }
 
+/* CURLOPT_OPENSOCKETFUNCTION: names are looked up by now, and this very address is connected to. */
+static curl_socket_t open_socket(void *user, G_GNUC_UNUSED curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+    Exchange *exchange = user;
+    const HttpOptions *options = exchange->options;
+
+    if (!options->approve(&address->addr, options->approve_user)) {
+        exchange->refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static void set_approval(CURL *easy, Exchange *exchange)
+{
+    if (!exchange->options->approve)
+        return;
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, exchange);
+}
+
 static void set_method(CURL *easy, const HttpRequest *request)
 {
     if (g_str_equal(request->method, "HEAD")) {
@@ -139,6 +163,7 @@ static bool set_up(Exchange *exchange, GError **error)
 
     curl_easy_reset(easy); // connections and sessions stay
     set_connection(easy, exchange->options);
+    set_approval(easy, exchange);
     curl_easy_setopt(easy, CURLOPT_URL, exchange->request->url);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -286,7 +311,10 @@ static void set_curl_error(const Exchange *exchange, CURLcode result, GError **e
 {
     g_autofree char *text = text_of(exchange, result);
 
-    if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_ISSUER_ERROR)
+    if (exchange->refused && result == CURLE_COULDNT_CONNECT)
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_DENIED,
+                            "its address lies in a network that may not be asked");
+    else if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_ISSUER_ERROR)
         g_set_error(error, BS_ERROR, BS_ERROR_DENIED,
                     "the server's certificate is not to be trusted: %s; if an authority of your "
                     "own has signed it, name that authority's certificate with --cacert",

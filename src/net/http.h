@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 typedef struct HttpClient HttpClient;
 
@@ -26,6 +27,11 @@ typedef struct {
      * because what has been done must still be tidied up, but not waited for: three seconds after
      * it, or after a second, they are BS_ERROR_TRANSIENT, and further ones at once. May be NULL. */
     const Cancel *cancel;
+    /* Asked before each new connection about the address that it would go to, after names were
+     * looked up; false: BS_ERROR_DENIED. With it proxies are not used, for they would hide the
+     * address. Any thread. NULL: every address is right. */
+    bool (*approve)(const struct sockaddr *address, void *user);
+    void *approve_user;
 } HttpOptions;
 
 /* TLS 1.2 and later, always verified. BS_ERROR_USAGE: a file that cannot be read. */
@@ -71,7 +77,8 @@ const char *http_reply_header(const HttpReply *reply, const char *name); /* NULL
 /*
  * True for every whole answer, whatever its status. BS_ERROR_TRANSIENT: no connection, no name, cut
  * off, silent for too long, or less came than Content-Length said; BS_ERROR_DENIED: the server's
- * certificate is not to be trusted (or it refuses ours); BS_ERROR_CANCELLED. Texts name the host.
+ * certificate is not to be trusted (or it refuses ours), or its address is not approved;
+ * BS_ERROR_CANCELLED. Texts name the host.
  */
 bool http_request(HttpClient *client, const HttpRequest *request, HttpReply *ret_reply,
                   GError **error);
