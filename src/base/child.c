@@ -39,6 +39,7 @@ typedef struct {
 struct Child {
     char *name;
     pid_t pid;  /* 0: never started, or reaped */
+    bool group; /* it leads a group of its own */
     int status; /* of waitpid, once reaped */
     int in;     /* our ends of its pipes */
     int out;
@@ -51,8 +52,9 @@ typedef struct {
     const char *program;
     const char *const *argv;
     const char *const *envp;
-    int fds[3]; /* become 0, 1 and 2; -1 stays */
-    int report; /* takes an errno when the program cannot be run */
+    int fds[3];         /* become 0, 1 and 2; -1 stays */
+    bool group, joined; /* leads a group; 2 is where 1 goes */
+    int report;         /* takes an errno when the program cannot be run */
     pid_t parent;
 } Start;
 
@@ -174,6 +176,10 @@ static G_NORETURN void start_run(const Start *start)
     for (int i = 0; i < 3; i++)
         if (start->fds[i] >= 0 && dup2(start->fds[i], i) < 0)
             goto fail;
+    if (start->joined && dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+        goto fail;
+    if (start->group && setpgid(0, 0) != 0)
+        goto fail;
     for (size_t i = 0; i < G_N_ELEMENTS(defaults); i++)
         (void)sigaction(defaults[i], &action, NULL);
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // ours are marked already; libraries forget
@@ -240,7 +246,7 @@ static bool make_stdio(Child *child, Start *start, unsigned flags, GError **erro
         bs_error_errno(error, errno, "pipe");
         return false;
     }
-    if (flags & CHILD_STDERR_INHERIT)
+    if (flags & (CHILD_STDERR_INHERIT | CHILD_STDERR_TO_STDOUT))
         return true;
     return make_pipe(&child->tail.fd, &start->fds[2], false, error) &&
            tail_start(&child->tail, error);
@@ -287,6 +293,8 @@ Child *child_spawn(const char *const *argv, const char *const *envp, unsigned fl
         .argv = argv,
         .envp = envp ? envp : (const char *const *)environ,
         .fds = { -1, -1, -1 },
+        .group = flags & CHILD_OWN_GROUP,
+        .joined = flags & CHILD_STDERR_TO_STDOUT,
         .report = -1,
         .parent = getpid(),
     };
@@ -299,6 +307,7 @@ Child *child_spawn(const char *const *argv, const char *const *envp, unsigned fl
     }
     child = g_new0(Child, 1);
     child->name = g_strdup(argv[0]);
+    child->group = start.group;
     child->in = -1;
     child->out = -1;
     tail_init(&child->tail);
@@ -426,15 +435,20 @@ bool child_wait(Child *child, const Cancel *cancel, int *ret_status, GError **er
 static void end_running(Child *child)
 {
     const struct timespec step = { .tv_nsec = TERM_STEP_MS * 1000000L };
+    const pid_t whom = child->group ? -child->pid : child->pid;
+    Reaping reaping = RUNS;
 
-    (void)kill(child->pid, SIGTERM);
-    for (int waited_ms = 0; waited_ms < TERM_WAIT_MS; waited_ms += TERM_STEP_MS) {
-        if (reap(child, WNOHANG) != RUNS)
-            return;
+    (void)kill(whom, SIGTERM);
+    for (int waited_ms = 0; reaping == RUNS && waited_ms < TERM_WAIT_MS;
+         waited_ms += TERM_STEP_MS) {
         (void)nanosleep(&step, NULL);
+        reaping = reap(child, WNOHANG);
     }
-    (void)kill(child->pid, SIGKILL);
-    (void)reap(child, 0);
+    // of a group some may be left when its leader is gone
+    if (reaping == RUNS || child->group)
+        (void)kill(whom, SIGKILL);
+    if (reaping == RUNS)
+        (void)reap(child, 0);
 }
 
 void child_free(Child *child)

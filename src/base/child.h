@@ -14,9 +14,11 @@
 typedef struct Child Child;
 
 typedef enum {
-    CHILD_STDIN_PIPE = 1 << 0,    /* else /dev/null */
-    CHILD_STDOUT_PIPE = 1 << 1,   /* else /dev/null */
-    CHILD_STDERR_INHERIT = 1 << 2 /* else kept: the last 8 KiB are in the error of child_wait */
+    CHILD_STDIN_PIPE = 1 << 0,       /* else /dev/null */
+    CHILD_STDOUT_PIPE = 1 << 1,      /* else /dev/null */
+    CHILD_STDERR_INHERIT = 1 << 2,   /* else kept: the last 8 KiB are in the error of child_wait */
+    CHILD_STDERR_TO_STDOUT = 1 << 3, /* with CHILD_STDOUT_PIPE: both in one, in their order */
+    CHILD_OWN_GROUP = 1 << 4,        /* a group of its own: what ends it ends its children, too */
 } ChildFlags;
 
 /* envp: NULL for our own environment. BS_ERROR_NOT_FOUND when argv[0] is not in PATH. */

@@ -362,6 +362,43 @@ static void our_own_closed_stdio_does_not_mix_the_pipes_up(void)
     g_assert_cmpint(status, ==, 0);
 }
 
+static void both_outputs_may_come_in_one(void)
+{
+    g_autoptr(Child) child = child_spawn(SHELL("echo one; echo two >&2; echo three"), NULL,
+                                         CHILD_STDOUT_PIPE | CHILD_STDERR_TO_STDOUT, NULL);
+    char text[64] = { 0 };
+    size_t len;
+
+    g_assert_nonnull(child);
+    g_assert_true(fs_read_full(child_stdout(child), text, sizeof text, &len, "both", NULL));
+    g_assert_cmpstr(text, ==, "one\ntwo\nthree\n");
+    g_assert_true(child_wait(child, NULL, NULL, NULL));
+}
+
+/* The shell ends at once when it is asked to, its child does not care. */
+static void a_group_is_ended_whole(void)
+{
+    Child *child =
+        child_spawn(SHELL("sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' & wait"),
+                    NULL, CHILD_STDOUT_PIPE | CHILD_OWN_GROUP, NULL);
+    pid_t pid;
+
+    g_assert_nonnull(child);
+    pid = read_pid(child);
+    g_assert_cmpint(pid, >, 1);
+    g_assert_cmpint(kill(pid, 0), ==, 0);
+    child_free(child);
+    // nobody here may reap it: it is gone, or a zombie that its new parent will see to
+    for (unsigned i = 0; kill(pid, 0) == 0 && i < 6000; i++) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid), *stat = NULL;
+
+        if (g_file_get_contents(path, &stat, NULL, NULL) && strstr(stat, ") Z"))
+            return;
+        g_usleep(10000);
+    }
+    g_assert_cmpint(kill(pid, 0), !=, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -383,6 +420,8 @@ int main(int argc, char **argv)
     g_test_add_func("/child/descriptors", only_three_descriptors_are_passed_on);
     g_test_add_func("/child/signals", signals_are_as_new);
     g_test_add_func("/child/free", freeing_ends_what_still_runs);
+    g_test_add_func("/child/joined", both_outputs_may_come_in_one);
+    g_test_add_func("/child/group", a_group_is_ended_whole);
     g_test_add_func("/child/orphan", it_dies_with_us);
     g_test_add_func("/child/closed-stdio", our_own_closed_stdio_does_not_mix_the_pipes_up);
     return g_test_run();
