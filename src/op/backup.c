@@ -162,7 +162,8 @@ static bool still_locked(void *user, GError **error)
 {
     const Run *run = user;
 
-    return lock_check(run->open->lock, error);
+    return lock_check(run->open->lock, error) &&
+           (!run->watch->still_allowed || run->watch->still_allowed(run->watch->user, error));
 }
 
 typedef struct {
@@ -186,17 +187,29 @@ static void tell_notes(const Source *source)
 }
 
 /* What a source knows only in the end is in the snapshot, too. */
-static bool run_to_end(Source *source, Archiver *archiver, const BackupRequest *request,
-                       const SourceRun *run, GError **error)
+static void set_last_tags(const Source *source, Archiver *archiver, const BackupRequest *request,
+                          const Run *run)
 {
-    Sink *sink = archiver_sink(archiver);
+    unsigned problems = atomic_load(&run->problems);
     g_auto(GStrv) tags = NULL;
 
-    if (!source->ops->backup(source, sink, run, error))
-        return false;
+    if (request->note_left_out && problems > 0)
+        g_ptr_array_add(source->tags, g_strdup_printf("left-out=%u", problems));
     tags = tag_list(source, request->tags);
     archiver_set_tags(archiver, tags);
-    return sink_finish(sink, error);
+}
+
+static bool run_to_end(Source *source, Archiver *archiver, const BackupRequest *request,
+                       const SourceRun *source_run, GError **error)
+{
+    const Run *run = source_run->user;
+
+    if (!source->ops->backup(source, archiver_sink(archiver), source_run, error))
+        return false;
+    set_last_tags(source, archiver, request, run);
+    if (run->watch->finishing)
+        run->watch->finishing(run->watch->user);
+    return sink_finish(archiver_sink(archiver), error);
 }
 
 /* The estimate walks beside the backup, and only when somebody looks. */

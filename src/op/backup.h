@@ -11,6 +11,7 @@ typedef struct {
     char **excludes; /* only noted in the snapshot */
     bool force;      /* no parent: read everything */
     bool ignore_ctime, ignore_inode, skip_if_unchanged, dry_run;
+    bool note_left_out; /* as a tag, "left-out=N", when items were left out */
     /* The parent is the newest of the same group (op/group.h); NULL: host,paths. */
     const char *group_by;
 } BackupRequest;
@@ -19,6 +20,10 @@ typedef struct {
     Progress *progress; /* may be NULL; then nothing is estimated */
     SourceProblem problem;
     void (*item)(const char *path, const Node *node, ItemChange change, void *user);
+    /* All was read; what is on its way is being made durable. May be NULL. */
+    void (*finishing)(void *user);
+    /* Asked with the repository's own lock, before the snapshot is written. May be NULL. */
+    bool (*still_allowed)(void *user, GError **error);
     void *user;
 } BackupWatch;
 

@@ -36,9 +36,9 @@ static GPtrArray *reason_list(const GPtrArray *reasons)
     return copy;
 }
 
-static ForgetGroup decide_group(const GPtrArray *members, const RetentionPolicy *policy)
+static ForgetGroup decide_group(const GPtrArray *members, const RetentionPolicy *policy,
+                                GTimeZone *zone)
 {
-    g_autoptr(GTimeZone) zone = g_time_zone_new_local(); // days as the operator counts them
     g_autofree RetentionItem *items = g_new0(RetentionItem, members->len);
     ForgetGroup group = { .first = g_ptr_array_index(members, 0),
                           .decisions = g_array_new(FALSE, FALSE, sizeof(ForgetDecision)) };
@@ -74,9 +74,12 @@ static bool pass_over(const Id *id, const GError *problem, void *user)
 static bool decide_by_policy(const ForgetRequest *request, ForgetPlan *plan, GError **error)
 {
     g_autoptr(GPtrArray) matching = g_ptr_array_new(), groups = NULL;
-    GroupBy by;
+    g_autoptr(GTimeZone) zone =
+        request->zone ? g_time_zone_ref(request->zone) : g_time_zone_new_local();
+    GroupBy by = { .source = true };
 
-    if (!group_by_parse(request->group_by ? request->group_by : GROUP_BY_DEFAULT, &by, error))
+    if (!request->by_source &&
+        !group_by_parse(request->group_by ? request->group_by : GROUP_BY_DEFAULT, &by, error))
         return false;
     for (guint i = 0; i < plan->snapshots->len; i++)
         if (snapshot_matches(plan->snapshots->pdata[i], &request->filter))
@@ -84,7 +87,7 @@ static bool decide_by_policy(const ForgetRequest *request, ForgetPlan *plan, GEr
     groups = group_snapshots(matching, by);
     for (guint i = 0; i < groups->len; i++) {
         const SnapshotGroup *members = groups->pdata[i];
-        ForgetGroup group = decide_group(members->snapshots, &request->policy);
+        ForgetGroup group = decide_group(members->snapshots, &request->policy, zone);
 
         g_array_append_val(plan->groups, group);
     }

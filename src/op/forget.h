@@ -14,6 +14,8 @@ typedef struct {
     RetentionPolicy policy; /* empty: only the snapshots named */
     SnapshotFilter filter;
     const char *group_by;      /* "host,paths"; "" is one group */
+    bool by_source;            /* instead: group by what the tag "source=" says */
+    GTimeZone *zone;           /* of days and weeks; NULL: as the operator counts them, local */
     char *const *ids;          /* snapshots to remove by name, instead of a policy */
     const Duration *keep_pitr; /* the point-in-time window; NULL: none. Alone it is a policy for
                                   snapshots of clusters only, and all others stay */

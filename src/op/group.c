@@ -57,6 +57,8 @@ static char *group_key(const SnapshotGroup *group)
 
     if (group->host)
         json_append_string(key, group->host, strlen(group->host));
+    if (group->source)
+        json_append_string(key, group->source, strlen(group->source));
     append_list(key, group->paths);
     append_list(key, group->tags);
     return g_string_free(key, FALSE);
@@ -69,6 +71,7 @@ static void group_free(gpointer data)
     if (!group)
         return;
     g_free(group->host);
+    g_free(group->source);
     g_strfreev(group->paths);
     g_strfreev(group->tags);
     g_ptr_array_unref(group->snapshots);
@@ -78,9 +81,11 @@ static void group_free(gpointer data)
 static SnapshotGroup *group_for(const Snapshot *snapshot, GroupBy by)
 {
     SnapshotGroup *group = g_new0(SnapshotGroup, 1);
+    const char *source = by.source ? snapshot_tag_value(snapshot, "source") : NULL;
 
+    group->source = g_strdup(source);
     group->host = by.host ? g_strdup(snapshot->hostname) : NULL;
-    group->paths = by.paths ? sorted(snapshot->paths) : NULL;
+    group->paths = by.paths || (by.source && !source) ? sorted(snapshot->paths) : NULL;
     group->tags = by.tags ? sorted(snapshot->tags) : NULL;
     group->snapshots = g_ptr_array_new();
     return group;

@@ -5,6 +5,7 @@
 
 typedef struct {
     bool host, paths, tags;
+    bool source; /* by the tag "source=", by paths where there is none */
 } GroupBy;
 
 #define GROUP_BY_DEFAULT "host,paths"
@@ -13,7 +14,8 @@ typedef struct {
 bool group_by_parse(const char *text, GroupBy *ret_by, GError **error);
 
 typedef struct {
-    char *host;           /* NULL where it does not count; likewise: */
+    char *host; /* NULL where it does not count; likewise: */
+    char *source;
     GStrv paths, tags;    /* sorted */
     GPtrArray *snapshots; /* of Snapshot, borrowed, in the order they came */
 } SnapshotGroup;

@@ -48,12 +48,12 @@ static bool repo_options_from(const Settings *settings, RepoOptions *ret_options
     return parse_cache_size(settings->cache_size, &ret_options->cache_bytes, error);
 }
 
-static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cancel, OpenRepo *open,
-                      GError **error)
+static bool take_lock_within(const Settings *settings, OpenHow how, int64_t wait_ms,
+                             const Cancel *cancel, OpenRepo *open, GError **error)
 {
     LockOptions options = {
         .exclusive = how == OPEN_EXCLUSIVE,
-        .wait_ms = settings->retry_lock_ms,
+        .wait_ms = wait_ms,
         .state_dir = settings->state_dir,
     };
     g_autoptr(GError) failure = NULL;
@@ -65,6 +65,19 @@ static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cance
                                  "--no-lock): ");
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
+}
+
+static bool take_lock(const Settings *settings, OpenHow how, const Cancel *cancel, OpenRepo *open,
+                      GError **error)
+{
+    return take_lock_within(settings, how, settings->retry_lock_ms, cancel, open, error);
+}
+
+bool open_relock(const Settings *settings, OpenRepo *open, OpenHow how, int64_t wait_ms,
+                 const Cancel *cancel, GError **error)
+{
+    g_clear_pointer(&open->lock, lock_release);
+    return take_lock_within(settings, how, wait_ms, cancel, open, error);
 }
 
 /* ---- what opens it ---- */

@@ -42,6 +42,10 @@ bool open_repo_at(const Settings *settings, const char *location, const Password
  * --no-lock) and alone. infix: whose keys are used for its bucket. */
 bool open_repo_copy(const Settings *settings, const char *location, const char *infix,
                     const Cancel *cancel, OpenRepo *ret_open, GError **error);
+/* Another lock on what is open, waiting so long for it; the old one is given up first, and without
+ * the new one there is none. */
+bool open_relock(const Settings *settings, OpenRepo *open, OpenHow how, int64_t wait_ms,
+                 const Cancel *cancel, GError **error);
 /* Releases the lock, closes all. */
 void open_done(OpenRepo *open);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpenRepo, open_done)
