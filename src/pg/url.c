@@ -99,19 +99,39 @@ static void append_quoted(GString *out, const char *keyword, const char *value)
     g_string_append_c(out, '\'');
 }
 
+/* The same place, with one word of it replaced. */
+static PQconninfoOption *copy_with(const PgUrl *url, const char *keyword, const char *value)
+{
+    GString *text = g_string_new(NULL);
+    PQconninfoOption *options;
+
+    for (const PQconninfoOption *option = url->options; option->keyword; option++)
+        if (option->val && *option->val && g_strcmp0(option->keyword, keyword) != 0)
+            append_quoted(text, option->keyword, option->val);
+    if (keyword)
+        append_quoted(text, keyword, value);
+    options = PQconninfoParse(text->str, NULL);
+    secret_wipe(text->str, text->len);
+    g_string_free(text, TRUE);
+    g_assert(options);
+    return options;
+}
+
 PgUrl *pg_url_with_database(const PgUrl *url, const char *database)
 {
     PgUrl *copy = g_new0(PgUrl, 1);
-    GString *text = g_string_new(NULL);
 
-    for (const PQconninfoOption *option = url->options; option->keyword; option++)
-        if (option->val && *option->val)
-            append_quoted(text, option->keyword, option->val);
-    copy->options = PQconninfoParse(text->str, NULL);
-    secret_wipe(text->str, text->len);
-    g_string_free(text, TRUE);
-    g_assert(copy->options);
+    copy->options = copy_with(url, NULL, NULL);
     copy->database = g_strdup(database);
+    return copy;
+}
+
+PgUrl *pg_url_with_password(const PgUrl *url, const char *password)
+{
+    PgUrl *copy = g_new0(PgUrl, 1);
+
+    copy->options = copy_with(url, "password", password);
+    copy->database = g_strdup(url->database);
     return copy;
 }
 

@@ -22,6 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgUrl, pg_url_free)
 
 /* The same place, another database. */
 PgUrl *pg_url_with_database(const PgUrl *url, const char *database);
+/* The same place, another password. */
+PgUrl *pg_url_with_password(const PgUrl *url, const char *password);
 
 /* What the text says, without defaults; NULL when it says nothing. Borrowed. */
 const char *pg_url_get(const PgUrl *url, const char *keyword);

@@ -85,6 +85,18 @@ static void another_database_at_the_same_place(void)
     g_assert_cmpstr(pg_url_get(other, "sslmode"), ==, "prefer");
 }
 
+static void another_password_for_the_same_place(void)
+{
+    g_autoptr(PgUrl) url = pg_url_parse("postgresql://u:old@h:5433/app?sslmode=prefer", NULL);
+    g_autoptr(PgUrl) elsewhere = pg_url_with_database(url, "b");
+    g_autoptr(PgUrl) other = pg_url_with_password(elsewhere, "n'e\\w %41");
+
+    g_assert_cmpstr(pg_url_get(other, "password"), ==, "n'e\\w %41");
+    g_assert_cmpstr(pg_url_database(other), ==, "b");
+    g_assert_cmpstr(pg_url_get(other, "port"), ==, "5433");
+    g_assert_cmpstr(pg_url_get(url, "password"), ==, "old");
+}
+
 static void keyword_string_says_all_but_the_password(void)
 {
     g_autoptr(GError) error = NULL;
@@ -114,6 +126,7 @@ int main(int argc, char **argv)
     g_test_add_func("/url/what libpq cannot read is a usage error without the text",
                     what_libpq_cannot_read_is_a_usage_error_without_the_text);
     g_test_add_func("/url/another database at the same place", another_database_at_the_same_place);
+    g_test_add_func("/url/with-password", another_password_for_the_same_place);
     g_test_add_func("/url/keyword string says all but the password",
                     keyword_string_says_all_but_the_password);
     return g_test_run();
