@@ -39,6 +39,8 @@ typedef enum {
     BS_ERROR_LAG,         /* WAL is archived later than asked for (exit 32) */
     BS_ERROR_SETUP,       /* a server lacks what backups need (exit 33) */
     BS_ERROR_SOFT_SKIP,   /* skipped on purpose (exit 75) */
+    BS_ERROR_STALE,       /* it was changed by somebody since it was read */
+    BS_ERROR_LOST,        /* what was ours is another's by now: a run, a lease */
 } BsErrorCode;
 
 /* Sets *error from an errno value: "<text>: <strerror>", with the code that fits (ENOENT is

@@ -19,7 +19,7 @@ ARROWS = {
     'config': ['plan', 'codec', 'base'],
     'pg': ['codec', 'base'],
     'net': ['codec', 'base'],
-    'state': ['codec', 'base'],
+    'state': ['pg', 'codec', 'base'],
     'store': ['net', 'codec', 'base'],
     'repo': ['store', 'codec', 'base'],
     'flow': ['repo', 'store', 'codec', 'base'],
