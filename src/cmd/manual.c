@@ -165,7 +165,7 @@ static const Term env_buckets[] = {
 };
 
 static const Term env_postgres[] = {
-    { "PGHOST , PGHOSTADDR , PGPORT , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE , "
+    { "PGHOST , PGHOSTADDR , PGPORT , PGDATABASE , PGUSER , PGPASSWORD , PGPASSFILE , PGSERVICE , "
       "PGCONNECT_TIMEOUT",
       "As everywhere with PostgreSQL, and its other variables, too: for what the URL leaves open. "
       "The client programs never get a password in their arguments or their environment." },
@@ -178,6 +178,21 @@ static const Term env_postgres[] = {
     { NULL, NULL },
 };
 
+static const Term env_configuration[] = {
+    { "BACKSTAY_CONFIG", "The configuration file, instead of those below FILES." },
+    { "ENABLE_BACKUPS", "true: without a file the configuration comes from the environment: one "
+                        "repository, its sources, and one schedule." },
+    { "BACKUP_SCHEDULE", "When: five fields, or hourly, daily, weekly, monthly (default: daily)." },
+    { "BACKUP_ENCRYPTION_KEY",
+      "Password of the repository: 32 bytes in base64. Also as BACKUP_ENCRYPTION_KEY_FILE." },
+    { "DATABASE_URL", "A PostgreSQL server or database to save. Without it PGHOST, PGHOSTADDR, "
+                      "PGSERVICE or PGDATABASE name one." },
+    { "REDIS_URL", "A Redis server to save." },
+    { "CONFIGURATION_DIRECTORY , CREDENTIALS_DIRECTORY",
+      "Where systemd says that backstay.yaml and the secrets named by cred:// are." },
+    { NULL, NULL },
+};
+
 static const Term env_system[] = {
     { "TMPDIR", "Where restore --jobs keeps a dump for a while." },
     { "XDG_RUNTIME_DIR", "Where a password lies in a file while a client program runs, and the "
@@ -185,7 +200,8 @@ static const Term env_system[] = {
     { "RUNTIME_DIRECTORY", "Where wal serve makes its socket, when systemd started it." },
     { "NOTIFY_SOCKET , WATCHDOG_USEC , WATCHDOG_PID",
       "What systemd wants to hear of wal serve: that it is ready, and that it lives." },
-    { "XDG_CACHE_HOME , XDG_STATE_HOME , HOME", "Where the directories below FILES are." },
+    { "XDG_CACHE_HOME , XDG_CONFIG_HOME , XDG_STATE_HOME , HOME",
+      "Where the directories below FILES are." },
     { "TZ", "Time zone of what is shown, and of the days that forget counts." },
     { NULL, NULL },
 };
@@ -204,6 +220,7 @@ static const struct {
       env_keys },
     { "Buckets", NULL, env_buckets },
     { "PostgreSQL", NULL, env_postgres },
+    { "Configuration", NULL, env_configuration },
     { "System", NULL, env_system },
 };
 

@@ -11,7 +11,7 @@ bool value_wait(const char *text, int64_t *ret_ms, GError **error)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = { { "ms", 1 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
+    } units[] = { { "ms", 1 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
     const char *at = text;
     int64_t sum = 0;
 

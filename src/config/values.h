@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* "5m", "1h30m", "90s", "0": Go's durations, of which these units make sense here; ms, s, m, h. */
+/* "5m", "1h30m", "90s", "0": Go's durations, of which these units make sense here; ms, s, m, h; and
+ * days of 24 hours: d. */
 bool value_wait(const char *text, int64_t *ret_ms, GError **error);
 /* The same for how long something is tried again; "0" is one try: -1. */
 bool value_deadline(const char *text, int64_t *ret_ms, GError **error);

@@ -17,6 +17,8 @@ SECRET_FORMS = ('', '_FILE', '_COMMAND')
 # Where a name is no literal of the call, and who below knows which names it can be. A new place fails here first.
 COMPUTED = {
     ('codec/pattern.c', 'variable'): 'any name: the user wrote it into a file of patterns',
+    ('config/fromenv.c', 'name'): 'literals',
+    ('config/reference.c', 'name'): 'any name: the user wrote it into the configuration',
     ('config/s3.c', 'variable'): 'bucket_options',
     ('config/s3access.c', 'name'): 'literals',
     ('config/secrets.c', 'variable'): 'secrets',
@@ -27,6 +29,7 @@ COMPUTED = {
 # What libraries read for us: in these functions.
 LIBRARIES = {
     'g_get_user_cache_dir': {'XDG_CACHE_HOME', 'HOME'},
+    'g_get_user_config_dir': {'XDG_CONFIG_HOME', 'HOME'},
     'g_get_user_state_dir': {'XDG_STATE_HOME', 'HOME'},
     'g_get_home_dir': {'HOME'},
     'g_get_tmp_dir': {'TMPDIR'},
@@ -78,7 +81,7 @@ def literals(files):
     text = '\n'.join(text for name, text in files.items() if name != 'cmd/manual.c')
     listed = set(re.findall(r'"((?:BACKSTAY|RESTIC|AWS|BACKUP|SSL)_%s)"' % NAME, text))
     listed -= {'AWS_' + key for key in re.findall(r'settings_env\("AWS_(%s)"' % NAME, text)}
-    return listed | set(re.findall(r'getenv\("(%s)"\)' % NAME, text))
+    return listed | set(re.findall(r'\b(?:g_get)?env\("(%s)"\)' % NAME, text))
 
 
 def families(files):

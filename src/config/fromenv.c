@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/fromenv.h"
+
+#include "codec/jsonreader.h"
+#include "config/reference.h"
+#include "config/s3.h"
+#include "config/settings.h"
+#include "config/types.h"
+#include "config/yaml.h"
+#include <string.h>
+
+#define KEY_BYTES 32
+
+typedef struct {
+    json_t *tree;
+    GHashTable *marks;
+    Problems *problems;
+} Reading;
+
+static const char *env(const char *name)
+{
+    const char *value = g_getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+/* Of NAME, NAME_FILE or NAME_COMMAND: a reference to what it holds; NULL: not set. */
+static char *secret_at(Reading *reading, const char *name)
+{
+    g_autofree char *file_name = g_strconcat(name, "_FILE", NULL);
+    g_autofree char *command_name = g_strconcat(name, "_COMMAND", NULL);
+    const char *plain = env(name), *file = env(file_name), *command = env(command_name);
+
+    if (!!plain + !!file + !!command > 1)
+        problems_add(reading->problems, NULL,
+                     "%s is given in more than one way (itself, _FILE, _COMMAND); leave one", name);
+    if (plain)
+        return g_strconcat("env://", name, NULL);
+    if (file)
+        return g_strconcat("file://", file, NULL);
+    return command ? g_strconcat("command://", command, NULL) : NULL;
+}
+
+/* Sets tree/section/name/key and where it comes from. */
+static void set(Reading *reading, const char *section, const char *name, const char *key,
+                json_t *value, const char *variable)
+{
+    json_t *sections = json_object_get(reading->tree, section), *object;
+    g_autofree char *in = pointer_join("", section), *of = pointer_join(in, name);
+    char *pointer = pointer_join(of, key);
+    Mark mark = { .variable = variable };
+
+    if (!sections) {
+        sections = json_object();
+        json_object_set_new(reading->tree, section, sections);
+    }
+    object = json_object_get(sections, name);
+    if (!object) {
+        object = json_object();
+        json_object_set_new(sections, name, object);
+    }
+    json_object_set_new(object, key, value);
+    g_hash_table_replace(reading->marks, pointer, g_memdup2(&mark, sizeof mark));
+}
+
+static void set_text(Reading *reading, const char *section, const char *name, const char *key,
+                     const char *value, const char *variable)
+{
+    set(reading, section, name, key, json_string(value), variable);
+}
+
+/* ---- the repository ---- */
+
+/* The key is not derived from: the text itself is the password, so that stock restic takes it. */
+static void check_key(Reading *reading, const char *reference)
+{
+    g_autoptr(Secret) key = NULL;
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GBytes) bytes = NULL;
+
+    if (g_str_has_prefix(reference, "command://"))
+        return; // run when it is used, not whenever somebody looks
+    if (!reference_resolve("BACKUP_ENCRYPTION_KEY", reference, &key, &problem)) {
+        problems_add(reading->problems, NULL, "%s", problem->message);
+        return;
+    }
+    bytes = json_parse_base64(secret_data(key), secret_len(key));
+    if (!bytes || g_bytes_get_size(bytes) != KEY_BYTES)
+        problems_add(reading->problems, NULL,
+                     "BACKUP_ENCRYPTION_KEY is not %d bytes in base64; make one with "
+                     "`head -c %d /dev/urandom | base64`, and keep it elsewhere, too",
+                     KEY_BYTES, KEY_BYTES);
+}
+
+static void read_keys(Reading *reading)
+{
+    g_autofree char *access = secret_at(reading, "BACKUP_S3_ACCESS_KEY");
+    g_autofree char *secret = secret_at(reading, "BACKUP_S3_SECRET_KEY");
+    json_t *keys = json_object();
+
+    if (access)
+        json_object_set_new(keys, "access_key", json_string(access));
+    if (secret)
+        json_object_set_new(keys, "secret_key", json_string(secret));
+    if (access || secret)
+        set(reading, "repositories", "main", "s3", json_incref(keys), "BACKUP_S3_ACCESS_KEY");
+    json_decref(keys);
+}
+
+static void read_repository(Reading *reading)
+{
+    g_autofree char *bucket = s3_location_from_environment();
+    const char *named = settings_env("REPOSITORY");
+    g_autofree char *key = secret_at(reading, "BACKUP_ENCRYPTION_KEY");
+
+    if (named)
+        set_text(reading, "repositories", "main", "location", named, "BACKSTAY_REPOSITORY");
+    else if (bucket)
+        set_text(reading, "repositories", "main", "location", bucket, "BACKUP_S3_BUCKET");
+    else
+        problems_add(reading->problems, NULL,
+                     "ENABLE_BACKUPS is set, but not where to: set BACKUP_S3_ENDPOINT and "
+                     "BACKUP_S3_BUCKET, or BACKSTAY_REPOSITORY");
+    if (!named || g_str_has_prefix(named, "s3:"))
+        read_keys(reading);
+    if (key) {
+        check_key(reading, key);
+        set_text(reading, "repositories", "main", "password", key, "BACKUP_ENCRYPTION_KEY");
+    } else if (!settings_env("PASSWORD") && !settings_env("PASSWORD_FILE") &&
+               !settings_env("PASSWORD_COMMAND") && !settings_env("KEY_FILE")) {
+        problems_add(reading->problems, NULL,
+                     "ENABLE_BACKUPS is set, but no password of the repository: set "
+                     "BACKUP_ENCRYPTION_KEY (or _FILE), or BACKSTAY_PASSWORD_FILE");
+    }
+}
+
+/* ---- sources ---- */
+
+/* Of a URL in a variable: itself without its password, and where that is. */
+static void read_url(Reading *reading, const char *source, const char *variable)
+{
+    g_autofree char *plain = url_without_password(env(variable));
+    g_autofree char *reference = g_strconcat("env://", variable, "#password", NULL);
+
+    set_text(reading, "sources", source, "url", plain, variable);
+    if (url_has_password(env(variable)))
+        set_text(reading, "sources", source, "password", reference, variable);
+}
+
+/* libpq reads the other variables itself. */
+static void read_libpq(Reading *reading)
+{
+    static const char *const names[] = { "PGDATABASE", "PGHOST", "PGHOSTADDR", "PGSERVICE" };
+    g_autofree char *database =
+        env("PGDATABASE") ? g_uri_escape_string(env("PGDATABASE"), NULL, FALSE) : g_strdup("");
+    g_autofree char *url = g_strconcat("postgresql:///", database, NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        if (env(names[i])) {
+            set_text(reading, "sources", "postgresql", "url", url, names[i]);
+            return;
+        }
+}
+
+static void read_sources(Reading *reading)
+{
+    if (env("DATABASE_URL"))
+        read_url(reading, "postgresql", "DATABASE_URL");
+    else
+        read_libpq(reading);
+    if (env("REDIS_URL"))
+        read_url(reading, "redis", "REDIS_URL");
+    if (!json_object_get(reading->tree, "sources"))
+        problems_add(reading->problems, NULL,
+                     "ENABLE_BACKUPS is set, but not of what: set DATABASE_URL, PGHOST or "
+                     "REDIS_URL");
+}
+
+/* ---- the schedule ---- */
+
+static void read_schedule(Reading *reading)
+{
+    const char *when = env("BACKUP_SCHEDULE"), *zone = env("TZ");
+    json_t *sources = json_array();
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(json_object_get(reading->tree, "sources"), name, value)
+        json_array_append_new(sources, json_string(name));
+    set(reading, "schedules", "backup", "sources", sources, "ENABLE_BACKUPS");
+    set_text(reading, "schedules", "backup", "repository", "main", "ENABLE_BACKUPS");
+    set_text(reading, "schedules", "backup", "cron", when ? when : "daily",
+             when ? "BACKUP_SCHEDULE" : "ENABLE_BACKUPS");
+    if (zone && type_zone.parse(zone, NULL, NULL)) // TZ may be of other forms
+        set_text(reading, "schedules", "backup", "timezone", zone, "TZ");
+}
+
+/* ---- the whole ---- */
+
+static bool is_enabled(Problems *problems)
+{
+    static const char *const on[] = { "true", "1", "yes", "on", NULL };
+    static const char *const off[] = { "false", "0", "no", "off", NULL };
+    const char *value = env("ENABLE_BACKUPS");
+    g_autofree char *word = value ? g_ascii_strdown(value, -1) : NULL;
+
+    if (word && !g_strv_contains(on, word) && !g_strv_contains(off, word))
+        problems_add(problems, NULL, "ENABLE_BACKUPS is \"%s\"; write true or false", value);
+    return word && g_strv_contains(on, word);
+}
+
+bool environment_tree(json_t **ret_tree, GHashTable *marks, Problems *problems)
+{
+    Reading reading = { .marks = marks, .problems = problems };
+
+    if (!is_enabled(problems))
+        return false;
+    reading.tree = json_object();
+    read_repository(&reading);
+    read_sources(&reading);
+    read_schedule(&reading);
+    *ret_tree = reading.tree;
+    return true;
+}
