@@ -122,7 +122,7 @@ static bool push_alone(const Context *context, const WalClusterFrom *from, WalPu
 
     return open_repo_using(context->settings, OPEN_UNLOCKED, MIRRORS_WRITE, true, context->cancel,
                            &open, error) &&
-           op_wal_push(&open, from, ret_pushed, error);
+           op_wal_push(context->settings, &open, from, ret_pushed, error);
 }
 
 static bool wal_push(const Context *context, const WalOptions *options, char **operands,

@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "pg/history.h"
 #include "pg/walpage.h"
-#include "repo/walobject.h"
 
 #include <string.h>
 
@@ -97,10 +96,11 @@ bool wal_file_put(OpenRepo *open, const WalFile *file, WalPushed *ret_pushed, GE
     const void *data = g_bytes_get_data(file->content, &len);
 
     if (!wal_object_init(&object, file->system_id, wal_name_text(&file->name).text, error) ||
-        !wal_object_put(open->repo, &object, data, len, &pushed.was_there, &pushed.stored, error))
+        !wal_object_put(open->repo, &object, data, len, &pushed.was_there, &pushed.mark, error))
         return false;
     g_strlcpy(pushed.name, object.name, sizeof pushed.name);
     pushed.len = len;
+    pushed.stored = pushed.mark.len;
     *ret_pushed = pushed;
     return true;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include "op/open.h"
 #include "pg/walname.h"
+#include "repo/walobject.h"
 
 typedef struct {
     WalName name;
@@ -20,6 +21,7 @@ typedef struct {
     uint64_t len;    /* of the file */
     uint64_t stored; /* bytes that were added; 0: it was there already */
     bool was_there;
+    WalMark mark; /* of what was added by this process */
 } WalPushed;
 
 /* What a file of this name has at most, in bytes. */

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "op/walalong.h"
 
 static bool read_file(const char *path, WalFile *file, GError **error)
 {
@@ -32,10 +33,27 @@ static bool settle_cluster(WalFile *file, const WalClusterFrom *from, GError **e
     return false;
 }
 
-bool op_wal_push(OpenRepo *open, const WalClusterFrom *from, WalPushed *ret_pushed, GError **error)
+/* Only segments come in numbers. */
+static bool push_segment(const Settings *settings, OpenRepo *open, const char *path,
+                         const WalFile *file, WalPushed *ret_pushed, GError **error)
+{
+    g_autoptr(WalNotes) notes = wal_notes_open(settings->state_dir, open, file->system_id);
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    if (!notes)
+        return wal_file_put(open, file, ret_pushed, error);
+    return wal_notes_prove(notes, file, ret_pushed) ||
+           wal_along_put(open, file, dir, notes, ret_pushed, error);
+}
+
+bool op_wal_push(const Settings *settings, OpenRepo *open, const WalClusterFrom *from,
+                 WalPushed *ret_pushed, GError **error)
 {
     g_auto(WalFile) file = { 0 };
 
-    return read_file(from->path, &file, error) && settle_cluster(&file, from, error) &&
-           wal_file_put(open, &file, ret_pushed, error);
+    if (!read_file(from->path, &file, error) || !settle_cluster(&file, from, error))
+        return false;
+    return file.name.kind == WAL_SEGMENT
+               ? push_segment(settings, open, from->path, &file, ret_pushed, error)
+               : wal_file_put(open, &file, ret_pushed, error);
 }

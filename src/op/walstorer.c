@@ -81,6 +81,7 @@ static bool store_item(WalStorer *storer, const Item *item, WalStored *stored, G
 {
     const WalPiece *piece = &item->piece;
     WalName name = wal_name_of(piece->timeline, piece->begin, storer->segment_size);
+    WalMark mark;
     uint64_t size;
 
     *stored = (WalStored){ .whole = item->kind == ITEM_WHOLE, .end = piece->begin + piece->len };
@@ -90,10 +91,12 @@ static bool store_item(WalStorer *storer, const Item *item, WalStored *stored, G
         wal_part_init(&stored->object, storer->system_id, &name, stored->end);
     else if (!wal_object_init(&stored->object, storer->system_id, wal_name_text(&name).text, error))
         return false;
-    return wal_object_put(storer->repo, &stored->object, piece->buffer, piece->len,
-                          &stored->was_there, &stored->stored, error) &&
-           // durable where the repository still is: a disk may have been unmounted a moment ago
-           store_stat(repo_store(storer->repo), CONFIG_KEY, &size, error);
+    if (!wal_object_put(storer->repo, &stored->object, piece->buffer, piece->len,
+                        &stored->was_there, &mark, error))
+        return false;
+    stored->stored = mark.len;
+    // durable where the repository still is: a disk may have been unmounted a moment ago
+    return store_stat(repo_store(storer->repo), CONFIG_KEY, &size, error);
 }
 
 static bool is_final(const GError *failure)

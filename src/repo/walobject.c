@@ -259,8 +259,19 @@ static bool compare_with_stored(Repo *repo, const WalObject *object, const void 
     return false;
 }
 
+static WalMark mark_of(GBytes *stored)
+{
+    size_t len;
+    const uint8_t *bytes = g_bytes_get_data(stored, &len);
+    WalMark mark = { .len = len };
+
+    g_assert(len >= WAL_MARK_LEN);
+    memcpy(mark.end, bytes + len - WAL_MARK_LEN, WAL_MARK_LEN);
+    return mark;
+}
+
 bool wal_object_put(Repo *repo, const WalObject *object, const void *content, size_t len,
-                    bool *ret_was_there, uint64_t *ret_stored_len, GError **error)
+                    bool *ret_was_there, WalMark *ret_mark, GError **error)
 {
     Store *store = repo_store(repo);
     WalKey key = wal_object_key(object);
@@ -276,16 +287,28 @@ bool wal_object_put(Repo *repo, const WalObject *object, const void *content, si
         if (!arrival_prove(store, key.text, stored_len, NULL, error))
             return false;
         *ret_was_there = false;
-        if (ret_stored_len)
-            *ret_stored_len = stored_len;
+        if (ret_mark)
+            *ret_mark = mark_of(stored);
         return true;
     }
     if (g_error_matches(failure, BS_ERROR, BS_ERROR_EXISTS)) {
         *ret_was_there = true;
+        if (ret_mark)
+            *ret_mark = (WalMark){ 0 };
         return compare_with_stored(repo, object, content, len, error);
     }
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
+}
+
+bool wal_object_bears(Repo *repo, const WalObject *object, const WalMark *mark)
+{
+    uint8_t end[WAL_MARK_LEN];
+
+    return mark->len >= WAL_MARK_LEN &&
+           store_get(repo_store(repo), wal_object_key(object).text, mark->len - WAL_MARK_LEN, end,
+                     sizeof end, NULL) &&
+           memcmp(end, mark->end, sizeof end) == 0;
 }
 
 /* ---- listing ---- */

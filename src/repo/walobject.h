@@ -58,13 +58,24 @@ bool wal_object_seal(Repo *repo, const WalObject *object, const void *content, s
 bool wal_object_open(Repo *repo, const WalObject *object, GBytes *stored, GBytes **ret_content,
                      GError **error);
 
+/* How an object lies in the store: which one it is, of all that were ever sealed, by its last
+ * bytes, which authenticate all the others. */
+#define WAL_MARK_LEN 16u
+typedef struct {
+    uint64_t len; /* in the store; 0: nothing is known of it */
+    uint8_t end[WAL_MARK_LEN];
+} WalMark;
+
 /*
  * Durable when it returns true. If the object is there already, it is read: with the same content
  * that is success (*ret_was_there), with another one BS_ERROR_MISMATCH names both hashes; what is
- * there is never replaced. ret_stored_len may be NULL: the size of a new object in the store.
+ * there is never replaced. ret_mark may be NULL: of a new object.
  */
 bool wal_object_put(Repo *repo, const WalObject *object, const void *content, size_t len,
-                    bool *ret_was_there, uint64_t *ret_stored_len, GError **error);
+                    bool *ret_was_there, WalMark *ret_mark, GError **error);
+/* Asks the store whether what lies there is still the object that has this mark. False also when it
+ * cannot be asked. */
+bool wal_object_bears(Repo *repo, const WalObject *object, const WalMark *mark);
 /* As wal_object_open. BS_ERROR_NOT_FOUND: the store says that there is none. */
 bool wal_object_get(Repo *repo, const WalObject *object, GBytes **ret_content, GError **error);
 

@@ -238,6 +238,29 @@ static void the_same_again_is_success_and_another_is_not(void)
     g_assert_true(g_bytes_equal(before, after));
 }
 
+/* The mark is of that very object: the same content sealed again has another one. */
+static void a_mark_is_of_one_object_alone(void)
+{
+    g_autoptr(Store) store = memory_store_new();
+    g_autoptr(Repo) repo = quick_repo(store);
+    WalObject object = object_of(SEGMENT);
+    WalMark mark, none;
+    bool there;
+
+    g_assert_true(wal_object_put(repo, &object, "hello", 5, &there, &mark, NULL));
+    g_assert_true(wal_object_bears(repo, &object, &mark));
+    g_assert_true(wal_object_put(repo, &object, "hello", 5, &there, &none, NULL));
+    g_assert_true(there && none.len == 0);
+    g_assert_false(wal_object_bears(repo, &object, &none));
+    g_assert_true(store_remove(store, KEY, NULL));
+    g_assert_false(wal_object_bears(repo, &object, &mark));
+    assert_put(repo, SEGMENT, "hello", false);
+    g_assert_false(wal_object_bears(repo, &object, &mark));
+    g_assert_true(store_remove(store, KEY, NULL));
+    g_assert_true(store_put(store, KEY, "short", 5, true, NULL));
+    g_assert_false(wal_object_bears(repo, &object, &mark));
+}
+
 static void what_is_damaged_there_is_not_the_same(void)
 {
     g_autoptr(Store) store = memory_store_new();
@@ -426,6 +449,7 @@ int main(int argc, char **argv)
     ADD(every_field_of_the_header_must_be_right);
     ADD(what_was_put_comes_back);
     ADD(the_same_again_is_success_and_another_is_not);
+    ADD(a_mark_is_of_one_object_alone);
     ADD(what_is_damaged_there_is_not_the_same);
     ADD(objects_that_change_places_are_found);
     ADD(every_changed_or_missing_byte_is_found);
