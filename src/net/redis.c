@@ -52,7 +52,6 @@ static bool gather_count(RedisConn *conn, char type, uint64_t count, GError **er
 
 bool redis_begin(RedisConn *conn, size_t n_args, GError **error)
 {
-    g_assert(conn->reader);
     return gather_count(conn, '*', n_args, error);
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "config/values.h"
+#include "net/redisurl.h"
 #include "op/patterns.h"
 #include "pg/url.h"
 #include "plan/amount.h"
@@ -11,6 +12,7 @@
 #include "source/pgcluster.h"
 #include "source/pgdir.h"
 #include "source/postgres.h"
+#include "source/redis.h"
 #include <glob.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,8 +135,9 @@ static Source *files_source(GPtrArray *paths, const SourcesRequest *request, GEr
 
 static bool is_url(const char *operand)
 {
-    static const char *const schemes[] = { "postgresql://", "postgres://", "pgcluster:", "redis:",
-                                           "rediss:",       "sqlite:",     "volume:",    "k3s:" };
+    static const char *const schemes[] = { "postgresql://", "postgres://", "pgcluster:",
+                                           "redis:",        "rediss:",     "unix://",
+                                           "sqlite:",       "volume:",     "k3s:" };
 
     for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++)
         if (g_str_has_prefix(operand, schemes[i]))
@@ -210,6 +213,17 @@ static Source *cluster_source(const char *url, const SourcesRequest *request, GE
     return pgcluster_source_new(url, NULL, &cluster, error);
 }
 
+static Source *redis_source(const char *url, const SourcesRequest *request, GError **error)
+{
+    if (chooses_part(request)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "a Redis server is backed up whole; --database, --table, --schema, "
+                    "--exclude-schema and --exclude-table-data are for PostgreSQL");
+        return NULL;
+    }
+    return redis_source_new(url, NULL, error);
+}
+
 static Source *url_source(const char *url, const SourcesRequest *request, GError **error)
 {
     PostgresOptions postgres = {
@@ -224,6 +238,8 @@ static Source *url_source(const char *url, const SourcesRequest *request, GError
         return postgres_source_new(url, NULL, &postgres, error);
     if (g_str_has_prefix(url, CLUSTER))
         return cluster_source(url + strlen(CLUSTER), request, error);
+    if (redis_url_is(url))
+        return redis_source(url, request, error);
     g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED, "%.*s: this version has no such source",
                 (int)strcspn(url, ":"), url);
     return NULL;
