@@ -151,7 +151,8 @@ static struct MHD_Response *response_of(Exchange *exchange)
     gsize len = 0;
     const void *data = answer->body ? g_bytes_get_data(answer->body, &len) : NULL;
 
-    if (answer->pipe)
+    // of HEAD only the length is told
+    if (answer->pipe || (exchange->request->head && answer->len >= 0))
         return MHD_create_response_from_callback(answer->len < 0 ? MHD_SIZE_UNKNOWN
                                                                  : (uint64_t)answer->len,
                                                  PIPE_PART, take_from_pipe, exchange, NULL);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/web.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/webdispatch.h"
+#include "daemon/webhub.h"
+#include "daemon/weblogin.h"
+#include "daemon/webroutes.h"
+#include "daemon/webserver.h"
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define TURN_MS 1000
+#define FILES   4096u /* descriptors: connections, and what serves them */
+
+G_STATIC_ASSERT(WEB_WORKERS == G_N_ELEMENTS(((Web *)0)->catalogs));
+
+static void web_done(Web *web)
+{
+    web_hub_free(web->hub);
+    for (guint i = 0; i < G_N_ELEMENTS(web->catalogs); i++)
+        catalog_free(web->catalogs[i]);
+    web_throttle_free(web->throttle);
+    g_free(web->host);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Web, web_done)
+
+static bool open_catalogs(Web *web, const Places *places, GError **error)
+{
+    const ServerConfig *server = &web->configuration->server;
+    g_autofree char *file = g_build_filename(places->state, "catalogue.db", NULL);
+    g_autofree char *usual = g_strconcat("sqlite:", file, NULL);
+    g_autoptr(Secret) password = NULL;
+
+    if (server->catalogue_password &&
+        !reference_resolve("server.catalogue_password", server->catalogue_password, &password,
+                           error))
+        return false;
+    if (!catalog_open(server->catalogue ? server->catalogue : usual, password, &web->catalogs[0],
+                      error))
+        return false;
+    for (guint i = 1; i < G_N_ELEMENTS(web->catalogs); i++)
+        if (!catalog_reopen(web->catalogs[0], &web->catalogs[i], error))
+            return false;
+    return true;
+}
+
+/* The host and port of base_url, as a client puts them into Host. */
+static char *host_of(const char *base_url)
+{
+    const char *after = base_url ? strstr(base_url, "://") : NULL;
+
+    return after ? g_strndup(after + 3, strcspn(after + 3, "/")) : NULL;
+}
+
+/* Only to those who read the log of this machine, and only until there is a user. */
+static bool offer_setup(Web *web, unsigned port, GError **error)
+{
+    g_autofree char *token = NULL;
+
+    if (!web_setup_prepare(web->catalogs[0], &token, error))
+        return false;
+    if (token)
+        (void)fprintf(stderr,
+                      "There is no user yet. Make the first administrator within an hour by POST "
+                      "/api/setup at port %u with this token, which works once: %s\n",
+                      port, token);
+    return true;
+}
+
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    // if that fails the library accepts fewer connections, and that is all
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < FILES) {
+        limit.rlim_cur = MIN(limit.rlim_max, FILES);
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+bool web_serve(const Configuration *configuration, const Places *places, const char *program,
+               const Cancel *stop, GError **error)
+{
+    const ServerConfig *config = &configuration->server;
+    g_auto(Web) web = {
+        .configuration = configuration,
+        .control = places->control,
+        .runs = places->runs,
+        .routes = web_routes,
+        .secure = config->tls_certificate ||
+                  (config->base_url && g_str_has_prefix(config->base_url, "https://")),
+        .loopback = !config->tls_certificate,
+        .host = host_of(config->base_url),
+    };
+    const WebServerSettings settings = {
+        .listen = config->listen,
+        .certificate = config->tls_certificate,
+        .key = config->tls_key,
+        .serve = web_dispatch,
+        .user = &web,
+    };
+    g_autoptr(WebServer) server = NULL;
+    g_autofree char *port = NULL, *own = g_file_read_link("/proc/self/exe", error);
+
+    if (!own)
+        return false;
+    web.program = program ? program : own;
+    raise_limits();
+    web.throttle = web_throttle_new();
+    web.hub = open_catalogs(&web, places, error) ? web_hub_new(web.control, error) : NULL;
+    server = web.hub ? web_server_start(&settings, error) : NULL;
+    if (!server || !offer_setup(&web, web_server_port(server), error))
+        return false;
+    port = g_strdup_printf("%u", web_server_port(server));
+    log_info("HTTP server is ready", "listen", settings.listen, "port", port, NULL);
+    while (!cancel_is_set(stop)) {
+        (void)poll(NULL, 0, TURN_MS);
+        web_server_sweep(server);
+    }
+    // what fills pipes has ended when the server does
+    web_hub_stop(web.hub);
+    return true;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a request to its answer: the only way to a handler leads through here. */
+#pragma once
+#include "daemon/webcall.h"
+
+/* As WebServerSettings.serve; user: a Web. */
+void web_dispatch(void *user, unsigned worker, WebRequest *request, WebAnswer *answer);

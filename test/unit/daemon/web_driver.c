@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* web_driver CONFIGURATION BACKSTAY   the process of `backstay daemon --web` by itself, for
+ * test/system/web.py: without a scheduler, so that it can be seen what is served then. */
+#include "base/log.h"
+#include "daemon/web.h"
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+    g_autoptr(Configuration) configuration = NULL;
+    g_autoptr(Cancel) stop = cancel_new();
+    g_autoptr(GError) error = NULL;
+    g_auto(Places) places = { 0 };
+
+    log_set_level(LOG_INFO);
+    cancel_on_signals(stop);
+    if (argc == 3 && configuration_load(argv[1], &configuration, &error) &&
+        places_open(&places, &error) && web_serve(configuration, &places, argv[2], stop, &error))
+        return 0;
+    (void)fprintf(stderr, "web_driver: %s\n", error ? error->message : "two operands are needed");
+    return 1;
+}
