@@ -6,6 +6,7 @@
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/restore.h"
+#include "net/redisurl.h"
 #include "op/patterns.h"
 #include "plan/amount.h"
 #include <stdio.h>
@@ -267,6 +268,8 @@ static bool restore_run(const Context *context, void *request, char **operands, 
                     "say where to: --target DIR for files, or --to URL for a database");
         return false;
     }
+    if (options->to && redis_url_is(options->to))
+        return restore_to_redis(context, options, operands, error);
     return options->to ? restore_to_database(context, options, operands, error)
                        : restore_to_directory(context, options, operands, error);
 }
@@ -285,6 +288,10 @@ const Command restore_command = {
                    "is refused without --clean or\n"
                    "--force, and afterwards the rows are counted and compared with the snapshot's "
                    "manifest.\n"
+                   "Into a Redis server (--to redis://...): each key with its expiry; a server "
+                   "that holds keys is "
+                   "refused without --clean,\n"
+                   "and afterwards they are counted.\n"
                    "Of a PostgreSQL cluster to a moment (--target DIR with one of the options "
                    "--target-time to --target-latest):\n"
                    "DIR becomes the data directory of a server that recovers to there. First the "

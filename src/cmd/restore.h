@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The three ways of `restore`: into a directory, into a database, and of a cluster to a target. */
+/* The ways of `restore`: into a directory, into a database or a Redis server, and of a cluster to a
+ * target. */
 #pragma once
 #include "cmd/command.h"
 #include <jansson.h>
@@ -23,6 +24,10 @@ typedef struct {
 /* operands[0]: SNAPSHOT. */
 bool restore_to_database(const Context *context, const RestoreOptions *options, char **operands,
                          GError **error);
+
+/* The same, into a Redis server. */
+bool restore_to_redis(const Context *context, const RestoreOptions *options, char **operands,
+                      GError **error);
 
 /* Whether an option asks for the recovery of a cluster. */
 bool restore_is_recovery(const RestoreOptions *options);
