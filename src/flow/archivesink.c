@@ -12,9 +12,8 @@
 typedef struct {
     Sink base;
     ArchiveKind kind;
-    int fd;
-    const Cancel *cancel;
-    char *name;
+    Outlet *out;
+    GError *failure;         /* of out */
     struct archive *archive; /* opened with the first entry */
     locale_t utf8;           /* 0 where the system has none */
     uint64_t size, written;  /* of the open entry: announced in its header, gone out */
@@ -22,29 +21,25 @@ typedef struct {
 
 /* ---- the stream ---- */
 
-/* libarchive's own writer to a descriptor would look at what the descriptor is. */
 static la_ssize_t put(struct archive *archive, void *data, const void *bytes, size_t len)
 {
     ArchiveSink *sink = data;
-    ssize_t n = cancel_write(sink->cancel, sink->fd, bytes, len);
 
-    if (n < 0)
-        archive_set_error(archive, errno, "%s", g_strerror(errno));
-    return n;
+    if (!sink->failure && outlet_write(sink->out, bytes, len, &sink->failure))
+        return (la_ssize_t)len;
+    archive_set_error(archive, EIO, "%s", sink->failure->message);
+    return -1;
 }
 
 static bool fail(ArchiveSink *sink, GError **error)
 {
-    bool gone = archive_errno(sink->archive) == EPIPE;
     const char *why = archive_error_string(sink->archive);
 
-    if (archive_errno(sink->archive) == ECANCELED)
-        return cancel_check(sink->cancel, error);
-    g_set_error(error, BS_ERROR,
-                gone                                     ? BS_ERROR_CANCELLED
-                : archive_errno(sink->archive) == ENOSPC ? BS_ERROR_NO_SPACE
-                                                         : BS_ERROR_FAILED,
-                "write %s: %s", sink->name, why ? why : "libarchive failed");
+    if (sink->failure)
+        g_propagate_error(error, g_error_copy(sink->failure));
+    else
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "writing an archive: %s",
+                    why ? why : "libarchive failed");
     return false;
 }
 
@@ -164,7 +159,7 @@ static bool append(ArchiveSink *sink, const void *data, size_t len, GError **err
 {
     if (len > sink->size - sink->written) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
-                    "%s: the content of a file is longer than its size", sink->name);
+                    "the content of a file is longer than its size");
         return false;
     }
     if (len > 0 && archive_write_data(sink->archive, data, len) != (la_ssize_t)len)
@@ -232,7 +227,7 @@ static void archive_sink_free(Sink *base)
     }
     if (sink->utf8)
         freelocale(sink->utf8);
-    g_free(sink->name);
+    g_clear_error(&sink->failure);
     g_free(sink);
 }
 
@@ -246,15 +241,13 @@ static const SinkOps archive_ops = {
     .free = archive_sink_free,
 };
 
-Sink *archive_sink_new(ArchiveKind kind, int fd, const char *name, const Cancel *cancel)
+Sink *archive_sink_new(ArchiveKind kind, Outlet *out)
 {
     ArchiveSink *sink = g_new0(ArchiveSink, 1);
 
     sink->base.ops = &archive_ops;
     sink->kind = kind;
-    sink->fd = fd;
-    sink->cancel = cancel;
-    sink->name = g_strdup(name);
+    sink->out = out;
     sink->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     return &sink->base;
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/pipesink.h"
 #include "base/error.h"
-#include <errno.h>
 
 typedef struct {
     Sink base;
-    int fd;
-    const Cancel *cancel;
-    char *name;
+    Outlet *out;
     uint64_t written; /* bytes of the open entry that went out */
 } PipeSink;
 
@@ -27,23 +24,9 @@ static bool pipe_begin(Sink *sink, const Entry *entry, void **ret_handle, GError
 
 static bool put(PipeSink *sink, const char *data, size_t len, GError **error)
 {
-    while (len > 0) {
-        ssize_t n = cancel_write(sink->cancel, sink->fd, data, len);
-
-        if (n < 0 && errno == ECANCELED)
-            return cancel_check(sink->cancel, error);
-        if (n < 0 && errno == EPIPE) {
-            g_set_error(error, BS_ERROR, BS_ERROR_CANCELLED, "%s: broken pipe", sink->name);
-            return false;
-        }
-        if (n <= 0) {
-            bs_error_errno(error, n < 0 ? errno : EIO, "write %s", sink->name);
-            return false;
-        }
-        data += n;
-        len -= (size_t)n;
-        sink->written += (uint64_t)n;
-    }
+    if (!outlet_write(sink->out, data, len, error))
+        return false;
+    sink->written += len;
     return true;
 }
 
@@ -88,7 +71,6 @@ static bool pipe_finish(Sink *sink, GError **error)
 
 static void pipe_free(Sink *sink)
 {
-    g_free(((PipeSink *)sink)->name);
     g_free(sink);
 }
 
@@ -102,13 +84,11 @@ static const SinkOps pipe_ops = {
     .free = pipe_free,
 };
 
-Sink *pipe_sink_new(int fd, const char *name, const Cancel *cancel)
+Sink *pipe_sink_new(Outlet *out)
 {
     PipeSink *sink = g_new0(PipeSink, 1);
 
     sink->base.ops = &pipe_ops;
-    sink->fd = fd;
-    sink->cancel = cancel;
-    sink->name = g_strdup(name);
+    sink->out = out;
     return &sink->base;
 }

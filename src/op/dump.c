@@ -13,30 +13,22 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool dump_file(Repo *repo, const Node *node, const char *prefix, int fd, const char *name,
+static bool dump_file(Repo *repo, const Node *node, const char *prefix, Outlet *out,
                       const Cancel *cancel, GError **error)
 {
     static const ReaderOptions options = { 0 };
-    g_autoptr(Sink) sink = pipe_sink_new(fd, name, cancel);
+    g_autoptr(Sink) sink = pipe_sink_new(out);
 
     return reader_run_node(repo, node, prefix, sink, &options, cancel, error) &&
            sink_finish(sink, error);
 }
 
-static bool dump_directory(Repo *repo, const Id *tree, const char *path, ArchiveKind format, int fd,
-                           const char *name, const Cancel *cancel, GError **error)
+static bool dump_directory(Repo *repo, const Id *tree, const char *path, ArchiveKind format,
+                           Outlet *out, const Cancel *cancel, GError **error)
 {
     static const ReaderOptions options = { 0 };
-    g_autoptr(Sink) sink = NULL;
+    g_autoptr(Sink) sink = archive_sink_new(format, out);
 
-    if (isatty(fd)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "%s is a directory, and its archive would go to the terminal; redirect it, or "
-                    "use --target FILE",
-                    *path ? path : "/");
-        return false;
-    }
-    sink = archive_sink_new(format, fd, name, cancel);
     return reader_run(repo, tree, path, sink, &options, cancel, error) && sink_finish(sink, error);
 }
 
@@ -44,16 +36,24 @@ static bool dump_to(Repo *repo, const Id *tree, const DumpRequest *request, int 
                     const char *name, const Cancel *cancel, GError **error)
 {
     g_autofree char *path = g_canonicalize_filename(request->path, "/"), *dir = NULL;
+    g_autoptr(Outlet) out = outlet_fd_new(fd, name, cancel);
     g_autoptr(Node) node = NULL;
     Id found;
 
     if (!walk_find(repo, tree, path, &node, &found, error))
         return false;
-    if (!node || S_ISDIR(node->mode))
-        return dump_directory(repo, &found, node ? path : "", request->format, fd, name, cancel,
-                              error);
-    dir = g_path_get_dirname(path);
-    return dump_file(repo, node, dir, fd, name, cancel, error);
+    if (node && !S_ISDIR(node->mode)) {
+        dir = g_path_get_dirname(path);
+        return dump_file(repo, node, dir, out, cancel, error);
+    }
+    if (isatty(fd)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "%s is a directory, and its archive would go to the terminal; redirect it, or "
+                    "use --target FILE",
+                    node ? path : "/");
+        return false;
+    }
+    return dump_directory(repo, &found, node ? path : "", request->format, out, cancel, error);
 }
 
 /* Into a temporary file beside it, which takes its name when it is whole. */

@@ -336,6 +336,7 @@ static void a_pipe_gets_a_file_in_sequence(void)
             char *dir;
             g_autofree char *path = NULL;
             g_autoptr(Node) node = NULL;
+            g_autoptr(Outlet) out = NULL;
             g_autoptr(Sink) sink = NULL;
             g_autoptr(GError) error = NULL;
             ReaderOptions options = { .workers = 4 };
@@ -347,7 +348,8 @@ static void a_pipe_gets_a_file_in_sequence(void)
             dir = tempdir_new();
             path = g_build_filename(dir, "out", NULL);
             fd = open(path, O_RDWR | O_CREAT, 0600);
-            sink = pipe_sink_new(fd, "out", NULL);
+            out = outlet_fd_new(fd, "out", NULL);
+            sink = pipe_sink_new(out);
             g_assert_true(walk_find(repo, &tree, vector_text(entry, "path"), &node, NULL, &error));
             reader_run_node(repo, node, "", sink, &options, NULL, &error);
             g_assert_no_error(error);
