@@ -12,6 +12,7 @@ const Command *const commands[] = {
     &diff_command,       //
     &stats_command,      //
     &dump_command,       //
+    &export_command,     //
     &restore_command,    //
     &check_command,      //
     &forget_command,     //

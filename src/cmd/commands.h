@@ -10,6 +10,7 @@ extern const Command copy_command;
 extern const Command diff_command;
 extern const Command doctor_command;
 extern const Command dump_command;
+extern const Command export_command;
 extern const Command find_command;
 extern const Command forget_command;
 extern const Command init_command;

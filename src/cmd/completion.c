@@ -25,6 +25,7 @@ static Value option_value(const GOptionEntry *option)
     } enumerations[] = {
         { "archive", "tar zip" },
         { "compression", "off auto max" },
+        { "format", "dump sql sql.gz sql.zst tar tar.gz tar.zst" },
         { "group-by", "host paths tags host,paths host,tags" },
         { "mode", "restore-size files-by-contents blobs-per-file raw-data" },
         { "overwrite", "always if-changed if-newer never" },
