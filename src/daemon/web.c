@@ -3,12 +3,14 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/places.h"
 #include "daemon/webdispatch.h"
 #include "daemon/webhub.h"
 #include "daemon/weblogin.h"
 #include "daemon/webroutes.h"
 #include "daemon/webserver.h"
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -82,14 +84,44 @@ static void raise_limits(void)
     }
 }
 
-bool web_serve(const Configuration *configuration, const Places *places, const char *program,
-               const Cancel *stop, GError **error)
+static volatile sig_atomic_t reload_asked;
+
+static void ask_reload(G_GNUC_UNUSED int number)
+{
+    reload_asked = 1;
+}
+
+/* *ret_next: what is to be served from now on, or NULL. */
+static void reload(const char *path, Configuration **ret_next)
+{
+    g_autoptr(GError) error = NULL;
+
+    reload_asked = 0;
+    if (!configuration_load(path, ret_next, &error))
+        log_error("the configuration is wrong, the old one stays", "error", error->message, NULL);
+}
+
+static void wait_for_end(const char *path, WebServer *server, const Cancel *stop,
+                         Configuration **ret_next)
+{
+    while (!cancel_is_set(stop) && !*ret_next) {
+        (void)poll(NULL, 0, TURN_MS);
+        web_server_sweep(server);
+        if (reload_asked)
+            reload(path, ret_next);
+    }
+}
+
+/* Until stop, or until there is another configuration. */
+static bool serve(const char *path, const Configuration *configuration, const Places *places,
+                  const char *program, const Cancel *stop, Configuration **ret_next, GError **error)
 {
     const ServerConfig *config = &configuration->server;
     g_auto(Web) web = {
         .configuration = configuration,
         .control = places->control,
         .runs = places->runs,
+        .program = program,
         .routes = web_routes,
         .secure = config->tls_certificate ||
                   (config->base_url && g_str_has_prefix(config->base_url, "https://")),
@@ -104,12 +136,8 @@ bool web_serve(const Configuration *configuration, const Places *places, const c
         .user = &web,
     };
     g_autoptr(WebServer) server = NULL;
-    g_autofree char *port = NULL, *own = g_file_read_link("/proc/self/exe", error);
+    g_autofree char *port = NULL;
 
-    if (!own)
-        return false;
-    web.program = program ? program : own;
-    raise_limits();
     web.throttle = web_throttle_new();
     web.hub = open_catalogs(&web, places, error) ? web_hub_new(web.control, error) : NULL;
     server = web.hub ? web_server_start(&settings, error) : NULL;
@@ -117,11 +145,31 @@ bool web_serve(const Configuration *configuration, const Places *places, const c
         return false;
     port = g_strdup_printf("%u", web_server_port(server));
     log_info("HTTP server is ready", "listen", settings.listen, "port", port, NULL);
+    wait_for_end(path, server, stop, ret_next);
+    web_hub_stop(web.hub); // what fills pipes has ended when the server does
+    return true;
+}
+
+bool web_run(const char *config, const char *program, const Cancel *stop, GError **error)
+{
+    g_autofree char *own = program ? g_strdup(program) : g_file_read_link("/proc/self/exe", error);
+    const struct sigaction on_hangup = { .sa_handler = ask_reload, .sa_flags = SA_RESTART };
+    g_autoptr(Configuration) configuration = NULL;
+    g_auto(Places) places = { 0 };
+
+    if (!own || !configuration_load(config, &configuration, error) || !places_open(&places, error))
+        return false;
+    raise_limits();
+    (void)sigaction(SIGHUP, &on_hangup, NULL); // it cannot fail for this signal
     while (!cancel_is_set(stop)) {
-        (void)poll(NULL, 0, TURN_MS);
-        web_server_sweep(server);
+        Configuration *next = NULL;
+
+        if (!serve(config, configuration, &places, own, stop, &next, error))
+            return false;
+        if (next) {
+            configuration_free(configuration);
+            configuration = next;
+        }
     }
-    // what fills pipes has ended when the server does
-    web_hub_stop(web.hub);
     return true;
 }

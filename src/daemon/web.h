@@ -5,12 +5,13 @@
  */
 #pragma once
 #include "base/cancel.h"
-#include "config/configuration.h"
-#include "daemon/places.h"
 #include <glib.h>
 #include <stdbool.h>
 
-/* Serves until stop. program: the command line that downloads are asked of, an absolute path; NULL:
- * that of this process. BS_ERROR_CONFIG and what opening the catalogue may fail with. */
-bool web_serve(const Configuration *configuration, const Places *places, const char *program,
-               const Cancel *stop, GError **error);
+/*
+ * Serves until stop. SIGHUP reads the configuration again; one that is wrong is told, and the old
+ * one stays. config: NULL for the usual places. program: the command line, an absolute path; NULL:
+ * that of this process. BS_ERROR_CONFIG and what opening the catalogue may fail with. In the main
+ * thread, before there are others.
+ */
+bool web_run(const char *config, const char *program, const Cancel *stop, GError **error);

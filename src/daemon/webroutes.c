@@ -6,6 +6,7 @@
 #include "daemon/webadmin.h"
 #include "daemon/webhub.h"
 #include "daemon/weblogin.h"
+#include "daemon/webmetrics.h"
 #include "daemon/webruns.h"
 #include "daemon/webschedules.h"
 #include "daemon/webusers.h"
@@ -25,6 +26,9 @@ const WebRoute web_routes[] = {
       NULL, web_livez },
     { GET, "/readyz", ROLE_NONE, 0, "readyz", "do catalogue and scheduler answer", NULL, NULL,
       &alive_shape, 200, NULL, web_readyz },
+    { GET, "/metrics", ROLE_VIEWER, ROUTE_LOCAL | ROUTE_STREAM, "getMetrics",
+      "for Prometheus; from this machine without a login", NULL, NULL, NULL, 200, "text/plain",
+      web_metrics },
     { GET, "/api/openapi.json", ROLE_NONE, ROUTE_STREAM, "getDescription", "this description", NULL,
       NULL, NULL, 200, "application/json", web_get_openapi },
 

@@ -175,6 +175,8 @@ def matrix(api, clients, server):
                 continue
             if operation['security'] == []:
                 continue
+            if {} in operation['security']:  # from this machine, unless a proxy speaks for others
+                got = nobody.ask(method.upper(), url, headers={'X-Forwarded-For': '192.0.2.1'}).status
             if got != 401:
                 wrong.append('%s %s: %d without a login' % (method, url, got))
             if operation['operationId'] in ('logout', 'events'):
@@ -235,6 +237,11 @@ def tokens(server, admin, viewer):
     equal(client.ask('GET', '/api/admin/audit').word(), 'role', 'whatever its owner may')
     equal(viewer.ask('POST', '/api/admin/tokens', {'name': 't', 'scope': 'admin', 'days': 1}).word(), 'role',
           'nobody makes a token that may more than himself')
+    client.bearer = admin.ask('POST', '/api/admin/tokens', {'name': 'm', 'scope': 'metrics', 'days': 1}).json()['token']
+    far = {'X-Forwarded-For': '192.0.2.1'}
+    equal([client.ask('GET', where, headers=far).status for where in ('/metrics', '/api/admin/runs')], [200, 403],
+          'a token for metrics opens nothing else')
+    client.bearer = made['token']
     listed = admin.ask('GET', '/api/admin/tokens')
     fact(made['token'].encode() not in listed.body, 'a token is not shown again')
     equal(viewer.ask('DELETE', '/api/admin/tokens/' + made['id']).status, 404, 'one of somebody else is not to be found')
@@ -479,6 +486,27 @@ def settings(admin, viewer):
          'a login lasts as long as they say')
 
 
+def reloaded(server, client):
+    with open(path('backstay.yaml'), 'a') as f:
+        f.write('nonsense: 1\n')
+    server.process.send_signal(signal.SIGHUP)
+    fact(wait_until(lambda: b'the old one stays' in server.said(), 60), 'a configuration that is wrong is told of')
+    equal(client.ask('GET', '/api/session').status, 200, 'and the old one is served')
+    with open(path('backstay.yaml'), 'w') as f:
+        f.write(CONFIGURATION.replace('nightly', 'evening') % (WORK, WORK, WORK, server.port))
+    server.process.send_signal(signal.SIGHUP)
+    fact(wait_until(lambda: server.said().count(b'HTTP server is ready') == 2, 60), 'a right one is taken')
+    names = [s['name'] for s in client.ask('GET', '/api/admin/backups/schedules').json()['items']]
+    equal(names, ['evening'], 'with its schedules, and the session goes on')
+
+
+def measured(admin):
+    said = admin.ask('GET', '/metrics')
+    checked = subprocess.run(['promtool', 'check', 'metrics'], input=said.body, capture_output=True, check=False)
+    fact(said.status == 200 and b'backstay_' in said.body, 'metrics are printed', said.body[:500])
+    fact(checked.returncode in (0, 3), 'promtool reads them', checked.stderr)  # 3: remarks on style
+
+
 def audited(admin, server):
     lines = admin.ask('GET', '/api/admin/audit?limit=200')
     actions = {line['action'] for line in lines.json()['items']}
@@ -506,7 +534,9 @@ def main():
     pages(admin, 1000 if QUICK else 100000)
     audited(admin, server)
     slow_clients(server, admin, 300 if QUICK else 1000)
+    measured(admin)
     guessing(server)
+    reloaded(server, admin)
     server.stop()
     server = Server(server.port)
     equal(server.token(), None, 'where there are users no setup token is made')

@@ -7,15 +7,12 @@
 
 int main(int argc, char **argv)
 {
-    g_autoptr(Configuration) configuration = NULL;
     g_autoptr(Cancel) stop = cancel_new();
     g_autoptr(GError) error = NULL;
-    g_auto(Places) places = { 0 };
 
     log_set_level(LOG_INFO);
     cancel_on_signals(stop);
-    if (argc == 3 && configuration_load(argv[1], &configuration, &error) &&
-        places_open(&places, &error) && web_serve(configuration, &places, argv[2], stop, &error))
+    if (argc == 3 && web_run(argv[1], argv[2], stop, &error))
         return 0;
     (void)fprintf(stderr, "web_driver: %s\n", error ? error->message : "two operands are needed");
     return 1;
