@@ -7,6 +7,8 @@
 #include "cmd/commands.h"
 #include "cmd/mirrored.h"
 #include "cmd/output.h"
+#include "config/reference.h"
+#include "config/types.h"
 #include "op/sources.h"
 #include "plan/amount.h"
 #include <stdio.h>
@@ -234,6 +236,22 @@ static bool backup_one(const Context *context, OpenRepo *open, Source *source,
     return true;
 }
 
+/* Of the database that "@name" stands for: in our memory only, for arguments are seen by all. */
+static bool give_password(const Settings *settings, char **operands, GError **error)
+{
+    g_autoptr(Secret) password = NULL;
+    char *url;
+
+    if (!settings->source_password)
+        return true;
+    if (!reference_resolve("password of the source", settings->source_password, &password, error))
+        return false;
+    url = url_with_password(operands[0], secret_data(password));
+    g_free(operands[0]);
+    operands[0] = url;
+    return true;
+}
+
 static bool backup_run(const Context *context, void *request, char **operands, GError **error)
 {
     const BackupOptions *options = request;
@@ -243,7 +261,8 @@ static bool backup_run(const Context *context, void *request, char **operands, G
     unsigned problems = 0;
     bool ok;
 
-    if (!sources_from_operands(operands, &wanted, &sources, error) ||
+    if (!give_password(context->settings, operands, error) ||
+        !sources_from_operands(operands, &wanted, &sources, error) ||
         !open_repo(context->settings, OPEN_SHARED, options->dry_run, context->cancel, &open, error))
         return false;
     for (guint i = 0; i < sources->len; i++) {
@@ -268,7 +287,8 @@ const Command backup_command = {
     .operands = "SOURCE...",
     .summary = "save files or databases as a new snapshot",
     .description =
-        "SOURCE is a path, or a URL: postgresql://user@host/db (a dump; without a database all of "
+        "SOURCE is a path, @NAME for a source of the configuration (alone), or a URL: "
+        "postgresql://user@host/db (a dump; without a database all of "
         "them and the globals), or\n"
         "pgcluster:postgresql://user@host (all files of the server, over the replication "
         "protocol), or\n"
@@ -281,6 +301,7 @@ const Command backup_command = {
         "since the parent snapshot (size, mtime, ctime, inode) are not read again.\n\n"
         "Exit status 3: a snapshot was made, but some items could not be read; each is named.",
     .options = backup_options,
+    .names_sources = true,
     .request_size = sizeof(BackupOptions),
     .run = backup_run,
 };

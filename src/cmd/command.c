@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cmd/help.h"
+#include "cmd/namedsource.h"
 #include "cmd/output.h"
+#include "config/named.h"
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +17,14 @@
 
 const GOptionEntry global_options[] = {
     { "repo", 'r', 0, ARG_TEXT, AT(repo),
-      "repository: a path or s3:https://host/bucket/prefix (or $BACKSTAY_REPOSITORY, "
+      "repository: a path, s3:https://host/bucket/prefix or a name of the configuration (or "
+      "$BACKSTAY_REPOSITORY, "
       "$RESTIC_REPOSITORY)",
       "REPO" },
+    { "config", 0, 0, ARG_TEXT, AT(config),
+      "configuration file (or $BACKSTAY_CONFIG; default /etc/backstay/backstay.yaml, or "
+      "~/.config/backstay/backstay.yaml)",
+      "FILE" },
     { "repository-file", 0, 0, ARG_TEXT, AT(repository_file),
       "file that holds the repository's location", "FILE" },
     { "password-file", 'p', 0, ARG_TEXT, AT(password_file), "file that holds the password",
@@ -218,10 +225,11 @@ static bool run_command(const Command *command, char ***argv, Settings *settings
 
     if (command->init)
         command->init(request);
-    ok = parse(parser, argv, error);
+    ok = (!command->names_sources || named_source_expand(command, argv, settings, error)) &&
+         parse(parser, argv, error);
     if (!ok)
         g_prefix_error(error, "%s: ", command->name);
-    ok = ok && settings_complete(settings, error);
+    ok = ok && settings_take_named(settings, error) && settings_complete(settings, error);
     if (settings->verbose >= 3)
         log_set_level(LOG_DEBUG);
     ok = ok && command->run(&context, request, operands_of(*argv), error);

@@ -28,6 +28,7 @@ typedef struct {
     const char *description;     /* paragraphs for help and manual page; may be NULL */
     const GOptionEntry *options; /* may be NULL */
     bool hidden;                 /* not in the help, nor in the completion */
+    bool names_sources;          /* operands may be "@NAME", a source of the configuration */
     size_t request_size;
     /* Defaults other than zero; may be NULL. */
     void (*init)(void *request);

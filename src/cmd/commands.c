@@ -27,8 +27,10 @@ const Command *const commands[] = {
     &wal_command,        //
     &pg_command,         //
     &doctor_command,     //
+    &config_command,     //
     &completion_command, //
     &version_command,    //
     &manual_command,     //
+    &manual5_command,    //
     NULL,
 };

@@ -6,6 +6,8 @@ extern const Command backup_command;
 extern const Command cat_command;
 extern const Command check_command;
 extern const Command completion_command;
+extern const Command config_command;
+extern const Command manual5_command;
 extern const Command copy_command;
 extern const Command diff_command;
 extern const Command doctor_command;

@@ -72,7 +72,8 @@ static const char description[] =
     "\n"
     "A repository is a directory, or a prefix in a bucket that speaks S3, in the restic repository "
     "format, version 2. restic itself lists, checks and restores what backstay wrote, and backstay "
-    "what restic wrote. REPO is a path or s3:https://host/bucket/prefix.\n"
+    "what restic wrote. REPO is a path, s3:https://host/bucket/prefix, or a name of the "
+    "configuration.\n"
     "\n"
     "A snapshot is one saved state of one source. It is named by its id, by the beginning of the "
     "id when that is unique, or by the word latest. SNAPSHOT:PATH names a directory or file in "
@@ -88,7 +89,7 @@ typedef struct {
 
 /* Every name that is read, by us or by a library: test/system/environment.py compares. */
 static const Term env_settings[] = {
-    { "BACKSTAY_REPOSITORY", "The repository when no -r is given." },
+    { "BACKSTAY_REPOSITORY", "The repository when no -r is given; also a name." },
     { "BACKSTAY_REPOSITORY_FILE", "File that holds its location." },
     { "BACKSTAY_PASSWORD_FILE", "File that holds the password." },
     { "BACKSTAY_PASSWORD_COMMAND", "Command that prints the password." },
@@ -188,6 +189,7 @@ static const Term env_configuration[] = {
     { "DATABASE_URL", "A PostgreSQL server or database to save. Without it PGHOST, PGHOSTADDR, "
                       "PGSERVICE or PGDATABASE name one." },
     { "REDIS_URL", "A Redis server to save." },
+    { "REDISCLI_AUTH", "Its password when the URL has none, as redis-cli takes it." },
     { "CONFIGURATION_DIRECTORY , CREDENTIALS_DIRECTORY",
       "Where systemd says that backstay.yaml and the secrets named by cred:// are." },
     { NULL, NULL },
@@ -198,6 +200,7 @@ static const Term env_system[] = {
     { "XDG_RUNTIME_DIR", "Where a password lies in a file while a client program runs, and the "
                          "socket of a user's WAL server." },
     { "RUNTIME_DIRECTORY", "Where wal serve makes its socket, when systemd started it." },
+    { "STATE_DIRECTORY", "Where the daemon remembers its runs, when systemd started it." },
     { "NOTIFY_SOCKET , WATCHDOG_USEC , WATCHDOG_PID",
       "What systemd wants to hear of wal serve: that it is ready, and that it lives." },
     { "XDG_CACHE_HOME , XDG_CONFIG_HOME , XDG_STATE_HOME , HOME",
@@ -231,6 +234,7 @@ static const Term statuses[] = {
     { "10", "There is no repository." },
     { "11", "The repository is locked by somebody else." },
     { "12", "No key opens with this password." },
+    { "20", "The configuration is invalid; config check names every problem." },
     { "21",
       "The database server does not answer, or there is no WAL server where one is required." },
     { "22", "The database server refuses the login." },
@@ -252,6 +256,9 @@ static const Term statuses[] = {
 };
 
 static const Term files[] = {
+    { "/etc/backstay/backstay.yaml , ~/.config/backstay/backstay.yaml",
+      "The configuration ($XDG_CONFIG_HOME): repositories and sources by name, schedules. See "
+      "backstay.yaml(5)." },
     { "/var/cache/backstay", "Copies of the index, for root. They may be removed at any time." },
     { "~/.cache/backstay", "The same for everybody else ($XDG_CACHE_HOME)." },
     { "/var/lib/backstay , ~/.local/state/backstay",
@@ -336,7 +343,8 @@ static void print_page(void)
     printf(".Sh EXIT STATUS\n");
     print_terms(statuses, "1000", "");
     printf("A status not listed here means failure.\n.Sh EXAMPLES\n%s", examples);
-    printf(".Sh SEE ALSO\n.Xr pg_dump 1 ,\n.Xr pg_restore 1 ,\n.Xr restic 1\n");
+    printf(
+        ".Sh SEE ALSO\n.Xr pg_dump 1 ,\n.Xr pg_restore 1 ,\n.Xr restic 1 ,\n.Xr backstay.yaml 5\n");
 }
 
 static bool manual_run(const Context *context, void *request, char **operands, GError **error)

@@ -90,7 +90,7 @@ static const Field webhook_fields[] = {
       .example = "https://hooks.example.org/backup" },
     { "method", FIELD_TEXT, .words = (const char *const[]){ "POST", "PUT", NULL },
       .fallback = "\"POST\"", .help = "POST or PUT" },
-    { "headers", FIELD_PAIRS, .type = &type_text,
+    { "headers", FIELD_PAIRS, .type = &type_header,
       .help = "headers; one that is a secret as env://NAME or file:///PATH" },
     { "body", FIELD_TEXT, .type = &type_command,
       .help = "template of the body (default: the event as JSON)" },

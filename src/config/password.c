@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
+#include "config/reference.h"
 #include "config/secrets.h"
 #include "config/settings.h"
 #include <errno.h>
@@ -92,6 +93,8 @@ static bool from_anywhere(const PasswordFrom *from, Secret **ret_password, GErro
         *ret_password = secret_new(plain, strlen(plain));
         return true;
     }
+    if (from->reference)
+        return reference_resolve("password", from->reference, ret_password, error);
     return ask(from, ret_password, error);
 }
 

@@ -51,6 +51,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(S3Access, s3_access_clear)
  */
 bool s3_access_load(const char *infix, S3Access *ret_access, GError **error);
 
+/* Keys of a repository of the configuration: references, NULL where it names none. They come before
+ * all but BACKSTAY_S3_*. region is borrowed. */
+bool s3_access_named(const char *access_key, const char *secret_key, const char *session_token,
+                     const char *region, S3Access *access, GError **error);
+
 /* "s3:ENDPOINT/BUCKET" from BACKUP_S3_ENDPOINT and BACKUP_S3_BUCKET; "s3:BUCKET" without the
  * former, NULL without the latter. */
 char *s3_location_from_environment(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
+#include "config/reference.h"
 #include "config/s3.h"
 #include "config/secrets.h"
 #include "config/settings.h"
@@ -170,6 +171,42 @@ bool s3_access_load(const char *infix, S3Access *ret_access, GError **error)
         return false;
     *ret_access = access;
     access = (S3Access){ 0 };
+    return true;
+}
+
+static bool is_own_family_set(void)
+{
+    static const char *const forms[] = { "", "_FILE", "_COMMAND" };
+    bool set = env(families[0].profile) != NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
+        g_autofree char *name = g_strconcat(families[0].access_key, forms[i], NULL);
+
+        set = set || env(name);
+    }
+    return set;
+}
+
+bool s3_access_named(const char *access_key, const char *secret_key, const char *session_token,
+                     const char *region, S3Access *access, GError **error)
+{
+    g_autoptr(Secret) key = NULL, secret = NULL, token = NULL;
+
+    if (region && !env("BACKSTAY_S3_REGION"))
+        access->region = region;
+    if (!access_key || is_own_family_set())
+        return true;
+    if (!reference_resolve("access_key", access_key, &key, error) ||
+        !reference_resolve("secret_key", secret_key, &secret, error) ||
+        (session_token && !reference_resolve("session_token", session_token, &token, error)))
+        return false;
+    g_clear_pointer(&access->access_key, secret_free);
+    g_clear_pointer(&access->secret_key, secret_free);
+    g_clear_pointer(&access->session_token, secret_free);
+    access->access_key = g_steal_pointer(&key);
+    access->secret_key = g_steal_pointer(&secret);
+    access->session_token = g_steal_pointer(&token);
+    access->profile = NULL;
     return true;
 }
 

@@ -34,6 +34,13 @@ void settings_clear(Settings *settings)
     g_free(settings->retry_deadline);
     g_free(settings->stuck_request_timeout);
     g_strfreev(settings->options);
+    g_free(settings->config);
+    g_free(settings->password_reference);
+    g_free(settings->s3_access_key);
+    g_free(settings->s3_secret_key);
+    g_free(settings->s3_session_token);
+    g_free(settings->s3_region);
+    g_free(settings->source_password);
     s3_settings_clear(&settings->s3);
     *settings = (Settings){ 0 };
 }

@@ -23,6 +23,11 @@ typedef struct {
     char *cacert, *tls_client_cert, *limit_upload, *limit_download, *retry_deadline;
     char *stuck_request_timeout;
     char **options; /* -o, as written; settings_add_option() */
+    char *config;   /* the configuration file; NULL: the usual one */
+    /* Of the repository that the configuration names (config/named.h); references: */
+    char *password_reference, *s3_access_key, *s3_secret_key, *s3_session_token;
+    char *s3_region;
+    char *source_password; /* reference to that of the database that "@name" stands for */
     /* worked out by settings_complete: */
     int64_t retry_lock_ms;
     enum {
@@ -69,6 +74,7 @@ typedef struct {
     const char *prompt;         /* on the terminal, when nothing else is given */
     bool confirm;               /* ask twice (init, key add) */
     const char *key_hint;       /* id prefix of the key to try first, or NULL */
+    const char *reference;      /* where it is when options and environment say nothing, or NULL */
 } PasswordFrom;
 
 /* As restic: file and command are trimmed of white space at both ends, the environment is not.

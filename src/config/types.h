@@ -27,6 +27,7 @@ extern const FieldType type_prefix;    /* of metrics */
 extern const FieldType type_address;   /* of mail */
 extern const FieldType type_wait_text; /* a duration */
 extern const FieldType type_size_text; /* a size */
+extern const FieldType type_header;    /* any text, or a reference */
 extern const FieldType type_http;      /* a reference, or a URL that is no secret */
 /* Become something: */
 extern const FieldType type_wait;   /* int64_t, seconds */
@@ -39,3 +40,5 @@ extern const FieldType type_clock;  /* int64_t, minutes of the day */
 bool url_has_password(const char *url);
 /* The same without it; to be freed. */
 char *url_without_password(const char *url);
+/* Another one, which is escaped there; to be freed, and wiped. */
+char *url_with_password(const char *url, const char *password);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
+#include "base/secret.h"
 #include "config/reference.h"
 #include "config/types.h"
 #include <string.h>
@@ -41,6 +42,22 @@ char *url_without_password(const char *url)
     const char *rest = colon == begin ? at + 1 : at;
 
     return colon ? g_strdup_printf("%.*s%s", (int)(colon - url), url, rest) : g_strdup(url);
+}
+
+char *url_with_password(const char *url, const char *password)
+{
+    g_autofree char *plain = url_without_password(url);
+    const char *after = strstr(plain, "://");
+    const char *begin = after ? after + 3 : plain;
+    const char *at = g_strrstr_len(begin, (gssize)strcspn(begin, "/?#"), "@");
+    const char *rest = at ? at + 1 : begin;
+    char *escaped = g_uri_escape_string(password, NULL, FALSE);
+    char *full =
+        g_strdup_printf("%.*s:%s@%s", (int)((at ? at : begin) - plain), plain, escaped, rest);
+
+    secret_wipe(escaped, strlen(escaped));
+    g_free(escaped);
+    return full;
 }
 
 static bool has_host(const char *url, const char *scheme)
@@ -116,6 +133,11 @@ static bool parse_origin(const char *text, G_GNUC_UNUSED void *place, GError **e
 static bool parse_http(const char *text, G_GNUC_UNUSED void *place, GError **error)
 {
     return reference_is(text) ? reference_check(text, error) : parse_url(text, NULL, error);
+}
+
+static bool parse_header(const char *text, G_GNUC_UNUSED void *place, GError **error)
+{
+    return reference_is(text) ? reference_check(text, error) : type_text.parse(text, NULL, error);
 }
 
 static bool parse_redis(const char *text, G_GNUC_UNUSED void *place, GError **error)
@@ -197,6 +219,13 @@ const FieldType type_http = {
     "URL",
     "a URL, or where it is: file:///PATH, env://NAME, cred://NAME",
     parse_http,
+    .copied = true,
+    .reference = true,
+};
+const FieldType type_header = {
+    "TEXT",
+    "a text, or where it is: file:///PATH, env://NAME, cred://NAME",
+    parse_header,
     .copied = true,
     .reference = true,
 };

@@ -53,6 +53,7 @@ bool op_init(const Settings *settings, const InitRequest *request, const Cancel 
         .file = settings->password_file,
         .command = settings->password_command,
         .none = settings->insecure_no_password,
+        .reference = settings->password_reference,
         .infix = "",
         .prompt = "password for the new repository",
         .confirm = true,

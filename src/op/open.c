@@ -294,6 +294,7 @@ static PasswordFrom own_password(const Settings *settings)
         .key_file = settings->key_file,
         .key_hint = settings->key_hint,
         .none = settings->insecure_no_password,
+        .reference = settings->password_reference,
         .infix = "",
         .prompt = "password of the repository",
     };

@@ -163,13 +163,23 @@ bool open_place(const char *location, S3Place *ret_place, GError **error)
            s3_place_parse(location, access.endpoint, ret_place, error);
 }
 
+/* Keys in the configuration are those of the repository, not of another one or of a mirror. */
+static bool load_access(const Settings *settings, const char *infix, S3Access *access,
+                        GError **error)
+{
+    return s3_access_load(infix, access, error) &&
+           (*infix ||
+            s3_access_named(settings->s3_access_key, settings->s3_secret_key,
+                            settings->s3_session_token, settings->s3_region, access, error));
+}
+
 static bool open_bucket(const Settings *settings, const char *location, const char *infix,
                         const Cancel *cancel, OpenStore *open, GError **error)
 {
     g_auto(S3Access) access = { 0 };
     g_auto(S3Place) place = { 0 };
 
-    if (!s3_access_load(infix, &access, error) ||
+    if (!load_access(settings, infix, &access, error) ||
         !s3_place_parse(location, access.endpoint, &place, error))
         return false;
     open->remote = remote_new(settings, &access, cancel, error);

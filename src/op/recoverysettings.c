@@ -158,6 +158,7 @@ static bool add_opening(GString *out, const Settings *settings, RecoveryCommand 
                           "",
                           NULL,
                           false };
+    const char *reference = settings->password_reference;
     bool by_option = from.file || from.command || from.none;
     const char *key = NULL;
     const char *file = by_option ? from.file : settings_env("PASSWORD_FILE");
@@ -165,6 +166,10 @@ static bool add_opening(GString *out, const Settings *settings, RecoveryCommand 
 
     if (!password_key_file(&from, &key, error))
         return false;
+    if (reference && g_str_has_prefix(reference, "file://"))
+        file = reference + strlen("file://");
+    else if (reference && g_str_has_prefix(reference, "command://"))
+        asked = reference + strlen("command://");
     if (key)
         command->file = add_file_option(out, "--key-file", key);
     else if (from.none)

@@ -18,13 +18,18 @@ SECRET_FORMS = ('', '_FILE', '_COMMAND')
 COMPUTED = {
     ('codec/pattern.c', 'variable'): 'any name: the user wrote it into a file of patterns',
     ('config/fromenv.c', 'name'): 'literals',
+    ('config/named.c', 'name'): 'bucket_options',
     ('config/reference.c', 'name'): 'any name: the user wrote it into the configuration',
     ('config/s3.c', 'variable'): 'bucket_options',
     ('config/s3access.c', 'name'): 'literals',
     ('config/secrets.c', 'variable'): 'secrets',
     ('config/settings.c', 'name'): 'settings',
     ('config/settings.c', 'names[i]'): 'literals',
+    ('daemon/places.c', 'variable'): 'literals',
 }
+
+# Words that look like one: what hooks are told, and a right.
+NOT_READ = {'BACKSTAY_RUN', 'BACKSTAY_SCHEDULE', 'BACKSTAY_SOURCES', 'BACKSTAY_STATE', 'BACKUP_MANAGE'}
 
 # What libraries read for us: in these functions.
 LIBRARIES = {
@@ -71,7 +76,7 @@ def settings(files):
         for infix in re.findall(r'\.infix = "(\w*)"', text):
             keys.update(infix + 'PASSWORD' + form for form in SECRET_FORMS)
             keys.update([infix + 'KEY_FILE'] if infix != 'NEW_' else [])
-    equal(sorted(set(other)), [('config/password.c', 'key'), ('config/settings.c', 'key')],
+    equal(sorted(set(other)), [('config/named.c', 'key'), ('config/password.c', 'key'), ('config/settings.c', 'key')],
           'settings are read by a literal key, passwords apart')
     return {'BACKSTAY_' + key for key in keys}
 
@@ -81,7 +86,7 @@ def literals(files):
     text = '\n'.join(text for name, text in files.items() if name != 'cmd/manual.c')
     listed = set(re.findall(r'"((?:BACKSTAY|RESTIC|AWS|BACKUP|SSL)_%s)"' % NAME, text))
     listed -= {'AWS_' + key for key in re.findall(r'settings_env\("AWS_(%s)"' % NAME, text)}
-    return listed | set(re.findall(r'\b(?:g_get)?env\("(%s)"\)' % NAME, text))
+    return (listed - NOT_READ) | set(re.findall(r'\b(?:(?:g_get)?env|choose)\("(%s)"' % NAME, text))
 
 
 def families(files):
@@ -100,7 +105,7 @@ def computed(files):
               for argument in calls(text, r'(?:g_|secure_)?getenv') if not argument.startswith('"')}
     equal(sorted(places), sorted(COMPUTED), 'every place that computes a name is known to this test')
     whole = sorted(name for name, text in files.items() if re.search(r'\b(g_get_environ|g_listenv|environ)\b', text))
-    equal(whole, ['base/child.c', 'pg/passfile.c'], 'the whole environment is only handed on to children')
+    equal(whole, ['base/child.c', 'op/runhooks.c', 'pg/passfile.c'], 'the whole environment is only handed on to children')
 
 
 def of_libraries(files):
@@ -149,7 +154,7 @@ def main():
     secrets |= {name for name in families(files) if re.search('_(KEY|TOKEN|PROFILE)$', name)}
     equal(keys, {name for name in secrets if not name.endswith('_PROFILE')},
           'those that may end in _FILE or _COMMAND are in the part that says so')
-    guides(read | {n.replace('BACKSTAY_', 'RESTIC_', 1) for n in ours} | {k + f for k in keys for f in SECRET_FORMS})
+    guides(read | {n.replace('BACKSTAY_', 'RESTIC_', 1) for n in ours} | {k + f for k in keys | {'BACKUP_ENCRYPTION_KEY'} for f in SECRET_FORMS})
     finish()
 
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/named.h"
+
+#include "base/error.h"
+#include "config/check.h"
+#include "config/configuration.h"
+#include <string.h>
+
+static bool is_set(const char *name)
+{
+    const char *value = g_getenv(name);
+
+    return value && *value;
+}
+
+/* key: of the variable that comes before the configuration; NULL: there is none. */
+static void take(char **place, const char *value, const char *key)
+{
+    if (!*place && value && !(key && settings_env(key)))
+        *place = g_strdup(value);
+}
+
+static bool has_opener(const Settings *settings)
+{
+    return settings->password_file || settings->password_command || settings->key_file ||
+           settings->insecure_no_password || settings_env("PASSWORD") ||
+           settings_env("PASSWORD_FILE") || settings_env("PASSWORD_COMMAND") ||
+           settings_env("KEY_FILE");
+}
+
+/* "s3.storage-class=X" yields to BACKSTAY_S3_STORAGE_CLASS. */
+static bool is_overruled(const char *option)
+{
+    g_autofree char *key = g_strndup(option, strcspn(option, "="));
+    g_autofree char *upper = g_ascii_strup(key, -1);
+    g_autofree char *variable = g_strconcat("BACKSTAY_", g_strdelimit(upper, ".-", '_'), NULL);
+
+    return is_set(variable);
+}
+
+/* Those that were typed come last, and so count. */
+static void take_options(Settings *settings, char *const *options)
+{
+    g_auto(GStrv) typed = g_steal_pointer(&settings->options);
+
+    for (; options && *options; options++)
+        if (!is_overruled(*options))
+            settings_add_option(settings, *options);
+    for (char **option = typed; option && *option; option++)
+        settings_add_option(settings, *option);
+}
+
+static void take_repository(Settings *settings, const RepositoryConfig *repository)
+{
+    g_free(settings->repo);
+    settings->repo = g_strdup(repository->location);
+    if (!has_opener(settings)) {
+        settings->password_reference = g_strdup(repository->password);
+        settings->key_file = g_strdup(repository->key_file);
+    }
+    take(&settings->compression, repository->compression, "COMPRESSION");
+    take(&settings->pack_size, repository->pack_size, "PACK_SIZE");
+    take(&settings->cacert, repository->cacert, "CACERT");
+    take(&settings->limit_upload, repository->limit_upload, "LIMIT_UPLOAD");
+    take(&settings->limit_download, repository->limit_download, "LIMIT_DOWNLOAD");
+    take(&settings->s3_access_key, repository->s3_access_key, NULL);
+    take(&settings->s3_secret_key, repository->s3_secret_key, NULL);
+    take(&settings->s3_session_token, repository->s3_session_token, NULL);
+    take(&settings->s3_region, repository->s3_region, NULL);
+    take_options(settings, repository->options);
+}
+
+bool settings_take_named(Settings *settings, GError **error)
+{
+    const char *name = settings->repo;
+    g_autofree char *path = NULL;
+    g_autoptr(Configuration) configuration = NULL;
+    const RepositoryConfig *repository;
+
+    if (!name && !settings->repository_file)
+        name = settings_env("REPOSITORY");
+    if (!name || !check_name(name, NULL))
+        return true;
+    if (!configuration_load(settings->config, &configuration, error))
+        return false;
+    repository = configuration_repository(configuration, name);
+    if (!repository)
+        return true; // settings_repository() tells, when it is no directory either
+    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "\"%s\" is a repository of the configuration and a directory here; write ./%s "
+                    "for the directory, or go elsewhere for the other",
+                    name, name);
+        return false;
+    }
+    take_repository(settings, repository);
+    return true;
+}
