@@ -2,7 +2,9 @@
 #include "op/walfile.h"
 
 #include "base/error.h"
+#include "op/walsegment.h"
 #include "pg/history.h"
+#include "pg/walfilled.h"
 #include "pg/walpage.h"
 
 #include <string.h>
@@ -88,13 +90,47 @@ bool wal_file_settle(WalFile *file, uint64_t beside, GError **error)
     return false;
 }
 
+/* A segment without its end would take the place of the whole one for good. What is in it may be
+ * held already, by the one or as the part that it was made of: then nothing is left to be done. */
+static bool put_filled_up(OpenRepo *open, const WalFile *file, size_t used, WalPushed *ret_pushed,
+                          GError **error)
+{
+    WalNameText name = wal_name_text(&file->name);
+    g_auto(WalSegment) held = { 0 };
+    g_autoptr(GError) absent = NULL;
+    size_t len = g_bytes_get_size(file->content), held_len = 0;
+    const void *data = g_bytes_get_data(file->content, NULL), *held_data = NULL;
+
+    if (wal_segment_get(open->repo, file->system_id, &file->name, &held, &absent)) {
+        held_data = g_bytes_get_data(held.content, &held_len);
+    } else if (!g_error_matches(absent, BS_ERROR, BS_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&absent));
+        return false;
+    }
+    if (held_len < used || memcmp(held_data, data, used) != 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_MISMATCH,
+                    "%s: no whole segment: its WAL ends %zu bytes behind its begin, and zeros "
+                    "follow, as in a part that wal get has filled up; it is not archived. Does a "
+                    "standby with archive_mode = always archive what it was given? Remove "
+                    "archive_status/%s.ready there if nobody needs it",
+                    name.text, used, name.text);
+        return false;
+    }
+    *ret_pushed = (WalPushed){ .system_id = file->system_id, .len = len, .was_there = true };
+    g_strlcpy(ret_pushed->name, name.text, sizeof ret_pushed->name);
+    return true;
+}
+
 bool wal_file_put(OpenRepo *open, const WalFile *file, WalPushed *ret_pushed, GError **error)
 {
     WalPushed pushed = { .system_id = file->system_id };
     WalObject object;
     size_t len;
     const void *data = g_bytes_get_data(file->content, &len);
+    size_t used;
 
+    if (file->name.kind == WAL_SEGMENT && wal_is_filled_up(data, len, &used))
+        return put_filled_up(open, file, used, ret_pushed, error);
     if (!wal_object_init(&object, file->system_id, wal_name_text(&file->name).text, error) ||
         !wal_object_put(open->repo, &object, data, len, &pushed.was_there, &pushed.mark, error))
         return false;

@@ -34,5 +34,6 @@ bool wal_file_check(WalFile *file, GError **error);
  * is taken from there; otherwise both must agree: BS_ERROR_MISMATCH. It may stay 0. */
 bool wal_file_settle(WalFile *file, uint64_t beside, GError **error);
 /* Of a checked file whose cluster is known. Durable when it returns true. BS_ERROR_MISMATCH:
- * another content is already there. */
+ * another content is already there; or it is the part of a segment, filled up with zeros, and what
+ * is in it is not held. */
 bool wal_file_put(OpenRepo *open, const WalFile *file, WalPushed *ret_pushed, GError **error);

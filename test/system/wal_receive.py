@@ -3,6 +3,7 @@
 # check: quick, timeout=1200
 """WAL received over a replication slot from a real server: equal to what it archives, never further acknowledged than it is
 stored, the unfinished segment within seconds; over restarts, outages, promotions, and a slot that vanishes."""
+import glob
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, as_postgres
-from scenario import MISMATCH, QUICK, Repo, equal, fact, finish, path, wait_until
+from scenario import BACKSTAY, MISMATCH, QUICK, Repo, equal, fact, finish, path, wait_until
 from walarchive import Archive, hand_over_all, own
 from walreceiver import PATIENCE, Receiver, lsn
 
@@ -187,6 +188,48 @@ def beside(archive, server, name, data):
 
 # ---- bad days ----
 
+def standby_that_archives(archive, server):
+    """With archive_mode = always PostgreSQL archives what wal get has given it, a part as if it were whole."""
+    receiver = Receiver(archive, server)
+    receiver.started()
+
+    def one_part():
+        add_rows(server, 1)
+        receiver.catches_up()
+        return len(held(archive)[1]) == 1
+    fact(wait_until(one_part, PATIENCE), 'of the unfinished segment one part is held', held(archive))
+    receiver.stop()
+    (now, _), = held(archive)[1].items()
+    standby = Cluster(path('standby'))
+    os.makedirs(standby.dir)
+    os.chmod(standby.dir, 0o711)
+    subprocess.run(['cp', '-a', path('user', 'base'), standby.data], check=True)
+    hand_over_all(standby.dir)
+    standby.configure("unix_socket_directories = '%s'" % standby.dir, 'archive_mode = always',
+                      "restore_command = '%s %%f %%p'" % archive.script('get', 'exec %s wal get --prefetch 0 "$1" "$2"\n' % BACKSTAY),
+                      "archive_command = '%s %%p'" % archive.script('push', 'exec %s wal push "$1"\n' % BACKSTAY))
+    standby.run('touch', standby.data + '/standby.signal')
+    with standby:
+        standby.start()
+        status = standby.data + '/pg_wal/archive_status/' + now
+        fact(wait_until(lambda: os.path.exists(status + '.done'), PATIENCE, .1), 'a standby with archive_mode = always gets rid of it')
+        equal(standby.sql('select failed_count from pg_stat_archiver'), '0', 'without being held up')
+        lines, parts = held(archive)
+        fact(lines[0]['last'] < now and now in parts, 'but nothing takes the place of the whole segment', lines)
+        [part] = glob.glob('%s/wal/*/*/%s.part.*' % (archive.repo.path, now))
+        os.rename(part, path('kept'))
+        done = archive.wal('push', standby.data + '/pg_wal/' + now, code=MISMATCH, why='a filled up segment of which nothing is held is refused')
+        fact('no whole segment' in done.errors and 'archive_mode = always' in done.errors, 'and the reason is told', done.errors)
+        os.rename(path('kept'), part)
+    receiver = Receiver(archive, server)
+    receiver.started()
+    add_rows(server, 3000)
+    receiver.catches_up()
+    receiver.stop()
+    fact(held(archive)[0][0]['last'] >= now, 'the whole one is stored when it is there')
+    segments_are_the_servers(archive, server)
+
+
 def slot_vanishes(archive, server):
     server.sql("select pg_drop_replication_slot('backstay')")
     add_rows(server, 100)
@@ -329,6 +372,7 @@ def main():
         server.start()
         streams(archive, server)
         goes_on(archive, server)
+        standby_that_archives(archive, server)
         wrong_cluster(archive, server)
         slot_vanishes(archive, server)
         outage(archive, server)
