@@ -254,7 +254,8 @@ static bool compare_with_stored(Repo *repo, const WalObject *object, const void 
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_MISMATCH,
                 "%s: it is there already with other content: SHA-256 %s there, %s here; nothing "
-                "was replaced. Does a second server archive into this repository?",
+                "was replaced. Does a second server, such as a promoted copy, archive into this "
+                "repository? Give that one another repository, or archive_mode = off",
                 wal_object_key(object).text, id_hex(&theirs).text, id_hex(&ours).text);
     return false;
 }

@@ -234,6 +234,7 @@ static void the_same_again_is_success_and_another_is_not(void)
     g_assert_nonnull(strstr(error->message, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043"
                                             "362938b9824 there"));
     g_assert_nonnull(strstr(error->message, " here"));
+    g_assert_nonnull(strstr(error->message, "archive_mode = off"));
     g_assert_true(store_get_whole(store, KEY, 4096, &after, NULL));
     g_assert_true(g_bytes_equal(before, after));
 }
