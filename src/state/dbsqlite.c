@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <string.h>
 
 #define BUSY_MS 10000
 #define REBUILD "stop the daemon and run `backstay catalog rebuild`"
@@ -231,12 +232,14 @@ static bool prepare_connection(SqliteDb *db, GError **error)
 static bool check_pages(SqliteDb *db, GError **error)
 {
     g_autoptr(DbQuery) query = db_query(&db->base, "PRAGMA quick_check(1)", error);
-    const char *answer;
+    const char *answer, *line;
     bool row;
 
     if (!query || !db_step(query, &row, error))
         return false;
     answer = row ? db_text(query, 0) : NULL;
+    line = answer ? strrchr(answer, '\n') : NULL; // what was found stands below a title
+    answer = line ? line + 1 : answer;
     if (g_strcmp0(answer, "ok") == 0)
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "catalogue %s is damaged: %s; " REBUILD,
@@ -292,7 +295,11 @@ static bool fill_new(const char *path, DbSetup setup, GError **error)
     }
     if (!connect_file(path, &db, error) || !setup(db, error))
         return false;
-    g_clear_pointer(&db, db_free); // writes the log into the file, and removes it
+    // closing would do it, too, and keep to itself that it could not
+    if (sqlite3_wal_checkpoint_v2(((SqliteDb *)db)->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                  NULL) != SQLITE_OK)
+        return fail((SqliteDb *)db, error);
+    g_clear_pointer(&db, db_free);
     if (fsync(fd) == 0)
         return true;
     bs_error_errno(error, errno, "making catalogue %s", path);
