@@ -28,6 +28,7 @@ const Command *const commands[] = {
     &pg_command,         //
     &doctor_command,     //
     &config_command,     //
+    &catalog_command,    //
     &completion_command, //
     &version_command,    //
     &manual_command,     //

@@ -4,6 +4,7 @@
 
 extern const Command backup_command;
 extern const Command cat_command;
+extern const Command catalog_command;
 extern const Command check_command;
 extern const Command completion_command;
 extern const Command config_command;
