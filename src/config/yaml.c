@@ -250,10 +250,13 @@ static void anchor_free(Anchor *anchor)
 
 static void set_anchor(Reader *reader, struct fy_token *name, json_t *value, const char *pointer)
 {
-    Anchor anchor = { json_incref(value), g_strdup(pointer) };
+    Anchor *anchor;
 
-    if (name)
-        g_hash_table_replace(reader->anchors, text_of(name), g_memdup2(&anchor, sizeof anchor));
+    if (!name)
+        return;
+    anchor = g_new(Anchor, 1);
+    *anchor = (Anchor){ json_incref(value), g_strdup(pointer) };
+    g_hash_table_replace(reader->anchors, text_of(name), anchor);
 }
 
 /* A copy whose parts stand where those of the anchor do. */
