@@ -13,11 +13,13 @@
 #include "source/pgdir.h"
 #include "source/postgres.h"
 #include "source/redis.h"
+#include "source/sqlite.h"
 #include <glob.h>
 #include <string.h>
 #include <unistd.h>
 
 #define CLUSTER       "pgcluster:"
+#define SQLITE        "sqlite:"
 #define LIST_FILE_MAX (256u * 1024 * 1024)
 
 /* ---- lists of paths in files ---- */
@@ -224,6 +226,23 @@ static Source *redis_source(const char *url, const SourcesRequest *request, GErr
     return redis_source_new(url, NULL, error);
 }
 
+/* Each file of a pattern is a source of its own. */
+static bool add_sqlite(const char *pattern, GPtrArray *sources, GError **error)
+{
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+
+    if (!add_glob(g_str_has_prefix(pattern, "//") ? pattern + 2 : pattern, paths, error))
+        return false;
+    for (guint i = 0; i < paths->len; i++) {
+        Source *source = sqlite_source_new(g_ptr_array_index(paths, i), error);
+
+        if (!source)
+            return false;
+        g_ptr_array_add(sources, source);
+    }
+    return true;
+}
+
 static Source *url_source(const char *url, const SourcesRequest *request, GError **error)
 {
     PostgresOptions postgres = {
@@ -282,6 +301,11 @@ bool sources_from_operands(char *const *operands, const SourcesRequest *request,
 
         if (!is_url(*operands)) {
             g_ptr_array_add(paths, g_strdup(*operands));
+            continue;
+        }
+        if (g_str_has_prefix(*operands, SQLITE)) {
+            if (!add_sqlite(*operands + strlen(SQLITE), sources, error))
+                return false;
             continue;
         }
         source = url_source(*operands, request, error);

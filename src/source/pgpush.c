@@ -54,7 +54,7 @@ bool pg_push_begin(PgPush *push, const char *name, mode_t mode, void **ret_handl
 {
     g_autofree char *path = pg_push_path(push, name);
     g_autoptr(Node) node = make_node(push, name ? name : push->top, mode, 0);
-    Entry entry = { .path = path, .node = node };
+    Entry entry = { .path = path, .node = node, .cut = S_ISREG(mode) ? push->cut : 0 };
 
     progress_current(push->run->progress, path);
     push->sink_failed = !sink_begin(push->sink, &entry, ret_handle, error);

@@ -12,6 +12,7 @@ typedef struct {
     Sink *sink;
     const SourceRun *run;
     Timestamp time;   /* of all entries: when it began */
+    size_t cut;       /* of files that begin, 0: content-defined */
     bool sink_failed; /* then there is nothing to go on for */
     OwnerNames *names;
     uint8_t *buffer;
