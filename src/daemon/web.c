@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/places.h"
+#include "daemon/webcarrier.h"
 #include "daemon/webdispatch.h"
 #include "daemon/webhub.h"
 #include "daemon/weblogin.h"
@@ -22,6 +23,7 @@ G_STATIC_ASSERT(WEB_WORKERS == G_N_ELEMENTS(((Web *)0)->catalogs));
 
 static void web_done(Web *web)
 {
+    web_downloads_free(web->downloads);
     web_hub_free(web->hub);
     for (guint i = 0; i < G_N_ELEMENTS(web->catalogs); i++)
         catalog_free(web->catalogs[i]);
@@ -139,6 +141,7 @@ static bool serve(const char *path, const Configuration *configuration, const Pl
     g_autofree char *port = NULL;
 
     web.throttle = web_throttle_new();
+    web.downloads = web_downloads_new();
     web.hub = open_catalogs(&web, places, error) ? web_hub_new(web.control, error) : NULL;
     server = web.hub ? web_server_start(&settings, error) : NULL;
     if (!server || !offer_setup(&web, web_server_port(server), error))
@@ -146,7 +149,9 @@ static bool serve(const char *path, const Configuration *configuration, const Pl
     port = g_strdup_printf("%u", web_server_port(server));
     log_info("HTTP server is ready", "listen", settings.listen, "port", port, NULL);
     wait_for_end(path, server, stop, ret_next);
-    web_hub_stop(web.hub); // what fills pipes has ended when the server does
+    // what fills pipes has ended when the server does
+    web_hub_stop(web.hub);
+    g_clear_pointer(&web.downloads, web_downloads_free);
     return true;
 }
 

@@ -9,7 +9,8 @@
 #include "daemon/webthrottle.h"
 #include "state/catalog.h"
 
-typedef struct WebHub WebHub; /* daemon/webhub.h */
+typedef struct WebDownloads WebDownloads; /* daemon/webcarrier.h */
+typedef struct WebHub WebHub;             /* daemon/webhub.h */
 
 /* The process. Nothing in it changes while requests are served, but for what locks itself. */
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
     bool loopback; /* listens there alone */
     WebThrottle *throttle;
     WebHub *hub;
+    WebDownloads *downloads;
     Catalog *catalogs[4]; /* one for each worker */
 } Web;
 

@@ -4,6 +4,7 @@
 #include "daemon/webroutes.h"
 
 #include "daemon/webadmin.h"
+#include "daemon/webdownload.h"
 #include "daemon/webhub.h"
 #include "daemon/weblogin.h"
 #include "daemon/webmetrics.h"
@@ -81,6 +82,13 @@ const WebRoute web_routes[] = {
       &settings_body, &settings_shape, 200, NULL, web_put_settings },
     { GET, BACKUPS "/{run}", ROLE_VIEWER, 0, "getBackup", "one backup and its snapshots", NULL,
       NULL, &run_shape, 200, NULL, web_get_backup },
+
+    { GET, BACKUPS "/{run}/download", ROLE_OPERATOR, ROUTE_STREAM, "downloadBackup",
+      "a file of it, also in ranges, or all of it as tar", download_query, NULL, NULL, 200,
+      "application/octet-stream", web_download },
+    { GET, BACKUPS "/{run}/manifest", ROLE_VIEWER, ROUTE_STREAM, "getManifest",
+      "what was recorded when it was taken", manifest_query, NULL, NULL, 200, "application/json",
+      web_manifest },
 
     { GET, ADMIN "/sources", ROLE_VIEWER, 0, "listSources", "of the configuration file", NULL, NULL,
       &sources_shape, 200, NULL, web_list_sources },

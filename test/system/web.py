@@ -4,6 +4,7 @@
 """The HTTP API against clients that may not, clients that cannot, and clients that will not end: who may ask what, what is
 refused and how, that the description is what is served, and that slow ones keep nobody out."""
 import http.client
+import io
 import json
 import os
 import re
@@ -14,11 +15,13 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import tarfile
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import jsonschema
-from scenario import BACKSTAY, QUICK, WORK, ended, equal, fact, finish, path, say, wait_until
+from scenario import BACKSTAY, QUICK, WORK, Repo, ended, equal, fact, finish, path, say, wait_until
 
 DRIVER = os.path.dirname(BACKSTAY) + '/../test/unit/test-daemon-web-driver'
 PASSWORD = 'canary-of-the-password'
@@ -474,6 +477,56 @@ def guessing(server):
     fact(client.ask('POST', '/api/login', {'name': 'victim', 'password': 'x'}).headers['Retry-After'], 'and it is said for how long')
 
 
+def saved():
+    """A backup as a run leaves it; its id, and what is in it."""
+    repository = Repo.named('repo', 'canary-of-the-repository')
+    repository.init()
+    content = os.urandom(300000)
+    os.makedirs(path('tree'))
+    with open(path('tree', 'a ü "b".bin'), 'wb') as f:
+        f.write(content)
+    snapshot = repository.backup(path('tree'))['snapshot_id']
+    run, now = '%012x%020x' % (1000, 1), 1000
+    database = sqlite3.connect(CATALOGUE)
+    with database:
+        row = dict(id=run, kind='backup', schedule='nightly', schedule_name='nightly', repository='main', state='succeeded',
+                   cause='manual', due_at=0, created_at=now, started_at=now, ended_at=now, lease_until=0, exit_code=0,
+                   source_bytes=1, added_bytes=1, stored_bytes=1, files=1, attempt=1,
+                   detail=json.dumps({'snapshots': [{'source': 'files', 'snapshot_id': snapshot}]}))
+        database.execute('INSERT INTO backup_history (%s) VALUES (%s)' % (', '.join(row), ', '.join('?' * len(row))),
+                         list(row.values()))
+    database.close()
+    return '/api/admin/backups/' + run, content
+
+
+def downloads(operator, viewer):
+    top, content = saved()
+    where = top + '/download?path=' + urllib.parse.quote(path('tree', 'a ü "b".bin'))
+    equal(viewer.ask('GET', where).word(), 'role', 'data are not for those who look')
+    whole = operator.ask('GET', where)
+    fact(whole.status == 200 and whole.body == content, 'a file of a backup is downloaded', (whole.status, whole.body[:500]))
+    fact("filename*=UTF-8''a%20%C3%BC%20%22b%22.bin" in (whole.headers['Content-Disposition'] or ''), 'under its name',
+         whole.headers['Content-Disposition'])
+    for asked, want in (('bytes=0-9', content[:10]), ('bytes=200000-', content[200000:]), ('bytes=-5', content[-5:])):
+        part = operator.ask('GET', where, headers={'Range': asked})
+        fact(part.status == 206 and part.body == want, 'a range of it: ' + asked, (part.status, part.headers))
+    equal(operator.ask('GET', where, headers={'Range': 'bytes=300000-'}).status, 416, 'not one behind its end')
+    head = operator.ask('HEAD', where)
+    equal((head.status, head.headers['Content-Length'], head.body), (200, '300000', b''), 'HEAD tells its length')
+    with tarfile.open(fileobj=io.BytesIO(operator.ask('GET', top + '/download').body)) as tar:
+        names = [m.name for m in tar if m.isfile()]
+    fact(len(names) == 1 and names[0].endswith('a ü "b".bin'), 'all of it comes as tar', names)
+    equal(operator.ask('GET', top + '/download?path=/nobody').status, 404, 'what is not in it is not found')
+    equal(operator.ask('GET', top + '/download?source=nobody').status, 404, 'nor is another source')
+    fact(operator.ask('GET', top + '/manifest').status >= 400, 'files have no manifest, and none is made up')
+    for name in os.listdir(path('repo', 'data')):
+        for pack in os.listdir(path('repo', 'data', name)):
+            os.chmod(path('repo', 'data', name, pack), 0o600)
+            os.truncate(path('repo', 'data', name, pack), 100)
+    answer = operator.ask('GET', top + '/download')
+    fact(answer.status >= 500, 'of what is damaged nothing is passed off as whole', (answer.status, len(answer.body)))
+
+
 def settings(admin, viewer):
     where = '/api/admin/backups/settings'
     values = {'session_hours': 2, 'session_idle_minutes': 30}
@@ -482,8 +535,9 @@ def settings(admin, viewer):
     equal(admin.ask('PUT', where, {**values, 'session_hours': 0}, {'If-Match': tag}).status, 400, 'and have bounds')
     equal(admin.ask('PUT', where, values, {'If-Match': tag}).json()['values'], values, 'they are changed')
     equal(admin.ask('PUT', where, values, {'If-Match': tag}).status, 412, 'once')
-    fact('Max-Age=7200' in viewer.ask('POST', '/api/session/confirm', {'password': PASSWORD}).headers['Set-Cookie'],
-         'a login lasts as long as they say')
+    again = viewer.ask('POST', '/api/session/confirm', {'password': PASSWORD})
+    fact('Max-Age=7200' in again.headers['Set-Cookie'], 'a login lasts as long as they say')
+    viewer.enter(again)
 
 
 def reloaded(server, client):
@@ -531,6 +585,7 @@ def main():
     sessions(server, admin)
     tokens(server, admin, clients['viewer'])
     settings(admin, clients['viewer'])
+    downloads(clients['admin'], clients['viewer'])
     pages(admin, 1000 if QUICK else 100000)
     audited(admin, server)
     slow_clients(server, admin, 300 if QUICK else 1000)

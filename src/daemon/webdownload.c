@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/webdownload.h"
+
+#include "base/child.h"
+#include "base/error.h"
+#include "daemon/webcarrier.h"
+#include "daemon/webproblem.h"
+#include "daemon/webruns.h"
+#include <string.h>
+
+#define LIST_MAX (256u * 1024)
+
+const ShapeField download_query[] = {
+    { "source", SHAPE_TEXT, 0, "which of its snapshots; needed when there are several", .min = 1,
+      .max = 128 },
+    { "path", SHAPE_TEXT, 0, "one file of it; without: all of it as tar", .min = 1, .max = 4096 },
+    { NULL },
+};
+const ShapeField manifest_query[] = {
+    { "source", SHAPE_TEXT, 0, "which of its snapshots; needed when there are several", .min = 1,
+      .max = 128 },
+    { NULL },
+};
+
+/* ---- what is asked for ---- */
+
+/* The snapshot of the named source, or the only one. */
+static bool find_snapshot(const WebCall *call, const RunRow *row, const char **ret_id,
+                          const char **ret_source, GError **error)
+{
+    const char *source = web_query(call, "source");
+    const json_t *snapshots = row->detail ? json_object_get(row->detail, "snapshots") : NULL;
+    unsigned found = 0;
+
+    for (size_t i = 0; i < json_array_size(snapshots); i++) {
+        const json_t *one = json_array_get(snapshots, i);
+        const char *id = shape_text(one, "snapshot_id"), *name = shape_text(one, "source");
+
+        if (!id || !name || strspn(id, "0123456789abcdef") != strlen(id) || !*id ||
+            (source && strcmp(source, name) != 0))
+            continue;
+        *ret_id = id;
+        *ret_source = name;
+        found++;
+    }
+    if (found == 0)
+        return web_refuse(error, 404, "not-found", "the backup has no snapshot%s",
+                          source ? " of that source" : "");
+    return found == 1 || web_refuse(error, 400, "source",
+                                    "the backup has several snapshots; name one by ?source=");
+}
+
+static char **environment_of(const WebCall *call)
+{
+    char **envp = g_get_environ();
+
+    // the child reads the same file as we have
+    if (call->web->configuration->path)
+        envp = g_environ_setenv(envp, "BACKSTAY_CONFIG", call->web->configuration->path, TRUE);
+    return envp;
+}
+
+static GPtrArray *arguments(const WebCall *call, const RunRow *row)
+{
+    GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+
+    g_ptr_array_add(argv, g_strdup(call->web->program));
+    g_ptr_array_add(argv, g_strdup("-r"));
+    g_ptr_array_add(argv, g_strdup(row->repository));
+    return argv;
+}
+
+/* len bytes of a path in the snapshot, from first on; len G_MAXUINT64: all there are. */
+static bool carry(const WebCall *call, const RunRow *row, const char *snapshot, const char *path,
+                  WebCarry what, WebAnswer *answer, GError **error)
+{
+    g_autoptr(GPtrArray) argv = arguments(call, row);
+    g_auto(GStrv) envp = environment_of(call);
+
+    g_ptr_array_add(argv, g_strdup("dump"));
+    g_ptr_array_add(argv, g_strdup(snapshot));
+    g_ptr_array_add(argv, g_strdup(path));
+    g_ptr_array_add(argv, NULL);
+    what.argv = (char **)argv->pdata;
+    what.envp = envp;
+    return web_carry(call->web->downloads, &what, &answer->pipe, error);
+}
+
+#define ALL_OF_IT ((WebCarry){ .len = G_MAXUINT64, .whole = true })
+
+static bool refuse_path(GError **error)
+{
+    return web_refuse(error, 404, "not-found", "there is no such file in the snapshot");
+}
+
+/* Of a file in the snapshot, as `ls` tells it. */
+static bool find_size(const WebCall *call, const RunRow *row, const char *snapshot,
+                      const char *path, uint64_t *ret_size, GError **error)
+{
+    g_autoptr(GPtrArray) argv = arguments(call, row);
+    g_auto(GStrv) envp = environment_of(call), lines = NULL;
+    g_autoptr(GBytes) output = NULL;
+    g_autoptr(GError) failure = NULL;
+    const char *const more[] = { "--json", "ls", snapshot, path, NULL };
+    g_autofree char *text = NULL;
+    bool found = false;
+
+    for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+        g_ptr_array_add(argv, g_strdup(more[i]));
+    if (!child_output((const char *const *)argv->pdata, (const char *const *)envp, LIST_MAX,
+                      &output, &failure)) {
+        // its status is the same for every kind of failure, its words are ours
+        if (strstr(failure->message, "not in the snapshot"))
+            return refuse_path(error);
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    text = g_strndup(g_bytes_get_data(output, NULL), g_bytes_get_size(output));
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line && !found; line++) {
+        json_t *node = json_loads(*line, 0, NULL);
+
+        found = node && g_strcmp0(shape_text(node, "path"), path) == 0 &&
+                g_strcmp0(shape_text(node, "type"), "file") == 0;
+        if (found)
+            *ret_size = (uint64_t)shape_int(node, "size", 0);
+        json_decref(node);
+    }
+    return found || refuse_path(error);
+}
+
+/* RFC 6266 and 8187: the plain name for old clients, the whole one for the rest. */
+static void name_file(WebAnswer *answer, const char *name)
+{
+    g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE);
+    g_autofree char *plain = g_strdup(name), *value = NULL;
+
+    for (char *at = plain; *at; at++)
+        if (!g_ascii_isalnum(*at) && !strchr("._-", *at))
+            *at = '_';
+    value = g_strdup_printf("attachment; filename=\"%s\"; filename*=UTF-8''%s", plain, escaped);
+    web_answer_header(answer, "Content-Disposition", value);
+}
+
+static bool download_tar(WebCall *call, const RunRow *row, const char *snapshot, const char *source,
+                         WebAnswer *answer, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("%s-%.8s.tar", source, snapshot);
+
+    answer->status = 200;
+    web_answer_header(answer, "Content-Type", "application/x-tar");
+    name_file(answer, name);
+    return call->request->head || carry(call, row, snapshot, "/", ALL_OF_IT, answer, error);
+}
+
+static bool download_file(WebCall *call, const RunRow *row, const char *snapshot, const char *path,
+                          WebAnswer *answer, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(path), *tag = g_strdup_printf("\"%s\"", snapshot);
+    const char *unless = web_request_header(call->request, "if-range");
+    uint64_t size = 0, first = 0, len;
+    bool some = false;
+
+    if (!find_size(call, row, snapshot, path, &size, error))
+        return false;
+    len = size;
+    if ((!unless || strcmp(unless, tag) == 0) &&
+        !web_range_parse(web_request_header(call->request, "range"), size, &some, &first, &len,
+                         error))
+        return false;
+    answer->status = some ? 206 : 200;
+    web_answer_header(answer, "Content-Type", "application/octet-stream");
+    web_answer_header(answer, "Accept-Ranges", "bytes");
+    web_answer_header(answer, "ETag", tag); // a snapshot never changes
+    name_file(answer, name);
+    if (some) {
+        g_autofree char *range =
+            g_strdup_printf("bytes %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT,
+                            first, first + len - 1, size);
+
+        web_answer_header(answer, "Content-Range", range);
+    }
+    answer->len = (int64_t)len;
+    if (call->request->head || len == 0)
+        return true;
+    return carry(call, row, snapshot, path, (WebCarry){ .skip = first, .len = len, .whole = !some },
+                 answer, error);
+}
+
+bool web_download(WebCall *call, WebAnswer *answer, GError **error)
+{
+    const char *path = web_query(call, "path"), *snapshot = NULL, *source = NULL;
+    g_auto(RunRow) row = { 0 };
+
+    if (!web_find_backup(call, &row, error) ||
+        !find_snapshot(call, &row, &snapshot, &source, error))
+        return false;
+    if (path && *path != '/')
+        return web_refuse(error, 400, "query", "path must begin with '/'");
+    return path ? download_file(call, &row, snapshot, path, answer, error)
+                : download_tar(call, &row, snapshot, source, answer, error);
+}
+
+bool web_manifest(WebCall *call, WebAnswer *answer, GError **error)
+{
+    const char *snapshot = NULL, *source = NULL;
+    g_auto(RunRow) row = { 0 };
+    g_autofree char *path = NULL;
+
+    if (!web_find_backup(call, &row, error) ||
+        !find_snapshot(call, &row, &snapshot, &source, error))
+        return false;
+    path = g_strdup_printf("/%s/manifest.json", source);
+    answer->status = 200;
+    web_answer_header(answer, "Content-Type", "application/json");
+    return call->request->head || carry(call, &row, snapshot, path, ALL_OF_IT, answer, error);
+}
+
+/* ---- ranges ---- */
+
+bool web_range_parse(const char *header, uint64_t size, bool *ret_some, uint64_t *ret_first,
+                     uint64_t *ret_len, GError **error)
+{
+    g_auto(GStrv) ends = NULL;
+    guint64 first = 0, last = G_MAXUINT64;
+
+    *ret_some = false;
+    // another unit, or several at once: allowed to be passed over
+    if (!header || !g_str_has_prefix(header, "bytes=") || strchr(header, ','))
+        return true;
+    ends = g_strsplit(header + 6, "-", 2);
+    if (g_strv_length(ends) != 2 || (!*ends[0] && !*ends[1]) ||
+        (*ends[0] && !g_ascii_string_to_unsigned(ends[0], 10, 0, G_MAXINT64, &first, NULL)) ||
+        (*ends[1] && !g_ascii_string_to_unsigned(ends[1], 10, 0, G_MAXINT64, &last, NULL)) ||
+        (*ends[0] && first > last))
+        return true;
+    if (!*ends[0]) { // the last so many bytes
+        if (last == 0)
+            first = size;
+        else
+            first = size > last ? size - last : 0;
+        last = G_MAXUINT64;
+    }
+    if (first >= size)
+        return web_refuse(error, 416, "range", "the file has %" G_GUINT64_FORMAT " bytes", size);
+    *ret_some = true;
+    *ret_first = first;
+    *ret_len = MIN(last, size - 1) - first + 1;
+    return true;
+}
