@@ -9,7 +9,7 @@
 
 #define MANIFEST_MAX (256u * 1024 * 1024)
 
-const char *db_text(const json_t *object, const char *key)
+const char *db_snapshot_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
 
@@ -87,10 +87,10 @@ static bool find_folder(DbSnapshot *db, const Snapshot *snapshot, GError **error
 
 static bool is_wanted(char *const *databases, const json_t *database, const char *file)
 {
-    const char *name = db_text(database, "name");
+    const char *name = db_snapshot_text(database, "name");
 
     if (file)
-        return strcmp(file, db_text(database, "file")) == 0;
+        return strcmp(file, db_snapshot_text(database, "file")) == 0;
     return !databases || g_strv_contains((const char *const *)databases, name);
 }
 
@@ -110,7 +110,8 @@ GPtrArray *db_snapshot_choose(const DbSnapshot *db, char *const *databases, cons
         bool found = false;
 
         for (guint k = 0; k < chosen->len; k++)
-            found = found || strcmp(db_text(g_ptr_array_index(chosen, k), "name"), *name) == 0;
+            found =
+                found || strcmp(db_snapshot_text(g_ptr_array_index(chosen, k), "name"), *name) == 0;
         if (!found) {
             g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "the snapshot has no database \"%s\"",
                         *name);

@@ -25,7 +25,7 @@ void db_snapshot_done(DbSnapshot *db);
 GPtrArray *db_snapshot_choose(const DbSnapshot *db, char *const *names, const char *file,
                               GError **error);
 /* A text of an item, "" where it has none. */
-const char *db_text(const json_t *item, const char *key);
+const char *db_snapshot_text(const json_t *item, const char *key);
 
 /* A small file of the folder; at most bound bytes. */
 bool db_snapshot_read(const DbSnapshot *db, const char *name, size_t bound, GBytes **ret_bytes,

@@ -156,7 +156,7 @@ static bool push(Export *export, Outlet *out, GError **error)
                sink_finish(sink, error);
     }
     sink = pipe_sink_new(out);
-    return db_snapshot_push(&export->databases, db_text(export->database, "file"), sink,
+    return db_snapshot_push(&export->databases, db_snapshot_text(export->database, "file"), sink,
                             options.progress, export->cancel, error) &&
            sink_finish(sink, error);
 }
@@ -195,7 +195,8 @@ static json_t *describe(const Export *export)
     if (export->databases.manifest) // what was recorded when it was taken: counts, versions
         json_object_set(manifest, "recorded", export->databases.manifest);
     if (export->database)
-        json_object_set_new(manifest, "database", json_string(db_text(export->database, "name")));
+        json_object_set_new(manifest, "database",
+                            json_string(db_snapshot_text(export->database, "name")));
     return manifest;
 }
 

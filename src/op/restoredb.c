@@ -39,7 +39,7 @@ static bool one_target(const Run *run, const GPtrArray *chosen, GError **error)
 
 static RestoredDb describe(const RestoreDbRequest *request, const json_t *database)
 {
-    RestoredDb result = { .name = db_text(database, "name"),
+    RestoredDb result = { .name = db_snapshot_text(database, "name"),
                           .counted = json_object_get(database, "tables") != NULL,
                           .partial = request->tables || request->schemas,
                           .size = (uint64_t)json_integer_value(json_object_get(database, "size")) };
@@ -92,7 +92,7 @@ static bool restore_into(Run *run, PgRestoreRequest *restore, const char *file, 
 static bool restore_one(Run *run, const json_t *database, GError **error)
 {
     const RestoreDbRequest *request = run->request;
-    const char *file = db_text(database, "file");
+    const char *file = db_snapshot_text(database, "file");
     RestoredDb result = describe(request, database);
     PgRestoreRequest restore = {
         .url = request->url,

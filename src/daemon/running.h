@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of runs.h share: a run that has not ended. */
+#pragma once
+#include "daemon/eventsfile.h"
+#include "daemon/runs.h"
+#include "daemon/runtell.h"
+
+#define LEASE_MS      180000 /* a daemon may be restarted meanwhile */
+#define RENEW_MS      60000
+#define BEGIN_MS      120000 /* a run has to say that it has begun */
+#define KILL_MS       60000  /* after it was asked to end */
+#define SAVE_AGAIN_MS 5000
+
+#define RUNS_UNFINISHED (1u << RUN_QUEUED | 1u << RUN_RUNNING)
+#define RUN_DIED        "the process died before it had ended"
+
+typedef struct {
+    Runs *runs;
+    RunRow row;
+    RunLife life;
+    char *dir;
+    EventsFile *events;
+    int watch;   /* -1: none */
+    pid_t child; /* to be waited for; 0: another's, or a unit */
+    /* Moments of clock_monotonic_ms(); 0: none. */
+    int64_t begin_by, end_by, kill_at, save_at;
+    char *why;    /* it was asked to end: what is told when it has */
+    bool requeue; /* it is to be begun again by who comes after us */
+    bool unsaved;
+    bool waits; /* for another sweep to end */
+    bool over;  /* nothing is left to do: it is freed at the end of the turn */
+} Running;
+
+struct Runs {
+    RunsWorld world;
+    int inotify;
+    GPtrArray *all; /* of Running */
+    int64_t renew_at;
+};
+
+Running *runs_find(const Runs *runs, const char *id); /* NULL: it is not here, or over */
+void runs_sweep(Runs *runs);                          /* frees those that are over */
+void runs_clean(Runs *runs);                          /* old directories */
+
+/* Of which it is; NULL: it is gone. */
+const Schedule *running_schedule(const Running *run);
+/* Begins it, or it has failed. */
+void running_begin_or_fail(Running *run);
+
+/* In the table. Takes the row's contents. */
+Running *running_add(Runs *runs, RunRow *row);
+void running_free(gpointer running);
+/* False with error: nothing was started; the row says nothing of it. */
+bool running_start(Running *run, GError **error);
+/* Makes the directory and what is in it first. */
+bool running_begin(Running *run, const Schedule *schedule, GError **error);
+/* Opens and watches the file. */
+bool running_watch(Running *run, GError **error);
+/* What has come is taken up. */
+void running_read(Running *run);
+/* It is gone; what it has told by then is its end, and else this. */
+void running_gone(Running *run, int code, const char *error);
+void running_fail(Running *run, int code, const char *error);
+void running_signal(Running *run, int sig);
+/* Asks it to end. why: NULL for a cancelled one. */
+void running_end(Running *run, const char *why);
+/* Into the catalogue; when it has ended and is there, the run is over. */
+void running_save(Running *run);
+
+int64_t runs_now_ms(void); /* Unix */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the scheduler share. */
+#pragma once
+#include "config/configuration.h"
+#include "daemon/control.h"
+#include "daemon/places.h"
+#include "daemon/runs.h"
+#include "daemon/scheduler.h"
+#include "daemon/schedules.h"
+#include "daemon/webchild.h"
+#include "state/catalog.h"
+
+typedef struct {
+    const SchedulerOptions *options;
+    Places places;
+    int lock; /* on the state directory */
+    int signals, timer;
+    Configuration *configuration;
+    Catalog *catalog;
+    char *node;
+    Control *control;
+    Runs *runs;
+    Schedules *schedules;
+    WebChild web;
+    int64_t started_at;               /* Unix s */
+    int64_t watched_ms, take_over_at; /* of clock_monotonic_ms() */
+    char *problem;                    /* why the last configuration was not taken over; NULL */
+    bool look;                        /* at the schedules */
+    bool clock_was_set;
+    bool stop;
+} Scheduler;
+
+/* The configuration, or the file of the state directory; and the name of this node. */
+bool scheduler_open_catalog(Scheduler *scheduler, GError **error);
+/* On failure the old configuration stays. */
+bool scheduler_reload(Scheduler *scheduler, GError **error);
+/* To a request on the control socket. */
+json_t *scheduler_answer(const json_t *request, void *user);
