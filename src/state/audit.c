@@ -42,7 +42,7 @@ static bool read_head(Catalog *catalog, int64_t *ret_seq, char **ret_hash, GErro
     if (!query || !db_step(query, &found, error))
         return false;
     *ret_seq = found ? db_int(query, 0) : 0;
-    *ret_hash = g_strdup(found ? db_text(query, 1) : "");
+    *ret_hash = g_strdup(found ? db_row_text(query, 1) : "");
     return true;
 }
 
@@ -124,9 +124,9 @@ static bool read_row(DbQuery *query, AuditRow *ret_row, GError **error)
         row.detail = json_incref(json_object_get(line, "detail"));
     row.seq = db_int(query, 0);
     row.at = db_int(query, 1);
-    row.user = g_strdup(db_text(query, 2));
-    row.action = g_strdup(db_text(query, 3));
-    row.hash = g_strdup(db_text(query, 5));
+    row.user = g_strdup(db_row_text(query, 2));
+    row.action = g_strdup(db_row_text(query, 3));
+    row.hash = g_strdup(db_row_text(query, 5));
     *ret_row = row;
     return true;
 }
@@ -178,12 +178,14 @@ bool catalog_audit_list(Catalog *catalog, const AuditQuery *query, GArray **ret_
 /* The columns that are searched say what the line says. */
 static bool columns_agree(DbQuery *query)
 {
-    g_autoptr(json_t) line = json_loads(db_text(query, 4), JSON_REJECT_DUPLICATES, NULL);
+    g_autoptr(json_t) line = json_loads(db_row_text(query, 4), JSON_REJECT_DUPLICATES, NULL);
 
     return line && json_integer_value(json_object_get(line, "seq")) == db_int(query, 0) &&
            json_integer_value(json_object_get(line, "at")) == db_int(query, 1) &&
-           g_strcmp0(json_string_value(json_object_get(line, "user")), db_text(query, 2)) == 0 &&
-           g_strcmp0(json_string_value(json_object_get(line, "action")), db_text(query, 3)) == 0;
+           g_strcmp0(json_string_value(json_object_get(line, "user")), db_row_text(query, 2)) ==
+               0 &&
+           g_strcmp0(json_string_value(json_object_get(line, "action")), db_row_text(query, 3)) ==
+               0;
 }
 
 static bool set_broken(int64_t seq, const char *how, GError **error)
@@ -196,11 +198,11 @@ static bool set_broken(int64_t seq, const char *how, GError **error)
 
 static bool verify_line(DbQuery *query, int64_t seq, IdText *hash, GError **error)
 {
-    const char *stored = db_text(query, 5);
+    const char *stored = db_row_text(query, 5);
 
     if (db_int(query, 0) != seq)
         return set_broken(seq, "is missing", error);
-    *hash = chain(hash->text, db_text(query, 4));
+    *hash = chain(hash->text, db_row_text(query, 4));
     if (g_strcmp0(hash->text, stored) != 0 || !columns_agree(query))
         return set_broken(seq, "was changed", error);
     return true;

@@ -44,7 +44,7 @@ void catalog_bind_json(DbQuery *query, unsigned n, const json_t *value)
 bool catalog_read_json(DbQuery *query, unsigned column, const char *what, json_t **ret_value,
                        GError **error)
 {
-    const char *text = db_text(query, column);
+    const char *text = db_row_text(query, column);
     json_t *value = text ? json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL) : NULL;
 
     if (text && !value) {

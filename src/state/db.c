@@ -122,7 +122,7 @@ bool db_run(DbQuery *query, int64_t *ret_changed, GError **error)
     return true;
 }
 
-const char *db_text(DbQuery *query, unsigned column)
+const char *db_row_text(DbQuery *query, unsigned column)
 {
     return query->db->ops->text(query, column);
 }

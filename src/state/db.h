@@ -58,7 +58,7 @@ bool db_step(DbQuery *query, bool *ret_row, GError **error);
 /* For a statement that gives no rows. ret_changed: rows inserted, changed, deleted; may be NULL. */
 bool db_run(DbQuery *query, int64_t *ret_changed, GError **error);
 /* Of the row that was stepped to, from 0. Text lives until the next step; NULL for a null. */
-const char *db_text(DbQuery *query, unsigned column);
+const char *db_row_text(DbQuery *query, unsigned column);
 int64_t db_int(DbQuery *query, unsigned column);
 void db_query_free(DbQuery *query);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DbQuery, db_query_free)

@@ -237,7 +237,7 @@ static bool check_pages(SqliteDb *db, GError **error)
 
     if (!query || !db_step(query, &row, error))
         return false;
-    answer = row ? db_text(query, 0) : NULL;
+    answer = row ? db_row_text(query, 0) : NULL;
     line = answer ? strrchr(answer, '\n') : NULL; // what was found stands below a title
     answer = line ? line + 1 : answer;
     if (g_strcmp0(answer, "ok") == 0)

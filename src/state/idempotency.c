@@ -55,9 +55,9 @@ bool catalog_once_begin(Catalog *catalog, const char *key, const char *request_h
     if (!db_step(query, &found, error))
         return false;
     // one that was given up just now is as one at work: the client comes again
-    *ret_row = (OnceRow){ .request_hash = g_strdup(found ? db_text(query, 0) : request_hash),
+    *ret_row = (OnceRow){ .request_hash = g_strdup(found ? db_row_text(query, 0) : request_hash),
                           .status = found ? (int)db_int(query, 1) : 0,
-                          .answer = g_strdup(found ? db_text(query, 2) : NULL) };
+                          .answer = g_strdup(found ? db_row_text(query, 2) : NULL) };
     return true;
 }
 

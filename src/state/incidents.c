@@ -27,12 +27,12 @@ static bool read_row(DbQuery *query, IncidentRow *ret_row, GError **error)
 
     if (!catalog_read_json(query, 6, "the detail of an incident", &row.detail, error))
         return false;
-    row.id = g_strdup(db_text(query, 0));
-    row.schedule = g_strdup(db_text(query, 1));
-    row.condition = g_strdup(db_text(query, 2));
-    row.severity = g_strdup(db_text(query, 3));
-    row.summary = g_strdup(db_text(query, 4));
-    row.run = g_strdup(db_text(query, 5));
+    row.id = g_strdup(db_row_text(query, 0));
+    row.schedule = g_strdup(db_row_text(query, 1));
+    row.condition = g_strdup(db_row_text(query, 2));
+    row.severity = g_strdup(db_row_text(query, 3));
+    row.summary = g_strdup(db_row_text(query, 4));
+    row.run = g_strdup(db_row_text(query, 5));
     row.n = (uint64_t)db_int(query, 7);
     row.opened_at = db_int(query, 8);
     row.last_at = db_int(query, 9);

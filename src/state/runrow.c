@@ -71,7 +71,7 @@ void run_row_bind(DbQuery *query, const RunRow *row)
 /* The words and the object, which could be wrong. */
 static bool read_checked(DbQuery *query, RunRow *row, GError **error)
 {
-    const char *state = db_text(query, 5), *trigger = db_text(query, 6);
+    const char *state = db_row_text(query, 5), *trigger = db_row_text(query, 6);
 
     return run_state_parse(state ? state : "", &row->state, error) &&
            run_trigger_parse(trigger ? trigger : "", &row->trigger, error) &&
@@ -84,26 +84,26 @@ bool run_row_read(DbQuery *query, RunRow *ret_row, GError **error)
 
     if (!read_checked(query, &row, error))
         return false;
-    row.id = g_strdup(db_text(query, 0));
-    row.kind = g_strdup(db_text(query, 1));
-    row.schedule = g_strdup(db_text(query, 2));
-    row.schedule_name = g_strdup(db_text(query, 3));
-    row.repository = g_strdup(db_text(query, 4));
+    row.id = g_strdup(db_row_text(query, 0));
+    row.kind = g_strdup(db_row_text(query, 1));
+    row.schedule = g_strdup(db_row_text(query, 2));
+    row.schedule_name = g_strdup(db_row_text(query, 3));
+    row.repository = g_strdup(db_row_text(query, 4));
     row.due_at = db_int(query, 7);
     row.created_at = db_int(query, 8);
     row.started_at = db_int(query, 9);
     row.ended_at = db_int(query, 10);
-    row.node = g_strdup(db_text(query, 11));
+    row.node = g_strdup(db_row_text(query, 11));
     row.lease_until = db_int(query, 12);
-    row.stage = g_strdup(db_text(query, 13));
+    row.stage = g_strdup(db_row_text(query, 13));
     row.exit_code = (int)db_int(query, 14);
-    row.error = g_strdup(db_text(query, 15));
+    row.error = g_strdup(db_row_text(query, 15));
     row.source_bytes = (uint64_t)db_int(query, 16);
     row.added_bytes = (uint64_t)db_int(query, 17);
     row.stored_bytes = (uint64_t)db_int(query, 18);
     row.files = (uint64_t)db_int(query, 19);
     row.attempt = (int)db_int(query, 21);
-    row.user = g_strdup(db_text(query, 22));
+    row.user = g_strdup(db_row_text(query, 22));
     *ret_row = row;
     row = (RunRow){ 0 };
     return true;

@@ -53,7 +53,7 @@ static bool is_mine(Catalog *catalog, const RunRow *row, bool *ret_mine, GError 
     db_bind_int(query, 3, row->attempt);
     if (!db_step(query, &found, error))
         return false;
-    *ret_mine = found && strcmp(db_text(query, 0), row->id) == 0;
+    *ret_mine = found && strcmp(db_row_text(query, 0), row->id) == 0;
     return true;
 }
 

@@ -22,8 +22,8 @@ static bool read_row(DbQuery *query, ScheduleRow *ret_row, GError **error)
 
     if (!catalog_read_json(query, 2, "the definition of a schedule", &row.definition, error))
         return false;
-    row.id = g_strdup(db_text(query, 0));
-    row.name = g_strdup(db_text(query, 1));
+    row.id = g_strdup(db_row_text(query, 0));
+    row.name = g_strdup(db_row_text(query, 1));
     row.enabled = db_int(query, 3) != 0;
     row.paused_until = db_int(query, 4);
     row.created_at = db_int(query, 5);

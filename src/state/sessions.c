@@ -19,15 +19,15 @@ void session_row_clear(SessionRow *row)
 
 static SessionRow read_row(DbQuery *query)
 {
-    return (SessionRow){ .hash = g_strdup(db_text(query, 0)),
-                         .user = g_strdup(db_text(query, 1)),
+    return (SessionRow){ .hash = g_strdup(db_row_text(query, 0)),
+                         .user = g_strdup(db_row_text(query, 1)),
                          .created_at = db_int(query, 2),
                          .login_at = db_int(query, 3),
                          .seen_at = db_int(query, 4),
                          .expires_at = db_int(query, 5),
-                         .csrf_hash = g_strdup(db_text(query, 6)),
-                         .address = g_strdup(db_text(query, 7)),
-                         .agent = g_strdup(db_text(query, 8)) };
+                         .csrf_hash = g_strdup(db_row_text(query, 6)),
+                         .address = g_strdup(db_row_text(query, 7)),
+                         .agent = g_strdup(db_row_text(query, 8)) };
 }
 
 bool catalog_session_put(Catalog *catalog, const SessionRow *row, GError **error)

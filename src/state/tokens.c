@@ -17,11 +17,11 @@ void token_row_clear(TokenRow *row)
 
 static TokenRow read_row(DbQuery *query)
 {
-    return (TokenRow){ .id = g_strdup(db_text(query, 0)),
-                       .hash = g_strdup(db_text(query, 1)),
-                       .name = g_strdup(db_text(query, 2)),
-                       .user = g_strdup(db_text(query, 3)),
-                       .scope = g_strdup(db_text(query, 4)),
+    return (TokenRow){ .id = g_strdup(db_row_text(query, 0)),
+                       .hash = g_strdup(db_row_text(query, 1)),
+                       .name = g_strdup(db_row_text(query, 2)),
+                       .user = g_strdup(db_row_text(query, 3)),
+                       .scope = g_strdup(db_row_text(query, 4)),
                        .created_at = db_int(query, 5),
                        .expires_at = db_int(query, 6),
                        .used_at = db_int(query, 7),

@@ -108,10 +108,10 @@ bool catalog_totals(Catalog *catalog, GArray **ret_totals, GError **error)
             *ret_totals = g_steal_pointer(&totals);
             return true;
         }
-        if (!run_state_parse(db_text(query, 2), &total.state, error))
+        if (!run_state_parse(db_row_text(query, 2), &total.state, error))
             return false;
-        total.schedule = g_strdup(db_text(query, 0));
-        total.kind = g_strdup(db_text(query, 1));
+        total.schedule = g_strdup(db_row_text(query, 0));
+        total.kind = g_strdup(db_row_text(query, 1));
         total.n = (uint64_t)db_int(query, 3);
         total.duration_ms = (uint64_t)db_int(query, 4);
         total.source_bytes = (uint64_t)db_int(query, 5);
@@ -125,7 +125,7 @@ bool catalog_totals(Catalog *catalog, GArray **ret_totals, GError **error)
 /* Rows come sorted, so those of one histogram follow each other. */
 static RunDurations *histogram_of(GArray *all, DbQuery *query)
 {
-    const char *schedule = db_text(query, 0), *kind = db_text(query, 1);
+    const char *schedule = db_row_text(query, 0), *kind = db_row_text(query, 1);
     RunDurations fresh = { 0 };
 
     if (all->len > 0) {

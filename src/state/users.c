@@ -27,9 +27,9 @@ void user_row_clear(UserRow *row)
 
 static UserRow read_row(DbQuery *query)
 {
-    return (UserRow){ .name = g_strdup(db_text(query, 0)),
-                      .role = g_strdup(db_text(query, 1)),
-                      .password = g_strdup(db_text(query, 2)),
+    return (UserRow){ .name = g_strdup(db_row_text(query, 0)),
+                      .role = g_strdup(db_row_text(query, 1)),
+                      .password = g_strdup(db_row_text(query, 2)),
                       .enabled = db_int(query, 3) != 0,
                       .created_at = db_int(query, 4),
                       .updated_at = db_int(query, 5),

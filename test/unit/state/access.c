@@ -260,8 +260,8 @@ static void the_chain_is_what_it_says(const char *url)
     g_assert_true(db_open(url, NULL, 0, NULL, &db, &error));
     query = db_query(db, "SELECT line FROM audit", &error);
     g_assert_true(db_step(query, &row, &error) && row);
-    g_assert_true(g_str_has_prefix(db_text(query, 0), "{\"action\":\"login\",\"at\":"));
-    text = g_strconcat("\n", db_text(query, 0), NULL);
+    g_assert_true(g_str_has_prefix(db_row_text(query, 0), "{\"action\":\"login\",\"at\":"));
+    text = g_strconcat("\n", db_row_text(query, 0), NULL);
     sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
     g_assert_true(catalog_audit_verify(catalog, &n, &head, &error));
     g_assert_cmpint(n, ==, 1);

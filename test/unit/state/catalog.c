@@ -366,7 +366,7 @@ static void check_plan(Db *db, const char *statement, const char *index)
 
     g_assert_no_error(error);
     while (db_step(query, &row, &error) && row)
-        g_string_append_printf(plan, "%s\n", db_text(query, 3));
+        g_string_append_printf(plan, "%s\n", db_row_text(query, 3));
     g_test_message("%s", plan->str);
     g_assert_null(strstr(plan->str, "SCAN"));
     g_assert_null(strstr(plan->str, "TEMP B-TREE"));
