@@ -79,6 +79,11 @@ const char *pg_conn_database(const PgConn *conn)
     return PQdb(conn->conn);
 }
 
+int pg_conn_backend_pid(const PgConn *conn)
+{
+    return PQbackendPID(conn->conn);
+}
+
 /* The last of the results, as PQexec() gives it. NULL: there is none. */
 static PGresult *last_result(PgConn *conn)
 {

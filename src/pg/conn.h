@@ -30,6 +30,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgConn, pg_conn_free)
 int pg_conn_version(const PgConn *conn);              /* 150020 for 15.20, 90624 for 9.6.24 */
 const char *pg_conn_version_text(const PgConn *conn); /* "15.20 (Debian 15.20-0+deb12u1)" */
 const char *pg_conn_database(const PgConn *conn);
+/* The server process as the login told it; behind a pooler a number that the pooler made up. */
+int pg_conn_backend_pid(const PgConn *conn);
 
 typedef struct PgRows PgRows;
 
