@@ -101,7 +101,7 @@ static bool from_anywhere(const PasswordFrom *from, Secret **ret_password, GErro
 bool password_key_file(const PasswordFrom *from, const char **ret_path, GError **error)
 {
     g_autofree char *key = g_strconcat(from->infix, "KEY_FILE", NULL);
-    bool by_option = from->file || from->command || from->none;
+    bool by_option = from->known || from->file || from->command || from->none;
     const char *path = from->key_file;
 
     if (!path && !by_option) {
@@ -122,6 +122,10 @@ bool password_get(const PasswordFrom *from, Secret **ret_password, GError **erro
 {
     g_autoptr(Secret) password = NULL;
 
+    if (from->known) {
+        *ret_password = secret_new(secret_data(from->known), secret_len(from->known));
+        return true;
+    }
     if (from->none) {
         *ret_password = secret_new("", 0);
         return true;

@@ -42,6 +42,7 @@ void settings_clear(Settings *settings)
     g_free(settings->s3_region);
     g_free(settings->source_password);
     s3_settings_clear(&settings->s3);
+    secret_free(settings->password);
     *settings = (Settings){ 0 };
 }
 

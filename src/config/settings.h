@@ -43,6 +43,7 @@ typedef struct {
     int64_t retry_deadline_ms;     /* 0: default, -1: one try */
     int64_t stuck_request_ms;      /* 0: default */
     S3Settings s3;
+    Secret *password; /* known already, which comes before all else; NULL: it is not */
 } Settings;
 
 void settings_clear(Settings *settings);
@@ -75,6 +76,7 @@ typedef struct {
     bool confirm;               /* ask twice (init, key add) */
     const char *key_hint;       /* id prefix of the key to try first, or NULL */
     const char *reference;      /* where it is when options and environment say nothing, or NULL */
+    const Secret *known;        /* instead of all that; NULL: it is not */
 } PasswordFrom;
 
 /* As restic: file and command are trimmed of white space at both ends, the environment is not.

@@ -289,6 +289,7 @@ bool open_repo_at(const Settings *settings, const char *location, const Password
 static PasswordFrom own_password(const Settings *settings)
 {
     return (PasswordFrom){
+        .known = settings->password,
         .file = settings->password_file,
         .command = settings->password_command,
         .key_file = settings->key_file,
