@@ -4,11 +4,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/plural.h"
+#include "cmd/backupsource.h"
 #include "cmd/commands.h"
 #include "cmd/mirrored.h"
 #include "cmd/output.h"
 #include "config/reference.h"
 #include "config/types.h"
+#include "op/runplace.h"
 #include "op/sources.h"
 #include "plan/amount.h"
 #include <stdio.h>
@@ -134,6 +136,56 @@ static BackupRequest backup_request(const BackupOptions *options)
         .dry_run = options->dry_run,
         .group_by = options->group_by,
     };
+}
+
+/* ---- of the configuration ---- */
+
+typedef struct {
+    BackupOptions *options;
+    char **operands; /* with passwords */
+} Made;
+
+static void made_free(void *owner)
+{
+    Made *made = owner;
+
+    command_free_request(&backup_command, made->options);
+    run_place_wipe(made->operands);
+    g_free(made);
+}
+
+static bool make(const SourceConfig *config, Made *made, RunSource *ret_made, GError **error)
+{
+    g_auto(GStrv) arguments = source_config_arguments(config);
+    g_autoptr(GPtrArray) sources = NULL;
+    SourcesRequest wanted;
+
+    if (!command_parse_request(&backup_command, arguments, (void **)&made->options, error) ||
+        !run_place_operands(config, &made->operands, error))
+        return false;
+    wanted = sources_request(made->options);
+    if (!sources_from_operands(made->operands, &wanted, &sources, error))
+        return false;
+    if (sources->len != 1) {
+        g_set_error(error, BS_ERROR, BS_ERROR_CONFIG, "a source is one URL, or only paths");
+        return false;
+    }
+    ret_made->source = g_ptr_array_steal_index(sources, 0);
+    ret_made->request = backup_request(made->options);
+    return true;
+}
+
+bool backup_make_source(const SourceConfig *config, RunSource *ret_made, GError **error)
+{
+    Made *made = g_new0(Made, 1);
+    RunSource source = { .owner = made, .free_owner = made_free };
+
+    if (make(config, made, &source, error)) {
+        *ret_made = source;
+        return true;
+    }
+    run_source_clear(&source);
+    return false;
 }
 
 /* ---- telling ---- */

@@ -202,8 +202,10 @@ static char **operands_of(char **argv)
 
 /* ---- running ---- */
 
-static void free_request(const Command *command, void *request)
+void command_free_request(const Command *command, void *request)
 {
+    if (!request)
+        return;
     for (const GOptionEntry *option = command->options; option && option->long_name; option++) {
         void *place = (char *)request + GPOINTER_TO_SIZE(option->arg_data);
 
@@ -233,7 +235,39 @@ static bool run_command(const Command *command, char ***argv, Settings *settings
     if (settings->verbose >= 3)
         log_set_level(LOG_DEBUG);
     ok = ok && command->run(&context, request, operands_of(*argv), error);
-    free_request(command, request);
+    command_free_request(command, request);
+    return ok;
+}
+
+bool command_parse_request(const Command *command, char *const *options, void **ret_request,
+                           GError **error)
+{
+    void *request = g_malloc0(MAX(command->request_size, 1));
+    g_autoptr(GOptionContext) parser = g_option_context_new(NULL);
+    g_autofree GOptionEntry *own = entries_at(command->options, request);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    char **argv;
+    bool ok;
+
+    if (command->init)
+        command->init(request);
+    g_option_context_set_help_enabled(parser, FALSE);
+    g_option_context_add_main_entries(parser, own, NULL);
+    g_ptr_array_add(words, g_strdup(command->name));
+    for (; *options; options++)
+        g_ptr_array_add(words, g_strdup(*options));
+    g_ptr_array_add(words, NULL);
+    argv = (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
+    ok = parse(parser, &argv, error);
+    if (ok && argv[1]) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "%s: not an option", argv[1]);
+        ok = false;
+    }
+    g_strfreev(argv);
+    if (ok)
+        *ret_request = request;
+    else
+        command_free_request(command, request);
     return ok;
 }
 

@@ -50,5 +50,11 @@ extern const GOptionEntry gathered_options[];
  * the exit status. */
 int command_main(int argc, char **argv);
 
+/* What a command asks for, from its own options alone, written as they are typed; to be freed with
+ * command_free_request(). BS_ERROR_USAGE. */
+bool command_parse_request(const Command *command, char *const *options, void **ret_request,
+                           GError **error);
+void command_free_request(const Command *command, void *request); /* takes NULL */
+
 /* For commands: at least min and at most max operands (max 0: any number). BS_ERROR_USAGE. */
 bool operands_between(char **operands, guint min, guint max, const char *what, GError **error);

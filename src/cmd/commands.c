@@ -6,6 +6,7 @@ const Command *const commands[] = {
     &init_command,        //
     &key_command,         //
     &backup_command,      //
+    &run_command,         //
     &snapshots_command,   //
     &ls_command,          //
     &find_command,        //

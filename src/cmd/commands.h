@@ -28,6 +28,7 @@ extern const Command policy_command;
 extern const Command prune_command;
 extern const Command repair_command;
 extern const Command restore_command;
+extern const Command run_command;
 extern const Command snapshots_command;
 extern const Command stats_command;
 extern const Command status_command;

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/plural.h"
 #include "cmd/output.h"
+#include "op/runstatus.h"
 #include "plan/amount.h"
 #include <pthread.h>
 #include <string.h>
@@ -33,20 +34,6 @@ static unsigned terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-static double done_share(const Progress *progress)
-{
-    uint64_t total = progress->total_known ? progress->bytes_total : 0;
-
-    return total ? MIN((double)progress->bytes_done / (double)total, 1.0) : 0;
-}
-
-static double seconds_left(const Progress *progress, double elapsed)
-{
-    double share = done_share(progress);
-
-    return share > 0.001 ? elapsed / share - elapsed : 0;
-}
-
 static void draw(ProgressLine *line)
 {
     Progress *progress = line->progress;
@@ -61,12 +48,12 @@ static void draw(ProgressLine *line)
 
     g_string_append_printf(text, "[%s] ", time);
     if (progress->total_known) {
-        g_autofree char *left = output_duration(seconds_left(progress, elapsed));
+        g_autofree char *left = output_duration(progress_seconds_left(progress, elapsed));
 
         g_string_append_printf(text,
                                "%.1f%%  %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                                " files  %s of %s  %s/s  ETA %s",
-                               done_share(progress) * 100, progress->files_done,
+                               progress_share(progress) * 100, progress->files_done,
                                progress->files_total, bytes, total, rate, left);
     } else {
         g_string_append_printf(text, "%" G_GUINT64_FORMAT " files  %s  %s/s", progress->files_done,
@@ -89,28 +76,9 @@ static void draw(ProgressLine *line)
 
 static void print_status(ProgressLine *line)
 {
-    Progress *progress = line->progress;
     double elapsed = (double)(clock_monotonic_ms() - line->started_ms) / 1000;
-    char current[512];
-    json_t *object = json_pack("{s:s, s:I, s:f}", "message_type", "status", "seconds_elapsed",
-                               (json_int_t)elapsed, "percent_done", done_share(progress));
-    json_t *files = json_array();
 
-    if (progress->total_known) {
-        json_object_set_new(object, "seconds_remaining",
-                            json_integer((json_int_t)seconds_left(progress, elapsed)));
-        json_object_set_new(object, "total_files", json_integer((json_int_t)progress->files_total));
-        json_object_set_new(object, "total_bytes", json_integer((json_int_t)progress->bytes_total));
-    }
-    json_object_set_new(object, "files_done", json_integer((json_int_t)progress->files_done));
-    json_object_set_new(object, "bytes_done", json_integer((json_int_t)progress->bytes_done));
-    if (progress->errors)
-        json_object_set_new(object, "error_count", json_integer((json_int_t)progress->errors));
-    progress_get_current(progress, current);
-    if (*current)
-        json_array_append_new(files, json_bytes(current));
-    json_object_set_new(object, "current_files", files);
-    output_json(object);
+    output_json(status_json(line->progress, elapsed));
 }
 
 static bool wait_or_stop(ProgressLine *line)

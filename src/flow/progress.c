@@ -45,3 +45,17 @@ void progress_add(Progress *progress, uint64_t files, uint64_t bytes)
     atomic_fetch_add_explicit(&progress->files_done, files, memory_order_relaxed);
     atomic_fetch_add_explicit(&progress->bytes_done, bytes, memory_order_relaxed);
 }
+
+double progress_share(const Progress *progress)
+{
+    uint64_t total = progress->total_known ? progress->bytes_total : 0;
+
+    return total ? MIN((double)progress->bytes_done / (double)total, 1.0) : 0;
+}
+
+double progress_seconds_left(const Progress *progress, double elapsed)
+{
+    double share = progress_share(progress);
+
+    return share > 0.001 ? elapsed / share - elapsed : 0;
+}

@@ -19,4 +19,8 @@ void progress_done(Progress *progress);
 void progress_current(Progress *progress,
                       const char *path); /* NULL progress is fine in all of these */
 void progress_get_current(Progress *progress, char out[512]);
+/* Of the bytes, 0 to 1; 0 as long as the total is not known. */
+double progress_share(const Progress *progress);
+/* At the rate so far; 0: nobody knows yet. elapsed: seconds. */
+double progress_seconds_left(const Progress *progress, double elapsed);
 void progress_add(Progress *progress, uint64_t files, uint64_t bytes);

@@ -12,6 +12,9 @@
 #include <sys/file.h>
 #include <time.h>
 
+#define NAP_MS      20
+#define PATIENCE_MS 1000
+
 struct RunEvents {
     char *path;
     int fd; /* -1: no file */
@@ -32,7 +35,12 @@ static bool take_file(RunEvents *events, GError **error)
         bs_error_errno(error, errno, "open %s", events->path);
         return false;
     }
-    if (flock(events->fd, LOCK_EX | LOCK_NB) != 0) {
+    // whoever wants to know whether a run lives takes the lock for a moment
+    for (int64_t waited_ms = 0; flock(events->fd, LOCK_EX | LOCK_NB) != 0; waited_ms += NAP_MS) {
+        if (errno == EWOULDBLOCK && waited_ms < PATIENCE_MS) {
+            clock_sleep_ms(NAP_MS);
+            continue;
+        }
         if (errno == EWOULDBLOCK)
             g_set_error(error, BS_ERROR, BS_ERROR_LOCKED, "%s: another run is writing it",
                         events->path);

@@ -174,7 +174,8 @@ static bool follow(Child *child, const HookRun *run, Output *output, int *ret_st
 static bool judge(int status, GError **error)
 {
     if (status == HOOK_SOFT_SKIP)
-        g_set_error(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "exit status %d: skip this run", status);
+        g_set_error(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "exit status %d, which skips a run",
+                    status);
     else if (status > 128)
         g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "exit status %d (signal %d)", status,
                     status - 128);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a backup is suspiciously small: a dump of an emptied database, or a directory whose disk
+ * is not mounted, succeeds. Pure. */
+#pragma once
+#include <glib.h>
+#include <jansson.h>
+#include <stdint.h>
+
+/* Of the sizes of earlier backups in bytes; 0 when there are none. */
+uint64_t run_history_median(const uint64_t *sizes, size_t n);
+
+/* A "warning" event for a backup of zero bytes, or of less than half of the median; NULL: it looks
+ * as ever. history: of uint64_t. */
+json_t *run_history_warning(const char *source, uint64_t bytes, const GArray *history);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The events of op/running.h. */
+#include "base/error.h"
+#include "base/fs.h"
+#include "op/running.h"
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+void run_stage(Run *run, const char *stage, const char *source)
+{
+    json_t *event = json_pack("{s:s, s:s}", "message_type", "stage", "stage", stage);
+
+    if (source)
+        json_object_set_new(event, "source", run_event_text(source));
+    run_events_add(run->events, event);
+}
+
+void run_log(Run *run, const char *level, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    run_events_add(run->events, run_event_log(level, text));
+}
+
+void run_warn(Run *run, json_t *warning)
+{
+    json_array_append(run->warnings, json_object_get(warning, "message"));
+    run_events_add(run->events, warning);
+}
+
+void run_warn_text(Run *run, const char *what, const char *text)
+{
+    g_autofree char *message = g_strconcat(what, ": ", text, NULL);
+
+    run_warn(run, json_pack("{s:s, s:o}", "message_type", "warning", "message",
+                            run_event_text(message)));
+}
+
+/* Field 22 of /proc/PID/stat, proc(5): with the pid it names one process for ever. */
+static int64_t start_time(void)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autofree char *text = NULL;
+    const char *at;
+
+    if (!fs_read_file("/proc/self/stat", 4096, &bytes, NULL))
+        return 0;
+    text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    at = strrchr(text, ')'); // the name before it may hold anything
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at ? g_ascii_strtoll(at + 1, NULL, 10) : 0;
+}
+
+void run_event_begin(Run *run)
+{
+    const RunRequest *request = run->request;
+
+    run_events_add(run->events,
+                   json_pack("{s:s, s:s, s:o, s:s, s:i, s:I}", "message_type", "run_begin", "run",
+                             request->id, "schedule", run_event_text(request->schedule->name),
+                             "trigger", run_trigger_name(request->trigger), "pid", (int)getpid(),
+                             "start_time", (json_int_t)start_time()));
+}
+
+bool run_event_end(Run *run, GError **error)
+{
+    int code = bs_error_exit_status(run->failure);
+    json_t *end =
+        json_pack("{s:s, s:s, s:i, s:o?, s:I, s:I, s:I, s:I, s:O, s:i, s:O}", "message_type",
+                  "run_end", "state", run_state_name(run->state), "code", code, "error",
+                  run->failure ? run_event_text(run->failure->message) : json_null(), "bytes",
+                  (json_int_t)run->bytes, "added", (json_int_t)run->added, "stored",
+                  (json_int_t)run->stored, "files", (json_int_t)run->files, "snapshots",
+                  run->snapshots, "removed", (int)run->removed, "warnings", run->warnings);
+
+    return run_events_end(run->events, end, error);
+}
