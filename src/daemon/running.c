@@ -275,6 +275,7 @@ bool running_begin(Running *run, const Schedule *schedule, GError **error)
     if (!catalog_run_update(world->catalog, &run->row, error))
         return false;
     tell(run, "run");
+    world->started(&run->row, world->user);
     if (schedule->timeout > 0)
         run->end_by = clock_monotonic_ms() + schedule->timeout * 1000;
     return running_start(run, error);

@@ -27,6 +27,8 @@ typedef struct {
     const char *unit;    /* of systemd, "backstay-run@": started instead of a child; NULL */
     /* Which schedule has that id; NULL: none. */
     const Schedule *(*schedule)(const char *id, void *user);
+    /* The row is in the catalogue as running. */
+    void (*started)(const RunRow *row, void *user);
     /* The row is in the catalogue with its end. */
     void (*ended)(const RunRow *row, void *user);
     void *user;

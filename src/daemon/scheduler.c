@@ -34,9 +34,18 @@ static const Schedule *schedule_of(const char *id, void *user)
     return schedules_find(((Scheduler *)user)->schedules, id);
 }
 
+static void run_started(const RunRow *row, void *user)
+{
+    Scheduler *scheduler = user;
+
+    teller_run_started(scheduler->teller, schedule_of(row->schedule, scheduler), row);
+}
+
 static void run_ended(const RunRow *row, void *user)
 {
     Scheduler *scheduler = user;
+
+    teller_run_ended(scheduler->teller, schedule_of(row->schedule, scheduler), row);
 
     schedules_ended(scheduler->schedules, row, now_s());
     scheduler->look = true;
@@ -78,11 +87,14 @@ static bool wants_web(const Configuration *configuration)
 bool scheduler_reload(Scheduler *scheduler, GError **error)
 {
     g_autoptr(Configuration) fresh = NULL;
+    g_autoptr(GError) nobody = NULL;
 
     if (!configuration_load(scheduler->options->config, &fresh, error) ||
         !schedules_load(scheduler->schedules, fresh, now_s(), error))
         return false;
     runs_configure(scheduler->runs, fresh);
+    if (!teller_configure(scheduler->teller, fresh, &nobody))
+        log_error("nobody can be notified", "error", nobody->message, NULL);
     configuration_free(scheduler->configuration);
     scheduler->configuration = g_steal_pointer(&fresh);
     scheduler->look = true;
@@ -157,6 +169,7 @@ static bool open_all(Scheduler *scheduler, GError **error)
                         .program = options->program,
                         .unit = g_getenv("BACKSTAY_RUN_UNIT"),
                         .schedule = schedule_of,
+                        .started = run_started,
                         .ended = run_ended,
                         .user = scheduler };
 
@@ -175,17 +188,21 @@ static bool open_all(Scheduler *scheduler, GError **error)
     world.node = scheduler->node;
     scheduler->runs = runs_new(&world, error);
     scheduler->schedules = schedules_new(scheduler->catalog, order, scheduler);
+    scheduler->teller =
+        teller_new(scheduler->catalog, scheduler->places.queue, scheduler->node);
     scheduler->web = (WebChild){ .program = options->program,
                                  .config = options->config,
                                  .wanted = wants_web(scheduler->configuration) };
     return scheduler->runs &&
            schedules_load(scheduler->schedules, scheduler->configuration, now_s(), error) &&
+           teller_configure(scheduler->teller, scheduler->configuration, error) &&
            runs_recover(scheduler->runs, error);
 }
 
 static void scheduler_done(Scheduler *scheduler)
 {
     runs_free(scheduler->runs);
+    teller_free(scheduler->teller);
     schedules_free(scheduler->schedules);
     control_free(scheduler->control);
     catalog_free(scheduler->catalog);
@@ -297,6 +314,7 @@ static int64_t work(Scheduler *scheduler)
     if (!scheduler->stop) {
         wait = MIN(wait, take_over(scheduler));
         wait = MIN(wait, web_child_turn(&scheduler->web));
+        wait = MIN(wait, teller_turn(scheduler->teller, scheduler->schedules));
     }
     return scheduler->look && !scheduler->stop ? 0 : wait;
 }

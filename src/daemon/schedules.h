@@ -31,6 +31,8 @@ int64_t schedules_look(Schedules *schedules, int64_t now, bool clock_was_set);
 void schedules_ended(Schedules *schedules, const RunRow *row, int64_t now);
 
 guint schedules_count(const Schedules *schedules);
+/* Of const Schedule *, all of them, borrowed until they are loaded again. */
+GPtrArray *schedules_list(const Schedules *schedules);
 /* By id, or by the name of one; NULL. */
 const Schedule *schedules_find(const Schedules *schedules, const char *id);
 /* An array of objects, for "status"; running: of which schedules one is under way. */

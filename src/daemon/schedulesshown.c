@@ -3,6 +3,18 @@
 
 #define SHOWN_TIMES 5u
 
+GPtrArray *schedules_list(const Schedules *schedules)
+{
+    GPtrArray *list = g_ptr_array_new();
+
+    for (guint i = 0; i < schedules->entries->len; i++) {
+        const Entry *entry = g_ptr_array_index(schedules->entries, i);
+
+        g_ptr_array_add(list, (gpointer)entry->schedule);
+    }
+    return list;
+}
+
 static json_t *describe(const Entry *entry, int64_t now)
 {
     const DueRule rule = schedule_rule(entry);

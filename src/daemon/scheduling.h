@@ -7,6 +7,7 @@
 #include "daemon/runs.h"
 #include "daemon/scheduler.h"
 #include "daemon/schedules.h"
+#include "daemon/teller.h"
 #include "daemon/webchild.h"
 #include "state/catalog.h"
 
@@ -21,6 +22,7 @@ typedef struct {
     Control *control;
     Runs *runs;
     Schedules *schedules;
+    Teller *teller;
     WebChild web;
     int64_t started_at;               /* Unix s */
     int64_t watched_ms, take_over_at; /* of clock_monotonic_ms() */
