@@ -1,0 +1,295 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# check: timeout=1500
+"""The daemon with a real repository: runs on demand and when they are due, caught up once after it was down, followed on
+after a restart, entered exactly once however it is killed; two daemons on one catalogue; good and broken configurations."""
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+from scenario import BACKSTAY, LOCKED, QUICK, Repo, equal, fact, finish, path, run, say, wait_until
+
+PATIENCE = 300
+ROUNDS = 4 if QUICK else 8
+rng = random.Random(int(os.environ.get('SEED', '0')) or None)
+
+CONFIG = '''
+repositories:
+  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
+sources:
+  small: {paths: [%(small)s]}
+schedules:
+  nightly: {sources: [small], repository: main, cron: "0 3 * * *", keep: {last: 100}}
+  slow:
+    {sources: [small], repository: main, cron: "0 3 * * *", keep: {last: 100}, hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
+  broken: {sources: [small], repository: main, cron: "0 3 1 1 *", retries: 1, retry_wait: 1s, hooks: {before: ["exit 7"]}}
+server: {node: %(node)s, catalogue: "sqlite:%(catalogue)s"%(more)s}
+'''
+
+
+class Daemon:
+    def __init__(self, name, repo, catalogue=None, more=''):
+        self.name, self.repo, self.process = name, repo, None
+        self.state, self.runtime = path(name, 'state'), path(name, 'run')
+        self.catalogue = catalogue or path(name, 'catalogue.db')
+        self.socket, self.config, self.go = self.runtime + '/control.sock', path(name, 'backstay.yaml'), path(name, 'go')
+        os.makedirs(path(name), exist_ok=True)
+        self.configure(more)
+
+    def configure(self, more='', text=CONFIG):
+        with open(self.config, 'w', encoding='utf-8') as f:
+            f.write(text % {'repo': self.repo.path, 'small': path('small'), 'node': self.name, 'catalogue': self.catalogue,
+                            'go': self.go, 'more': more})
+
+    def env(self):
+        return self.repo.env(STATE_DIRECTORY=self.state, RUNTIME_DIRECTORY=self.runtime)
+
+    def start(self):
+        with open(path(self.name, 'log'), 'a', encoding='utf-8') as log:
+            self.process = subprocess.Popen([BACKSTAY, 'daemon', '--config', self.config, '--stop-wait', '1'], env=self.env(),
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        # it is not there before it has looked at what was left
+        return wait_until(lambda: self.ask('healthcheck').returncode == 0 or self.process.poll() is not None, PATIENCE, .1)
+
+    def ask(self, *argv):
+        return subprocess.run([BACKSTAY, *argv, '--socket', self.socket], env=self.env(), capture_output=True, check=False)
+
+    def status(self):
+        return json.loads(self.ask('status', '--json').stdout)
+
+    def schedule(self, name):
+        return next(s for s in self.status()['schedules'] if s['name'] == name)
+
+    def request(self, **request):
+        """One request on the control socket."""
+        import socket
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.socket)
+            s.sendall(json.dumps(request).encode() + b'\n')
+            return json.loads(s.makefile().readline())
+
+    def kill(self, sig=signal.SIGKILL):
+        self.process.send_signal(sig)
+        self.process.wait(PATIENCE)
+        return self.process.returncode
+
+    def rows(self, where='1 = 1'):
+        with sqlite3.connect(self.catalogue, timeout=60) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(r) for r in db.execute('SELECT * FROM %s WHERE %s ORDER BY id' % (table(db), where))]
+
+    def row(self, run_id):
+        return self.rows("id = '%s'" % run_id)[0]
+
+    def ended(self, run_id):
+        return wait_until(lambda: self.row(run_id)['state'] not in ('queued', 'running'), PATIENCE, .1)
+
+    def log(self):
+        with open(path(self.name, 'log'), encoding='utf-8') as f:
+            return f.read()
+
+
+def table(db):
+    """The one with runs."""
+    names = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return next(n for n in names if {'lease_until', 'due_at'} <= {c[1] for c in db.execute('PRAGMA table_info(%s)' % n)})
+
+
+def snapshots(repo, run_id):
+    return [s for s in repo.snapshots() if 'run=' + run_id in s.get('tags', [])]
+
+
+def on_demand(daemon, repo):
+    asked = daemon.request(op='run', schedule='nightly', user='somebody')
+    fact(asked.get('ok'), 'a run can be asked for', asked)
+    fact(daemon.ended(asked['run']), 'it ends')
+    row = daemon.row(asked['run'])
+    equal((row['state'], row['error'], row['user_name']), ('succeeded', None, 'somebody'), 'as the catalogue has it')
+    equal(len(snapshots(repo, asked['run'])), 1, 'and leaves one snapshot with its id')
+    equal(daemon.schedule('nightly')['last_success']['id'], asked['run'], 'status tells of it')
+    fact('succeeded' in daemon.ask('status').stdout.decode(), 'and shows it to people')
+    unknown = daemon.request(op='run', schedule='nonsense')
+    fact(not unknown['ok'] and 'nonsense' in unknown['error'], 'what is unknown is refused by name', unknown)
+
+
+def overlap_and_cancel(daemon):
+    first = daemon.request(op='run', schedule='slow')['run']
+    fact(wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE), 'a run is under way')
+    second = daemon.request(op='run', schedule='slow')
+    equal((second['ok'], second['code']), (False, LOCKED), 'another of the same schedule is refused')
+    concurrent = [r for r in daemon.rows("schedule = 'slow'") if r['id'] != first]
+    equal([(r['state'], r['error']) for r in concurrent], [('failed', 'concurrent')], 'and is history, as concurrent')
+    fact(daemon.request(op='cancel', run=first)['ok'], 'a run can be cancelled')
+    fact(daemon.ended(first), 'and ends')
+    equal(daemon.row(first)['state'], 'cancelled', 'as cancelled')
+
+
+def adopted(daemon):
+    run_id = daemon.request(op='run', schedule='slow')['run']
+    fact(wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE), 'a run has begun')
+    daemon.kill()
+    fact(daemon.start(), 'the daemon is started again after SIGKILL')
+    equal([r['id'] for r in daemon.status()['runs']], [run_id], 'it follows the run on')
+    open(daemon.go, 'w', encoding='utf-8').close()
+    fact(daemon.ended(run_id), 'to its end')
+    os.remove(daemon.go)
+    equal(daemon.row(run_id)['state'], 'succeeded', 'which is what it was')
+
+
+def died(daemon):
+    """The run is killed while no daemon is there to see it."""
+    run_id = daemon.request(op='run', schedule='slow')['run']
+    wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE)
+    pid = daemon.status()['runs'][0]['pid']
+    daemon.kill()
+    os.killpg(pid, signal.SIGKILL)
+    fact(daemon.start() and daemon.ended(run_id), 'a run that died meanwhile has ended')
+    row = daemon.row(run_id)
+    fact(row['state'] == 'failed' and 'died' in row['error'], 'as failed, and why', row)
+
+
+def stopped(daemon):
+    """SIGTERM gives runs time, ends them, and the next start begins them again."""
+    run_id = daemon.request(op='run', schedule='slow')['run']
+    wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE)
+    equal(daemon.kill(signal.SIGTERM), 0, 'a daemon that is stopped while a run is under way ends with 0')
+    equal(daemon.row(run_id)['state'], 'queued', 'the run waits')
+    open(daemon.go, 'w', encoding='utf-8').close()
+    fact(daemon.start() and daemon.ended(run_id), 'for the next start')
+    os.remove(daemon.go)
+    equal(daemon.row(run_id)['state'], 'succeeded', 'which runs it')
+
+
+def set_decided(daemon, ago):
+    """As if the daemon had decided last so many days ago."""
+    with sqlite3.connect(daemon.catalogue, timeout=60) as db:
+        names = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in names:
+            if 'last_due' in {c[1] for c in db.execute('PRAGMA table_info(%s)' % name)}:
+                db.execute("UPDATE %s SET last_due = ? WHERE id = 'nightly'" % name, (int((time.time() - ago * 86400) * 1000),))
+
+
+def caught_up(daemon, repo):
+    daemon.kill(signal.SIGTERM)
+    set_decided(daemon, 30)
+    daemon.start()
+    due = "schedule = 'nightly' AND cause = 'catch-up'"
+    fact(wait_until(lambda: daemon.rows(due) and daemon.ended(daemon.rows(due)[0]['id']), PATIENCE), 'what was missed is caught up')
+    equal([r['state'] for r in daemon.rows(due)], ['succeeded'], 'once, however often it was missed')
+    daemon.kill()
+    set_decided(daemon, 30)
+    daemon.start()
+    equal(len(daemon.rows(due)), 1, 'and not again by who has forgotten')
+    with_time = daemon.schedule('nightly')['next']
+    equal((len(with_time), sorted(with_time)), (5, with_time), 'the next five times are told')
+    return due
+
+
+def killed_at_any_moment(daemon, repo):
+    """However often it is killed, a due time has one run, and that is not lost."""
+    for i in range(ROUNDS):
+        daemon.kill()
+        set_decided(daemon, 2)
+        with sqlite3.connect(daemon.catalogue, timeout=60) as db:
+            db.execute("DELETE FROM %s WHERE schedule = 'nightly'" % table(db))
+        before = len(repo.snapshots())
+        with open(path(daemon.name, 'log'), 'a', encoding='utf-8') as log:
+            daemon.process = subprocess.Popen([BACKSTAY, 'daemon', '--config', daemon.config], env=daemon.env(), stdin=subprocess.DEVNULL,
+                                              stdout=log, stderr=log, start_new_session=True)
+        time.sleep(rng.uniform(0, .4))
+        daemon.kill()
+        daemon.start()
+        fact(wait_until(lambda: [r['state'] for r in daemon.rows("schedule = 'nightly'")] == ['succeeded'], PATIENCE, .1),
+             'killed at any moment, round %d: one run, and it succeeds' % i, daemon.rows("schedule = 'nightly'"))
+        equal(len(repo.snapshots()) - before, 1, 'which was done once')
+
+
+def reloaded(daemon):
+    def told():
+        return daemon.status()['problem']
+    with open(daemon.config, encoding='utf-8') as f:
+        good = f.read()
+    with open(daemon.config, 'w', encoding='utf-8') as f:
+        f.write(good.replace('schedules:', 'schedule:'))
+    daemon.process.send_signal(signal.SIGHUP)
+    fact(wait_until(told, PATIENCE, .1), 'a broken configuration is told')
+    equal(len(daemon.status()['schedules']), 3, 'and the old one stays')
+    with open(daemon.config, 'w', encoding='utf-8') as f:
+        f.write(good.replace('  broken:', '  renamed:'))
+    daemon.process.send_signal(signal.SIGHUP)
+    fact(wait_until(lambda: not told() and 'renamed' in [s['name'] for s in daemon.status()['schedules']], PATIENCE, .1),
+         'a good one is taken over')
+
+
+def two_daemons(daemon, repo):
+    second = Daemon('second', repo, catalogue=daemon.catalogue)
+    refused = run(BACKSTAY, 'daemon', '--config', daemon.config, env=daemon.env(), code=LOCKED)
+    fact('another daemon' in refused.all, 'a state directory has one daemon', refused.all)
+    daemon.kill(signal.SIGTERM)
+    set_decided(daemon, 2)
+    with sqlite3.connect(daemon.catalogue, timeout=60) as db:
+        db.execute("DELETE FROM %s WHERE schedule = 'nightly'" % table(db))
+    before = len(repo.snapshots())
+    for d in (daemon, second):
+        with open(path(d.name, 'log'), 'a', encoding='utf-8') as log:
+            d.process = subprocess.Popen([BACKSTAY, 'daemon', '--config', d.config], env=d.env(), stdin=subprocess.DEVNULL, stdout=log,
+                                         stderr=log, start_new_session=True)
+    fact(wait_until(lambda: [r['state'] for r in daemon.rows("schedule = 'nightly'")] == ['succeeded'], PATIENCE, .1),
+         'of two daemons on one catalogue one has the run', daemon.rows("schedule = 'nightly'"))
+    wait_until(lambda: second.ask('healthcheck').returncode == 0, PATIENCE, .1)
+    equal(len(repo.snapshots()) - before, 1, 'and does it once')
+    second.kill(signal.SIGTERM)
+
+
+def idle(daemon):
+    def cpu():
+        with open('/proc/%d/stat' % daemon.process.pid, encoding='utf-8') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+    before, seconds = cpu(), 5 if QUICK else 30
+    time.sleep(seconds)
+    used = (cpu() - before) / seconds
+    with open('/proc/%d/status' % daemon.process.pid, encoding='utf-8') as f:
+        rss = next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
+    say('idle: %.1f MiB resident, %.3f %% of a CPU' % (rss / 1024, used * 100))
+    fact(rss < 30 * 1024, 'an idle daemon takes less than 30 MiB', rss)
+    fact(used <= .01, 'and next to no time', used)
+
+
+def main():
+    os.mkdir(path('small'))
+    with open(path('small', 'file'), 'w', encoding='utf-8') as f:
+        f.write('content\n' * 1000)
+    repo = Repo.named('repo')
+    repo.init()
+    daemon = Daemon('first', repo)
+    refused = daemon.ask('healthcheck')
+    equal(refused.returncode, 1, 'without a daemon the health check fails')
+    fact(daemon.start() and daemon.process.poll() is None, 'the daemon starts', daemon.log())
+    try:
+        on_demand(daemon, repo)
+        overlap_and_cancel(daemon)
+        adopted(daemon)
+        died(daemon)
+        stopped(daemon)
+        caught_up(daemon, repo)
+        killed_at_any_moment(daemon, repo)
+        idle(daemon)
+        reloaded(daemon)
+        two_daemons(daemon, repo)
+        equal(daemon.kill(signal.SIGTERM), 0, 'it ends when it is asked to')
+        repo.sound('after all of it')
+    finally:
+        if daemon.process.poll() is None:
+            daemon.kill()
+        say(daemon.log()[-3000:])
+    finish()
+
+
+main()
