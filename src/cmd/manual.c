@@ -181,6 +181,8 @@ static const Term env_postgres[] = {
 
 static const Term env_configuration[] = {
     { "BACKSTAY_CONFIG", "The configuration file, instead of those below FILES." },
+    { "BACKSTAY_RUN_UNIT", "The daemon starts each run as this template unit of systemd "
+                           "(\"backstay-run@\") instead of as a process of its own." },
     { "ENABLE_BACKUPS", "true: without a file the configuration comes from the environment: one "
                         "repository, its sources, and one schedule." },
     { "BACKUP_SCHEDULE", "When: five fields, or hourly, daily, weekly, monthly (default: daily)." },

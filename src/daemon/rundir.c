@@ -76,9 +76,10 @@ bool run_spec(const Configuration *configuration, const Schedule *schedule, Cata
     }
     if (!history_of(catalog, schedule->id, &history, error))
         return false;
-    *ret_spec = json_pack("{s:s, s:s, s:O, s:O, s:O, s:O}", "run", row->id, "trigger",
-                          run_trigger_name(row->trigger), "schedule", schedule->definition,
-                          "sources", sources, "repository", repository, "history", history);
+    *ret_spec = json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O}", "run", row->id, "schedule_id",
+                          schedule->id, "trigger", run_trigger_name(row->trigger), "schedule",
+                          schedule->definition, "sources", sources, "repository", repository,
+                          "history", history);
     return true;
 }
 

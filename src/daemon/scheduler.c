@@ -188,8 +188,7 @@ static bool open_all(Scheduler *scheduler, GError **error)
     world.node = scheduler->node;
     scheduler->runs = runs_new(&world, error);
     scheduler->schedules = schedules_new(scheduler->catalog, order, scheduler);
-    scheduler->teller =
-        teller_new(scheduler->catalog, scheduler->places.queue, scheduler->node);
+    scheduler->teller = teller_new(scheduler->catalog, scheduler->places.queue, scheduler->node);
     scheduler->web = (WebChild){ .program = options->program,
                                  .config = options->config,
                                  .wanted = wants_web(scheduler->configuration) };

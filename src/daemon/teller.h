@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the scheduler tells others: people, through a notifier over the configuration that counts, and
- * who gathers metrics, through a text file. Nothing here fails a run or the daemon: what cannot be
- * told is in the log, and is tried again. The scheduler's thread.
+ * What the scheduler tells others: people, through a notifier over the configuration that counts,
+ * and who gathers metrics, through a text file. Nothing here fails a run or the daemon: what cannot
+ * be told is in the log, and is tried again. The scheduler's thread.
  */
 #pragma once
 #include "config/configuration.h"
@@ -16,8 +16,8 @@ Teller *teller_new(Catalog *catalog, const char *queue, const char *node);
 void teller_free(Teller *teller);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Teller, teller_free)
 
-/* From now on this configuration, borrowed until the next call, and its channels. On failure nobody is
- * told anything until a turn succeeds where this has failed. */
+/* From now on this configuration, borrowed until the next call, and its channels. On failure nobody
+ * is told anything until a turn succeeds where this has failed. */
 bool teller_configure(Teller *teller, const Configuration *configuration, GError **error);
 /* The configuration is about to go. */
 void teller_let_go(Teller *teller);

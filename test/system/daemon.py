@@ -3,6 +3,7 @@
 # check: timeout=1500
 """The daemon with a real repository: runs on demand and when they are due, caught up once after it was down, followed on
 after a restart, entered exactly once however it is killed; two daemons on one catalogue; good and broken configurations."""
+import http.server
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
@@ -29,8 +31,31 @@ schedules:
   slow:
     {sources: [small], repository: main, cron: "0 3 * * *", keep: {last: 100}, hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
   broken: {sources: [small], repository: main, cron: "0 3 1 1 *", retries: 1, retry_wait: 1s, hooks: {before: ["exit 7"]}}
-server: {node: %(node)s, catalogue: "sqlite:%(catalogue)s"%(more)s}
+  told: {sources: [small], repository: main, cron: "0 3 1 1 *", hooks: {before: ["test -e %(go)s || exit 7"]}, notify: {channels: [hook]}}
+notifications:
+  hook: {type: webhook, url: "http://127.0.0.1:%(port)d/hook"}
+server: {webhook_origins: ["http://127.0.0.1:%(port)d"], metrics: {textfile: %(textfile)s}, node: %(node)s, catalogue: "sqlite:%(catalogue)s"%(more)s}
 '''
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    """Whom the daemon tells."""
+    server, heard = None, []
+
+    def do_POST(self):
+        Hook.heard.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+    @classmethod
+    def port(cls):
+        if not cls.server:
+            cls.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), cls)
+            threading.Thread(target=cls.server.serve_forever, daemon=True).start()
+        return cls.server.server_port
 
 
 class Daemon:
@@ -45,7 +70,7 @@ class Daemon:
     def configure(self, more='', text=CONFIG):
         with open(self.config, 'w', encoding='utf-8') as f:
             f.write(text % {'repo': self.repo.path, 'small': path('small'), 'node': self.name, 'catalogue': self.catalogue,
-                            'go': self.go, 'more': more})
+                            'go': self.go, 'more': more, 'port': Hook.port(), 'textfile': path(self.name, 'backstay.prom')})
 
     def env(self):
         return self.repo.env(STATE_DIRECTORY=self.state, RUNTIME_DIRECTORY=self.runtime)
@@ -166,6 +191,37 @@ def stopped(daemon):
     equal(daemon.row(run_id)['state'], 'succeeded', 'which runs it')
 
 
+def fails_and_recovers(daemon):
+    """A failure opens an incident, once; the next success resolves it."""
+    def heard():
+        return [h for h in Hook.heard if h.get('schedule') == 'told']
+
+    def run_it():
+        run_id = daemon.request(op='run', schedule='told')['run']
+        fact(daemon.ended(run_id), 'a run has ended')
+        return daemon.row(run_id)['state']
+    equal(run_it(), 'failed', 'as failed')
+    fact(wait_until(heard, PATIENCE), 'somebody is told')
+    equal((heard()[0]['condition'], heard()[0]['title']), ('failed', 'backup of told has failed'), 'what is wrong')
+    equal(run_it(), 'failed', 'and the next one, too')
+    open(daemon.go, 'w', encoding='utf-8').close()
+    equal(run_it(), 'succeeded', 'then one succeeds')
+    os.remove(daemon.go)
+    fact(wait_until(lambda: len(heard()) > 1, PATIENCE), 'and that is told, too')
+    equal([h['kind'] for h in heard()], ['opened', 'resolved'], 'one opening, one end')
+
+
+def text_file(daemon):
+    def text():
+        try:
+            with open(path(daemon.name, 'backstay.prom'), encoding='utf-8') as f:
+                return f.read()
+        except FileNotFoundError:
+            return ''
+    want = 'backstay_backups_total{'
+    fact(wait_until(lambda: want in text() and 'schedule="told"' in text(), PATIENCE), 'metrics lie in the text file', text())
+
+
 def set_decided(daemon, ago):
     """As if the daemon had decided last so many days ago."""
     with sqlite3.connect(daemon.catalogue, timeout=60) as db:
@@ -219,7 +275,7 @@ def reloaded(daemon):
         f.write(good.replace('schedules:', 'schedule:'))
     daemon.process.send_signal(signal.SIGHUP)
     fact(wait_until(told, PATIENCE, .1), 'a broken configuration is told')
-    equal(len(daemon.status()['schedules']), 3, 'and the old one stays')
+    equal(len(daemon.status()['schedules']), 4, 'and the old one stays')
     with open(daemon.config, 'w', encoding='utf-8') as f:
         f.write(good.replace('  broken:', '  renamed:'))
     daemon.process.send_signal(signal.SIGHUP)
@@ -278,6 +334,8 @@ def main():
         adopted(daemon)
         died(daemon)
         stopped(daemon)
+        fails_and_recovers(daemon)
+        text_file(daemon)
         caught_up(daemon, repo)
         killed_at_any_moment(daemon, repo)
         idle(daemon)
