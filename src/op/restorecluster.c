@@ -5,6 +5,7 @@
 #include "op/clusterfiles.h"
 #include "op/recoverysettings.h"
 #include "op/tablespaces.h"
+#include "pg/controlfile.h"
 #include "pg/postmaster.h"
 #include "pg/tablespaceuse.h"
 
@@ -151,6 +152,37 @@ static bool refuse_live(const char *dir, GError **error)
                 "%s: it is a tablespace of a PostgreSQL server that runs (process %ld); choose "
                 "another directory, or stop that server",
                 dir, (long)pid);
+    return false;
+}
+
+/* A delta begins with what lies there, and removes the rest: that is not for the data of another
+ * cluster, which nobody may have saved. */
+static bool refuse_foreign(const Run *run, GError **error)
+{
+    const uint64_t wanted = run->reach.base.system_id;
+    g_autoptr(GError) failure = NULL;
+    PgControl control;
+
+    if (!run->request->delta || run->request->force || !has_file(run->pgdata, "PG_VERSION"))
+        return true;
+    if (!pg_control_read(run->pgdata, &control, &failure)) {
+        // an interrupted restore writes it last
+        if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
+            return true;
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                    "%s: nobody knows of which cluster it is (%s); --force replaces what lies "
+                    "there, or restore to another directory",
+                    run->pgdata, failure->message);
+        return false;
+    }
+    if (control.system_id == wanted)
+        return true;
+    g_set_error(
+        error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+        "%s: it is the data directory of another cluster (system identifier %" G_GUINT64_FORMAT
+        ", the snapshot is of %" G_GUINT64_FORMAT "); --force replaces what lies there, or restore "
+        "to another directory",
+        run->pgdata, control.system_id, wanted);
     return false;
 }
 
@@ -325,7 +357,8 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
     // what is wrong with the place is known at once, the WAL may take long to read
     if (!check_places(&run, error) || !repo_load_index(open->repo, cancel, error) ||
         !op_reach(open->repo, &request->reach, cancel, &run.reach, error) ||
-        !check_tablespaces(&run, error) || !check_config(&run, error))
+        !refuse_foreign(&run, error) || !check_tablespaces(&run, error) ||
+        !check_config(&run, error))
         return false;
     watch->reached(&run.reach, watch->user);
     if (!make_auto_config(&run, &auto_config, error))

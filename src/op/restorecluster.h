@@ -15,7 +15,7 @@ typedef struct {
     char *const *tablespaces; /* "OLD=NEW"; NULL: none */
     const char *config_file;  /* with configuration outside of the data directory; or NULL */
     /* What lies there serves as far as it is the same, and the rest of it goes; only where it is a
-     * data directory. Never what runs. */
+     * data directory of this very cluster. Never what runs. */
     bool delta;
     bool force;   /* what lies there is replaced; never what runs */
     bool dry_run; /* only say whether it can be done */

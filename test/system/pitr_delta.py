@@ -12,6 +12,7 @@ import sys
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import trees
 from cluster import Cluster, as_postgres, hand_over
 from scenario import BACKSTAY, NOT_EMPTY, QUICK, Repo, equal, fact, finish, path, run, say, wait_until
 from walarchive import Archive, hand_over_all, own
@@ -51,6 +52,10 @@ class Story:
     def restore(self, *more, code=0, **options):
         return run(BACKSTAY, 'restore', '--target', self.data, '--target-lsn', self.lsn, '--target-action', 'promote', '--delta', '--json',
                    '--tablespace-mapping', '%s=%s' % (self.space, self.space), *more, env=self.archive.environ, code=code, cwd=path('user'), **options)
+
+    def restore_to(self, target, how, **options):
+        return run(BACKSTAY, 'restore', '--target', target, '--target-lsn', self.lsn, how, '--tablespace-mapping',
+                   '%s=%s' % (self.space, path('space-of-nobody')), env=self.archive.environ, cwd=path('user'), **options)
 
     def recovers(self, label):
         # what it writes now is another history than that of the archive
@@ -158,6 +163,12 @@ def elsewhere(story):
         os.unlink(copy + '/pg_tblspc/' + link)
     story.restore('--target', copy, code=NOT_EMPTY, why="another server's tablespace is refused")
     fact(os.path.exists(other + '/thing') and os.path.exists(copy + '/global/pg_control'), 'and nothing is touched')
+    stranger = Cluster(path('stranger'))
+    stranger.make()
+    before = trees.describe(stranger.data)
+    done = story.restore_to(stranger.data, '--delta', code=NOT_EMPTY, why='the data directory of another cluster is refused')
+    fact('system identifier' in done.errors, 'and both are named', done.errors)
+    equal(trees.differences(trees.describe(stranger.data), before), [], 'and nothing of it is touched')
 
 
 main()
