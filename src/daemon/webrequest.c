@@ -62,7 +62,8 @@ void web_request_free(WebRequest *request)
     g_hash_table_unref(request->query);
     g_hash_table_unref(request->headers);
     // passwords come in bodies
-    explicit_bzero(request->body->data, request->body->len);
+    if (request->body->len > 0)
+        explicit_bzero(request->body->data, request->body->len);
     g_byte_array_unref(request->body);
     g_free(request->peer);
     g_free(request);

@@ -100,12 +100,10 @@ static bool fill(RedisConn *conn, GError **error)
     return n > 0;
 }
 
-bool redis_receive(RedisConn *conn, RedisReply **ret_reply, GError **error)
+static bool read_reply(RedisConn *conn, RedisReply **ret_reply, GError **error)
 {
     g_autoptr(RedisReply) reply = NULL;
 
-    if (!flush(conn, error))
-        return false;
     redis_reader_begin(conn->reader, conn->reply_max);
     while (!reply) {
         if (!redis_reader_next(conn->reader, &reply, error)) {
@@ -119,6 +117,33 @@ bool redis_receive(RedisConn *conn, RedisReply **ret_reply, GError **error)
         redis_reader_feed(conn->reader, conn->input, conn->input_len);
         conn->input_len = 0;
     }
+    *ret_reply = g_steal_pointer(&reply);
+    return true;
+}
+
+/* A server that has no place for us says so and closes the connection, which may be before we have
+ * sent anything: why that is lost may lie there to be read. */
+static bool flush_or_hear(RedisConn *conn, GError **error)
+{
+    g_autoptr(GError) lost = NULL;
+    g_autoptr(RedisReply) reply = NULL;
+
+    if (flush(conn, &lost))
+        return true;
+    if (g_error_matches(lost, BS_ERROR, BS_ERROR_UNREACHABLE) && read_reply(conn, &reply, NULL) &&
+        reply->type == REDIS_FAILURE)
+        redis_failure(reply->text, error);
+    else
+        g_propagate_error(error, g_steal_pointer(&lost));
+    return false;
+}
+
+bool redis_receive(RedisConn *conn, RedisReply **ret_reply, GError **error)
+{
+    g_autoptr(RedisReply) reply = NULL;
+
+    if (!flush_or_hear(conn, error) || !read_reply(conn, &reply, error))
+        return false;
     if (reply->type == REDIS_FAILURE) {
         redis_failure(reply->text, error);
         return false;
