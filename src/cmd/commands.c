@@ -31,6 +31,7 @@ const Command *const commands[] = {
     &daemon_command,      //
     &status_command,      //
     &healthcheck_command, //
+    &notify_command,      //
     &config_command,      //
     &catalog_command,     //
     &completion_command,  //

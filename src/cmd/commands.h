@@ -23,6 +23,7 @@ extern const Command key_command;
 extern const Command ls_command;
 extern const Command manual_command;
 extern const Command mirror_command;
+extern const Command notify_command;
 extern const Command pg_command;
 extern const Command policy_command;
 extern const Command prune_command;

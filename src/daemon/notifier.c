@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/reference.h"
 #include "config/types.h"
+#include "daemon/channeltest.h"
 #include "daemon/courier.h"
 #include "daemon/incident.h"
 #include "daemon/notice.h"
@@ -493,42 +494,9 @@ void notifier_check(Notifier *notifier, const Schedule *const *schedules, size_t
 
 /* ---- the rest ---- */
 
-static Line *find_line(const Notifier *notifier, const char *name)
-{
-    for (guint i = 0; i < notifier->lines->len; i++) {
-        Line *line = g_ptr_array_index(notifier->lines, i);
-
-        if (strcmp(line->config->name, name) == 0)
-            return line;
-    }
-    return NULL;
-}
-
 bool notifier_test(Notifier *notifier, const char *channel, GError **error)
 {
-    const Line *line = find_line(notifier, channel);
-    json_t *event, *state;
-    g_auto(Delivery) delivery = { 0 };
-
-    if (!line) {
-        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "there is no channel '%s'", channel);
-        return false;
-    }
-    event = event_new(EVENT_TEST, notifier->instance, clock_now().sec);
-    state = json_object();
-    event_set(event, "asset", "test");
-    event_set(event, "condition", "test");
-    event_set(event, "severity", "info");
-    event_set(event, "title", "test of Backstay's notifications");
-    event_set(event, "text", "If you can read this, failures will reach you here.");
-    line->ops->send(&line->channel, event, state, &delivery);
-    json_decref(event);
-    json_decref(state);
-    if (delivery.outcome == DELIVERY_DONE && !delivery.said)
-        return true;
-    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "notifications.%s: %s", channel,
-                delivery.said ? delivery.said : "not delivered");
-    return false;
+    return channel_test(notifier->configuration, channel, notifier->instance, NULL, error);
 }
 
 const MetricsChannel *notifier_counts(Notifier *notifier, size_t *ret_n)
