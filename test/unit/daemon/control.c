@@ -5,6 +5,7 @@
 #include "daemon/ask.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -91,6 +92,7 @@ typedef struct {
     const World *world;
     json_t *request, *answer;
     GError *error;
+    atomic_bool done;
 } Asking;
 
 static void *ask(void *user)
@@ -99,6 +101,7 @@ static void *ask(void *user)
 
     (void)ask_scheduler(asking->world->path, asking->request, 20000, &asking->answer,
                         &asking->error);
+    atomic_store(&asking->done, true);
     return NULL;
 }
 
@@ -108,7 +111,7 @@ static void asked(World *world, Asking *asking)
 
     asking->world = world;
     g_assert_cmpint(pthread_create(&thread, NULL, ask, asking), ==, 0);
-    while (!asking->answer && !asking->error)
+    while (!atomic_load(&asking->done))
         serve(world, 50);
     pthread_join(thread, NULL);
 }
