@@ -208,6 +208,11 @@ def fails_and_recovers(daemon):
     equal(run_it(), 'succeeded', 'then one succeeds')
     os.remove(daemon.go)
     fact(wait_until(lambda: len(heard()) > 1, PATIENCE), 'and that is told, too')
+    tried = run(BACKSTAY, 'notify', 'test', 'hook', '--config', daemon.config, '--json', env=daemon.env(), code=0)
+    equal(tried.json().get('delivered'), True, 'a channel can be tried')
+    fact(wait_until(lambda: any(h['kind'] == 'test' for h in Hook.heard), PATIENCE), 'and says so', Hook.heard[-1:])
+    refused = run(BACKSTAY, 'notify', 'test', 'nobody', '--config', daemon.config, env=daemon.env(), code=1)
+    fact('nobody' in refused.errors and 'hook' in refused.errors, 'one that is unknown is refused, and the known ones named', refused.errors)
     equal([h['kind'] for h in heard()], ['opened', 'resolved'], 'one opening, one end')
 
 
