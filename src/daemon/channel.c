@@ -41,16 +41,6 @@ void delivery_say(Delivery *delivery, DeliveryOutcome outcome, const char *forma
     delivery->outcome = outcome;
 }
 
-bool channel_is_reference(const char *text)
-{
-    static const char *const schemes[] = { "env://", "file://", "cred://", "command://" };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++)
-        if (g_str_has_prefix(text, schemes[i]))
-            return true;
-    return false;
-}
-
 /* A file that is missing may be there again in an hour. */
 Secret *channel_secret(const Channel *channel, const char *key, Delivery *delivery)
 {

@@ -60,7 +60,5 @@ const char *channel_setting(const Channel *channel, const char *key);
 /* Sets an outcome and its words. */
 void delivery_say(Delivery *delivery, DeliveryOutcome outcome, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
-/* Whether a setting that may be either is a reference to what it says. */
-bool channel_is_reference(const char *text);
 /* What the setting refers to. NULL: it cannot be had now, and *delivery says so. */
 Secret *channel_secret(const Channel *channel, const char *key, Delivery *delivery);

@@ -6,6 +6,7 @@
  */
 #include "daemon/channelhttp.h"
 
+#include "config/reference.h"
 #include <string.h>
 
 #define BODY_MAX 10000 /* of older versions; newer ones keep 100 kB */
@@ -81,8 +82,7 @@ static void healthchecks_send(const Channel *channel, const json_t *event,
                               G_GNUC_UNUSED json_t *state, Delivery *delivery)
 {
     const char *set = channel_setting(channel, "url");
-    g_autoptr(Secret) secret =
-        channel_is_reference(set) ? channel_secret(channel, "url", delivery) : NULL;
+    g_autoptr(Secret) secret = reference_is(set) ? channel_secret(channel, "url", delivery) : NULL;
     g_autofree char *url = address_of(secret ? (const char *)secret_data(secret) : set, event);
     bool push = strstr(url, "/api/push/") != NULL;
     g_autofree char *place = push ? push_of(url, event) : ping_of(url, event);
@@ -95,7 +95,7 @@ static void healthchecks_send(const Channel *channel, const json_t *event,
                                .body = push ? NULL : body };
     bool start = !json_is_false(json_object_get(channel->settings, "start"));
 
-    if (channel_is_reference(set) && !secret)
+    if (reference_is(set) && !secret)
         return;
     if ((event_kind(event) == EVENT_STARTED && (push || !start)) ||
         channel_ask(channel, &request, NULL, delivery))

@@ -7,6 +7,7 @@
 #include "daemon/channelhttp.h"
 
 #include "base/clock.h"
+#include "config/reference.h"
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static bool add_own(const Channel *channel, Headers *headers, Delivery *delivery
 
         if (!text || headers->n == OWN_HEADERS_MAX)
             continue;
-        if (channel_is_reference(text) && !channel->resolve(name, text, &secret, &error)) {
+        if (reference_is(text) && !channel->resolve(name, text, &secret, &error)) {
             delivery_say(delivery, DELIVERY_LATER, "header %s: %s", name, error->message);
             return false;
         }
@@ -164,7 +165,7 @@ static void webhook_send(const Channel *channel, const json_t *event, G_GNUC_UNU
                          Delivery *delivery)
 {
     const char *url = channel_setting(channel, "url");
-    bool hidden = channel_is_reference(url);
+    bool hidden = reference_is(url);
     g_autoptr(Secret) secret = hidden ? channel_secret(channel, "url", delivery) : NULL;
     g_autofree char *body = body_of(channel, event);
     const char *method = channel_setting(channel, "method");
