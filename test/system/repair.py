@@ -18,9 +18,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import compare_manifest
 import trees
 import writer
-from scenario import BACKSTAY, FAILED, FIXTURE_PASSWORD, FIXTURES, PARTIAL, PASSWORD, QUICK, Repo, equal, fact, finish, path, say
+from scenario import BACKSTAY, FAILED, FIXTURE_PASSWORD, FIXTURES, PARTIAL, PASSWORD, QUICK, SANITIZED, Repo, equal, fact, finish, path, say
 
-KILLS = int(os.environ.get('KILLS', '4' if QUICK else '8'))
+SHORT = QUICK or SANITIZED  # a sanitizer sees the same code in every kind of damage
+KILLS = int(os.environ.get('KILLS', '4' if SHORT else '8'))
 rng = random.Random(int(os.environ.get('SEED', '0')) or None)
 # What `repair index` needs to know of a damage that no structure shows.
 INSIDE_PACKS = ('blob_bitflip_data', 'blob_bitflip_iv', 'blob_bitflip_mac', 'blob_bitflip_tree', 'pack_header_bitflip',
@@ -288,9 +289,9 @@ def killed_any_time(source):
 def main():
     with open(FIXTURES + '/corruptions.json') as f:
         cases = {c['name']: c for c in json.load(f)['corruptions']}
-    for name in QUICK_ONES if QUICK else OF_INDEX + OF_PACKS + INSIDE_PACKS:
+    for name in QUICK_ONES if SHORT else OF_INDEX + OF_PACKS + INSIDE_PACKS:
         mended(cases[name])
-    if not QUICK:
+    if not SHORT:
         sound_ones_stay()
     source = path('source')
     trees.everything(source, devices=False, big=3_000_000)
