@@ -74,9 +74,10 @@ fact('NOPERM' in done.errors, 'the message says so', done.errors)
 same(target, want, 'and --clean removed nothing')
 restore('redis://half:wrong@127.0.0.1:%d' % target.port, code=REFUSED, why='wrong password: exit status')
 
-# a server that evicts takes every key, and has fewer in the end
+# a server that evicts takes every key, and has fewer in the end; or it cannot make room as fast as keys come
+NO_SPACE = 24
 evicting = RedisServer('evicting', 'maxmemory 42mb\nmaxmemory-policy allkeys-random')
-done = restore(evicting.url, code=MISMATCH, why='a server that evicts: exit status')
+done = restore(evicting.url, code=(MISMATCH, NO_SPACE), why='a server that evicts: exit status')
 fact('maxmemory' in done.errors, 'the message speaks of maxmemory', done.errors)
 files = Repo.named('repo').backup('/etc/hostname')
 snapshot = files['snapshot_id']
