@@ -107,15 +107,15 @@ static const Field fields[] = {
 
 static void verify(const json_t *object, const char *pointer, Problems *problems)
 {
-    bool url = json_object_get(object, "url"),
-         paths = json_array_size(json_object_get(object, "paths")) > 0;
+    const char *text = json_string_value(json_object_get(object, "url"));
+    bool url = text != NULL, paths = json_array_size(json_object_get(object, "paths")) > 0;
 
     if (url == paths)
         problems_add_key(problems, pointer,
                          url ? "url and paths: leave one"
                              : "what is to be saved? write url or paths");
-    if (!url && json_object_get(object, "password"))
-        problems_add_key(problems, pointer, "password is for databases; files need none");
+    if (json_object_get(object, "password") && (!url || !strstr(text, "://")))
+        problems_add_key(problems, pointer, "password is for servers; files need none");
 }
 
 const Table source_table = {

@@ -2,6 +2,7 @@
 #include "op/runplace.h"
 
 #include "base/error.h"
+#include "config/types.h"
 #include <string.h>
 
 #define ENV "env://"
@@ -76,21 +77,6 @@ void run_place_wipe(char **operands)
     g_strfreev(operands);
 }
 
-static bool is_server(const char *url)
-{
-    return strstr(url, "postgresql://") || strstr(url, "postgres://");
-}
-
-/* PostgreSQL documentation, "Connection URIs": parameters may stand for any part. */
-static char *with_password(const char *url, const Secret *password)
-{
-    g_autofree char *escaped = g_uri_escape_string(secret_data(password), NULL, FALSE);
-    char *full = g_strconcat(url, strchr(url, '?') ? "&" : "?", "password=", escaped, NULL);
-
-    secret_wipe(escaped, strlen(escaped));
-    return full;
-}
-
 bool run_place_operands(const SourceConfig *source, char ***ret_operands, GError **error)
 {
     g_autoptr(Secret) password = NULL;
@@ -98,15 +84,10 @@ bool run_place_operands(const SourceConfig *source, char ***ret_operands, GError
 
     if (!resolve("password", source->password, &password, error))
         return false;
-    if (password && !(source->url && is_server(source->url))) {
-        g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                    "password: only for the URL of a PostgreSQL server");
-        return false;
-    }
     operands = g_strdupv(source->operands);
     if (password) {
         g_free(operands[0]);
-        operands[0] = with_password(source->url, password);
+        operands[0] = url_with_password(source->url, secret_data(password));
     }
     *ret_operands = operands;
     return true;

@@ -11,7 +11,7 @@
 bool run_place_settings(const RepositoryConfig *repository, const Settings *given,
                         Settings *ret_settings, GError **error);
 
-/* The operands of a source as `backup` takes them, in the URL of a PostgreSQL server also its
+/* The operands of a source as `backup` takes them, in the URL of a server also its
  * password. */
 bool run_place_operands(const SourceConfig *source, char ***ret_operands, GError **error);
 void run_place_wipe(char **operands); /* frees them; takes NULL */

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+from redisserver import RedisServer
 from scenario import BACKSTAY, FAILED, INTERRUPTED, LOCKED, PARTIAL, PASSWORD, Repo, ended, environment, equal, fact, finish, path, run, wait_until
 
 SKIPPED = 75
@@ -237,6 +238,22 @@ def by_name():
     run(BACKSTAY, 'run', 'other', env=env, code=FAILED, why='one that is not there')
 
 
+def a_server_with_a_password():
+    """That stands where the source says, and nowhere else."""
+    canary = 'pass word/@:%&'
+    server = RedisServer('redis', 'requirepass "%s"' % canary, canary)
+    server.fill(50)
+    file = write('redis-password', canary + '\n')
+    os.chmod(file, 0o600)
+    for url in (server.url, 'redis://' + server.socket):
+        told = run_spec({'cache': {'url': url, 'password': 'file://' + file}}, code=0, why='a source whose server wants a password')
+        equal(told.end['state'], 'succeeded', 'is saved by a schedule')
+        fact(canary not in json.dumps(told.events) + told.result.all, 'which tells nobody', told.events)
+    told = run_spec({'cache': {'url': server.url, 'password': 'env://RUN_PASSWORD'}}, code=22, why='another password: exit status')
+    equal(told.end['state'], 'failed', 'and failed')
+    server.kill()
+
+
 def main():
     repo.init()
     for name, size in (('a', 30_000), ('b', 50_000)):
@@ -252,6 +269,7 @@ def main():
     a_backup_that_shrank()
     retries()
     by_name()
+    a_server_with_a_password()
     finish()
 
 

@@ -13,8 +13,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-import redis
 from postgres import Postgres
+from redisserver import RedisServer
 from scenario import BACKSTAY, FAILED, LOCKED, PASSWORD, Repo, ended, environment, equal, fact, finish, path, run, wait_until
 
 LONG = 120  # seconds that nothing here takes
@@ -189,34 +189,9 @@ def pooled(server):
         fact('pooler' in end['error'], 'it is noticed', result.all)
 
 
-class Redis:
-    def __enter__(self):
-        with socket.create_server(('127.0.0.1', 0)) as free:
-            self.port = free.getsockname()[1]
-        self.process = subprocess.Popen(['redis-server', '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--dir', path()],
-                                        stdout=subprocess.DEVNULL)
-        self.client = redis.Redis(port=self.port)
-        wait_until(self.answers, LONG)
-        return self
-
-    def answers(self):
-        try:
-            return self.client.ping()
-        except redis.ConnectionError:
-            return False
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(LONG)
-
-    @property
-    def url(self):
-        return 'redis://127.0.0.1:%d' % self.port
-
-
 def in_redis(server):
     key = 'backup:schedule:nightly'
-    client = server.client
+    client = server.client()
     source, locks = {'paths': [path('files')]}, {'redis': server.url}
     _, end = run_now(source, locks, 0, 'a run with a lock in Redis')
     equal((end['state'], client.exists(key)), ('succeeded', 0), 'has removed it in the end')
@@ -234,8 +209,7 @@ def in_redis(server):
     code, end, saved = run_with_a_mishap(source, locks, lambda: client.set(key, 'the next one'), 'another took it over')
     equal((code, saved, client.get(key)), (LOCKED, 0, b'the next one'), 'the same when another has it, whose key stays')
     client.delete(key)
-    server.process.terminate()
-    server.process.wait(LONG)
+    server.kill()
     _, end = run_now(source, locks, 21, 'a server that does not answer')
     equal((end['state'], end['snapshots']), ('failed', []), 'is no lock')
 
@@ -250,8 +224,7 @@ def main():
         psql(server, 'CREATE TABLE t AS SELECT generate_series(1, 1000) AS n')
         advisory(server)
         pooled(server)
-    with Redis() as server:
-        in_redis(server)
+    in_redis(RedisServer('redis'))
     finish()
 
 
