@@ -28,6 +28,13 @@ Timestamp clock_now(void)
     return (Timestamp){ .sec = ts.tv_sec, .nsec = (uint32_t)ts.tv_nsec };
 }
 
+int64_t clock_now_ms(void)
+{
+    const Timestamp now = clock_now();
+
+    return now.sec * 1000 + now.nsec / 1000000;
+}
+
 int64_t clock_monotonic_ms(void)
 {
     struct timespec ts;

@@ -10,6 +10,7 @@ typedef struct {
 } Timestamp;
 
 Timestamp clock_now(void);        /* wall clock */
+int64_t clock_now_ms(void);       /* the same, Unix ms */
 int64_t clock_monotonic_ms(void); /* counts the time asleep */
 void clock_sleep_ms(int64_t ms);  /* real sleep, or at once with a set clock that it moves on */
 

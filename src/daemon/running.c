@@ -12,13 +12,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-int64_t runs_now_ms(void)
-{
-    const Timestamp now = clock_now();
-
-    return now.sec * 1000 + now.nsec / 1000000;
-}
-
 /* ---- the table ---- */
 
 Running *running_add(Runs *runs, RunRow *row)
@@ -269,7 +262,7 @@ bool running_begin(Running *run, const Schedule *schedule, GError **error)
         !run_dir_make(run->dir, spec, error) || !running_watch(run, error))
         return false;
     run->row.state = RUN_RUNNING;
-    run->row.started_at = runs_now_ms();
+    run->row.started_at = clock_now_ms();
     run->row.lease_until = run->row.started_at + LEASE_MS;
     // before it is started: who finds it so, and nothing told, starts it
     if (!catalog_run_update(world->catalog, &run->row, error))

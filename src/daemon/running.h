@@ -66,5 +66,3 @@ void running_signal(Running *run, int sig);
 void running_end(Running *run, const char *why);
 /* Into the catalogue; when it has ended and is there, the run is over. */
 void running_save(Running *run);
-
-int64_t runs_now_ms(void); /* Unix */

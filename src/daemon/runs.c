@@ -29,7 +29,7 @@ void runs_clean(Runs *runs)
 
     for (guint i = 0; i < runs->all->len; i++)
         g_hash_table_add(keep, ((Running *)g_ptr_array_index(runs->all, i))->row.id);
-    run_dirs_clean(runs->world.places, keep, runs_now_ms());
+    run_dirs_clean(runs->world.places, keep, clock_now_ms());
 }
 
 /* Those that are over. */
@@ -89,9 +89,9 @@ static void fill_row(const Runs *runs, const RunOrder *order, RunRow *row)
         .state = RUN_QUEUED,
         .trigger = order->trigger,
         .due_at = order->due_at,
-        .created_at = runs_now_ms(),
+        .created_at = clock_now_ms(),
         .node = g_strdup(runs->world.node),
-        .lease_until = runs_now_ms() + LEASE_MS,
+        .lease_until = clock_now_ms() + LEASE_MS,
         .attempt = order->attempt,
         .user = g_strdup(order->user),
     };
@@ -319,7 +319,7 @@ static void renew(Runs *runs, int64_t now)
     if (runs->all->len == 0 || now < runs->renew_at)
         return;
     runs->renew_at = now + RENEW_MS;
-    if (!catalog_renew(runs->world.catalog, runs->world.node, runs_now_ms() + LEASE_MS, &error))
+    if (!catalog_renew(runs->world.catalog, runs->world.node, clock_now_ms() + LEASE_MS, &error))
         log_warn("the leases of the runs cannot be renewed", "error", error->message, NULL);
 }
 

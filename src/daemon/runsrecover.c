@@ -20,7 +20,7 @@ static void follow_again(Running *run)
 
     if (schedule && schedule->timeout > 0)
         run->end_by = clock_monotonic_ms() +
-                      MAX(0, run->row.started_at + schedule->timeout * 1000 - runs_now_ms());
+                      MAX(0, run->row.started_at + schedule->timeout * 1000 - clock_now_ms());
     running_read(run);
     if (run->over || run->life.ended)
         return;
@@ -53,7 +53,7 @@ bool runs_recover(Runs *runs, GError **error)
     g_autoptr(GArray) rows = NULL;
 
     if (!catalog_runs(runs->world.catalog, &query, &rows, error) ||
-        !catalog_renew(runs->world.catalog, runs->world.node, runs_now_ms() + LEASE_MS, error))
+        !catalog_renew(runs->world.catalog, runs->world.node, clock_now_ms() + LEASE_MS, error))
         return false;
     for (guint i = 0; i < rows->len; i++) {
         RunRow *row = &g_array_index(rows, RunRow, i);
@@ -69,7 +69,7 @@ bool runs_recover(Runs *runs, GError **error)
 
 bool runs_take_over(Runs *runs, GError **error)
 {
-    const int64_t now = runs_now_ms();
+    const int64_t now = clock_now_ms();
     g_autoptr(GArray) rows = NULL;
 
     if (!catalog_take_over(runs->world.catalog, runs->world.node, now, now + LEASE_MS, &rows,

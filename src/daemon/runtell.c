@@ -30,20 +30,13 @@ static uint64_t number_of(const json_t *object, const char *key)
                : 0;
 }
 
-static int64_t now_ms(void)
-{
-    const Timestamp now = clock_now();
-
-    return now.sec * 1000 + now.nsec / 1000000;
-}
-
 static int64_t time_of(const json_t *event)
 {
     const char *text = text_of(event, "time");
     Timestamp time;
 
     if (!text || !rfc3339_parse(text, strlen(text), &time, NULL))
-        return now_ms();
+        return clock_now_ms();
     return time.sec * 1000 + time.nsec / 1000000;
 }
 
@@ -173,7 +166,7 @@ void run_tell_end(RunRow *row, RunState state, int code, const char *error)
 
     row->state = state;
     row->exit_code = code;
-    row->ended_at = now_ms();
+    row->ended_at = clock_now_ms();
     g_free(row->error);
     row->error = copy;
 }

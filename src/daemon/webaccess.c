@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webaccess.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "daemon/webadmin.h"
 #include "daemon/webproblem.h"
@@ -86,7 +87,7 @@ static bool by_session(WebCall *call, const char *cookie, bool *ret_known, GErro
     g_autoptr(GError) failure = NULL;
     char id[TOKEN_ID_LEN + 1];
     g_autofree char *hash = NULL;
-    int64_t now = web_now_ms();
+    int64_t now = clock_now_ms();
     WebSettings settings;
 
     *ret_known = false;
@@ -123,7 +124,7 @@ static bool by_token(WebCall *call, const char *text, bool *ret_known, GError **
     g_autofree char *hash = NULL;
     char id[TOKEN_ID_LEN + 1];
     WebRole most = ROLE_VIEWER;
-    const int64_t now = web_now_ms();
+    const int64_t now = clock_now_ms();
 
     *ret_known = false;
     if (!token_id(API_TOKEN_PREFIX, text, id))
@@ -186,7 +187,7 @@ static bool check_change(const WebCall *call, GError **error)
         return web_refuse(error, 403, "csrf",
                           "X-CSRF-Token is missing or not that of this session");
     if ((call->route->flags & ROUTE_FRESH) &&
-        (who->login_at == 0 || web_now_ms() - who->login_at >= SESSION_FRESH_MS))
+        (who->login_at == 0 || clock_now_ms() - who->login_at >= SESSION_FRESH_MS))
         return web_refuse(error, 403, "fresh-login",
                           "this needs a password given within the last ten minutes; POST "
                           "/api/session/confirm");

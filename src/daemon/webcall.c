@@ -33,13 +33,6 @@ int64_t web_query_int(const WebCall *call, const char *name, int64_t otherwise)
     return value ? g_ascii_strtoll(value, NULL, 10) : otherwise;
 }
 
-int64_t web_now_ms(void)
-{
-    const Timestamp now = clock_now();
-
-    return now.sec * 1000 + now.nsec / 1000000;
-}
-
 json_t *web_time(int64_t ms)
 {
     char text[RFC3339_MAX];

@@ -53,7 +53,6 @@ struct WebCall {
 /* The value of a parameter of the query, which was checked; NULL: not given. */
 const char *web_query(const WebCall *call, const char *name);
 int64_t web_query_int(const WebCall *call, const char *name, int64_t otherwise);
-int64_t web_now_ms(void);
 /* RFC 3339 of Unix ms, or null for 0. New reference. */
 json_t *web_time(int64_t ms);
 /* Text, or null. New reference. */

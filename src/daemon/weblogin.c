@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/weblogin.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/webaccess.h"
@@ -78,7 +79,7 @@ static bool begin_session(WebCall *call, const UserRow *user, WebAnswer *answer,
     g_autoptr(Token) token = token_new("");
     g_autofree char *old = web_request_cookie(call->request, web_cookie_name(call->web));
     g_autofree char *old_hash = old ? token_hash(old) : NULL;
-    const int64_t now = web_now_ms();
+    const int64_t now = clock_now_ms();
     SessionRow session = {
         .hash = token->hash,
         .user = user->name,
@@ -216,7 +217,7 @@ bool web_setup_prepare(Catalog *catalog, char **ret_text, GError **error)
     }
     json_decref(value);
     value = json_pack("{s:s, s:I}", "hash", token->hash, "expires_at",
-                      (json_int_t)(web_now_ms() + SETUP_MS));
+                      (json_int_t)(clock_now_ms() + SETUP_MS));
     put = catalog_setting_put(catalog, SETUP, value, version, NULL, error);
     json_decref(value);
     if (put)
@@ -241,7 +242,7 @@ static bool use_setup_token(WebCall *call, GError **error)
     bool good = catalog_setting_get(call->catalog, SETUP, &value, &version, &failure) &&
                 token_fits(shape_text(call->body, "token"),
                            shape_text(value, "hash") ? shape_text(value, "hash") : "") &&
-                web_now_ms() < shape_int(value, "expires_at", 0) &&
+                clock_now_ms() < shape_int(value, "expires_at", 0) &&
                 catalog_setting_put(call->catalog, SETUP, used, version, NULL, &failure);
 
     json_decref(value);

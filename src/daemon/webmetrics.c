@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webmetrics.h"
 
+#include "base/clock.h"
+
 #include "daemon/metrics.h"
 
 static void free_schedule(gpointer schedule)
@@ -42,7 +44,7 @@ bool web_metrics(WebCall *call, WebAnswer *answer, GError **error)
     g_autoptr(GString) text = g_string_new(NULL);
     MetricsOptions options = {
         .prefix = call->web->configuration->server.metrics_prefix,
-        .now = web_now_ms() / 1000,
+        .now = clock_now_ms() / 1000,
         .openmetrics = metrics_wants_openmetrics(web_request_header(call->request, "accept")),
     };
 

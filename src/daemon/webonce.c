@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webonce.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "codec/hash.h"
@@ -46,7 +47,7 @@ bool web_once_begin(WebCall *call, WebAnswer *answer, bool *ret_done, GError **e
 {
     g_autofree char *name = NULL, *hash = NULL;
     g_auto(OnceRow) before = { 0 };
-    const int64_t now = web_now_ms();
+    const int64_t now = clock_now_ms();
     bool won = false;
 
     *ret_done = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webschedules.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "codec/rfc3339.h"
 #include "daemon/webproblem.h"
@@ -61,7 +62,7 @@ static json_t *next_times(const Schedule *schedule, bool enabled, int64_t paused
                            .enabled = enabled,
                            .paused_until = paused_until_ms / 1000 };
     int64_t times[NEXT];
-    unsigned n = enabled ? due_next(&rule, web_now_ms() / 1000, NEXT, times) : 0;
+    unsigned n = enabled ? due_next(&rule, clock_now_ms() / 1000, NEXT, times) : 0;
     json_t *list = json_array();
 
     for (unsigned i = 0; i < n; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* API tokens: of a user, never more than he may, and for a time. */
 #include "daemon/webaccess.h"
+
+#include "base/clock.h"
 #include "daemon/webproblem.h"
 #include "daemon/webtoken.h"
 #include "daemon/webusers.h"
@@ -76,7 +78,7 @@ bool web_create_token(WebCall *call, WebAnswer *answer, GError **error)
 {
     g_autoptr(Token) token = token_new(API_TOKEN_PREFIX);
     const char *scope = shape_text(call->body, "scope");
-    const int64_t now = web_now_ms();
+    const int64_t now = clock_now_ms();
     g_auto(TokenRow) row = {
         .id = g_strdup(token->id),
         .hash = g_strdup(token->hash),
@@ -100,7 +102,7 @@ bool web_create_token(WebCall *call, WebAnswer *answer, GError **error)
 
 bool web_delete_token(WebCall *call, WebAnswer *answer, GError **error)
 {
-    if (!catalog_token_revoke(call->catalog, call->params[0], whose(call), web_now_ms(), error))
+    if (!catalog_token_revoke(call->catalog, call->params[0], whose(call), clock_now_ms(), error))
         return false;
     web_answer_empty(answer, 204);
     return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/audit.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "codec/hash.h"
 #include "state/cataloging.h"
@@ -97,7 +98,7 @@ bool catalog_audit(Catalog *catalog, const char *user, const char *action, const
                    GError **error)
 {
     g_autoptr(json_t) line = json_pack("{s:s, s:s, s:O?, s:I}", "user", user, "action", action,
-                                       "detail", detail, "at", (json_int_t)catalog_now());
+                                       "detail", detail, "at", (json_int_t)clock_now_ms());
 
     if (!line) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "an audit line must be UTF-8");

@@ -10,13 +10,6 @@
 
 /* ---- for the neighbours ---- */
 
-int64_t catalog_now(void)
-{
-    Timestamp now = clock_now();
-
-    return now.sec * 1000 + now.nsec / 1000000;
-}
-
 char *catalog_new_id(int64_t at_ms)
 {
     uint8_t random[10];

@@ -12,7 +12,6 @@ struct Catalog {
 
 /* 32 hex digits: 12 of the milliseconds, 20 random, so that ids are in order of time. */
 char *catalog_new_id(int64_t at_ms);
-int64_t catalog_now(void); /* Unix ms */
 
 /* An object that is stored as text; NULL is stored as null. */
 void catalog_bind_json(DbQuery *query, unsigned n, const json_t *value);

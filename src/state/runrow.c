@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/runrow.h"
 
+#include "base/clock.h"
+
 #include <string.h>
 
 void run_row_clear(RunRow *row)
@@ -20,7 +22,7 @@ void run_row_clear(RunRow *row)
 
 char *run_id_new(void)
 {
-    return catalog_new_id(catalog_now());
+    return catalog_new_id(clock_now_ms());
 }
 
 bool run_id_is_valid(const char *text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/runs.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/runrow.h"
 #include "state/totals.h"
@@ -11,7 +12,7 @@
 static void complete(RunRow *row)
 {
     if (!row->created_at)
-        row->created_at = catalog_now();
+        row->created_at = clock_now_ms();
     if (!row->id)
         row->id = catalog_new_id(row->created_at);
     if (!row->kind)

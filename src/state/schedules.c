@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/schedules.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/cataloging.h"
 
@@ -112,7 +113,7 @@ static bool insert(Catalog *catalog, ScheduleRow *row, GError **error)
                  "INSERT INTO backup_schedules (" COLUMNS ", origin, last_due)"
                  " VALUES ($1, $2, $3, $4, $5, $6, $6, 1, 'api', 0)",
                  error);
-    int64_t now = catalog_now();
+    int64_t now = clock_now_ms();
     GError *failure = NULL;
 
     if (!query)
@@ -140,7 +141,7 @@ static bool update(Catalog *catalog, ScheduleRow *row, unsigned expected_version
                  " paused_until = $6, updated_at = $7, version = version + 1"
                  " WHERE id = $1 AND version = $2 AND origin = 'api' RETURNING created_at",
                  error);
-    int64_t now = catalog_now();
+    int64_t now = clock_now_ms();
     GError *failure = NULL;
     bool found;
 
@@ -218,7 +219,7 @@ static bool put(Catalog *catalog, const char *sql, const char *id, bool from_fil
     db_bind_text(query, 1, id);
     db_bind_int(query, 2, value);
     if (from_file)
-        db_bind_int(query, 3, catalog_now());
+        db_bind_int(query, 3, clock_now_ms());
     if (!db_run(query, &changed, error))
         return false;
     if (changed == 1)

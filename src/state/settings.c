@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/settings.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/cataloging.h"
 
@@ -40,7 +41,7 @@ static bool insert(Catalog *catalog, const char *name, const json_t *value, cons
         return false;
     db_bind_text(query, 1, name);
     catalog_bind_json(query, 2, value);
-    db_bind_int(query, 3, catalog_now());
+    db_bind_int(query, 3, clock_now_ms());
     db_bind_text(query, 4, by);
     return db_run(query, ret_changed, error);
 }
@@ -58,7 +59,7 @@ static bool update(Catalog *catalog, const char *name, const json_t *value, unsi
         return false;
     db_bind_text(query, 1, name);
     catalog_bind_json(query, 2, value);
-    db_bind_int(query, 3, catalog_now());
+    db_bind_int(query, 3, clock_now_ms());
     db_bind_text(query, 4, by);
     db_bind_int(query, 5, version);
     return db_run(query, ret_changed, error);

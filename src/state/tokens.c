@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/cataloging.h"
 #include "state/sessions.h"
@@ -38,7 +39,7 @@ bool catalog_token_put(Catalog *catalog, TokenRow *row, GError **error)
     if (!query)
         return false;
     if (!row->created_at)
-        row->created_at = catalog_now();
+        row->created_at = clock_now_ms();
     if (!row->id)
         row->id = catalog_new_id(row->created_at);
     db_bind_text(query, 1, row->id);

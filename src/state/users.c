@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/users.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/cataloging.h"
 #include <string.h>
@@ -108,7 +109,7 @@ static bool insert(Catalog *catalog, UserRow *row, GError **error)
                                         " VALUES ($1, $2, $3, $4, $5, $5, 0, 1)"
                                         " ON CONFLICT DO NOTHING",
                                         error);
-    int64_t now = catalog_now(), inserted;
+    int64_t now = clock_now_ms(), inserted;
 
     if (!query)
         return false;
@@ -154,7 +155,7 @@ static bool write_row(Catalog *catalog, UserRow *row, GError **error)
 
     if (!query)
         return false;
-    row->updated_at = catalog_now();
+    row->updated_at = clock_now_ms();
     row->version++;
     db_bind_text(query, 1, row->name);
     db_bind_text(query, 2, row->role);

@@ -46,5 +46,15 @@ class Archive:
         os.chmod(script, 0o755)
         return script
 
+    def fetched(self, server, name):
+        """What `wal get` gives of a segment; None: there is none."""
+        out = path('user', 'out')
+        if self.wal('get', name, out, '--pgdata', server.data).code:
+            return None
+        with open(out, 'rb') as f:
+            data = f.read()
+        os.unlink(out)
+        return data
+
     def list(self):
         return self.wal('list', '--json', code=0, why='wal list works').json()

@@ -24,16 +24,6 @@ def parts(repo):
     return [k for k in repo.listing() if '.part.' in k]
 
 
-def fetched(archive, server, name):
-    out = path('user', 'out')
-    if archive.wal('get', name, out, '--pgdata', server.data).code:
-        return None
-    with open(out, 'rb') as f:
-        data = f.read()
-    os.unlink(out)
-    return data
-
-
 def received(repo, server, slot):
     if os.path.exists(path('user', 'key')):
         os.remove(path('user', 'key'))
@@ -53,7 +43,7 @@ def received(repo, server, slot):
     fact(wait_until(lambda: not [k for k in parts(repo) for n in names if n in k], PATIENCE), slot + ': the parts of what is whole are gone', parts(repo))
     receiver.stop()
     fact(wait_until(lambda: set(names) <= set(os.listdir(server.archive)), PATIENCE, .1), slot + ': the server has archived them, too')
-    wrong = [n for n in names if fetched(archive, server, n) != open(server.archive + '/' + n, 'rb').read()]
+    wrong = [n for n in names if archive.fetched(server, n) != open(server.archive + '/' + n, 'rb').read()]
     equal(wrong, [], slot + ': what was received is what the server archives')
     archive.repo.backstay('wal', 'check', '--read-data', code=0, why=slot + ': wal check finds nothing')
     return names

@@ -71,18 +71,6 @@ def restart_lsn(server, slot='backstay'):
     return lsn(text) if text else 0
 
 
-def fetch(archive, server, name):
-    """What `wal get` gives of a segment; None: there is none."""
-    out = path('user', 'out')
-    done = archive.wal('get', name, out, '--pgdata', server.data)
-    if done.code:
-        return None
-    with open(out, 'rb') as f:
-        data = f.read()
-    os.unlink(out)
-    return data
-
-
 def contents(file):
     with open(file, 'rb') as f:
         return f.read()
@@ -99,7 +87,7 @@ def segments_are_the_servers(archive, server):
     byte."""
     lines, _ = held(archive)
     names = sorted(n for n in os.listdir(server.archive) if len(n) == 24 and lines[0]['first'] <= n <= lines[-1]['last'])
-    wrong = [n for n in names if fetch(archive, server, n) != contents(server.archive + '/' + n)]
+    wrong = [n for n in names if archive.fetched(server, n) != contents(server.archive + '/' + n)]
     fact(len(names) > 2 and not wrong, 'the server\'s own %d segments are held and equal' % len(names), wrong)
     equal([line['gaps'] for line in lines], [[] for _ in lines], 'without a gap')
 
@@ -117,7 +105,7 @@ def unfinished(archive, server, receiver):
     (now, end), = parts.items()
     fact(any(p['name'] == '%s.part.%016X' % (now, end) for p in lines[0]['parts']), 'under the name of where it ends', lines)
     fact('part: ' + now in archive.wal('list', code=0).text, 'the list tells people, too')
-    data, want = fetch(archive, server, now), contents(server.data + '/pg_wal/' + now)
+    data, want = archive.fetched(server, now), contents(server.data + '/pg_wal/' + now)
     end = max(end % len(want), len(data.rstrip(b'\0')))  # there may be a newer part by now
     fact(len(data) == len(want) and data[:end] == want[:end], 'wal get fills it up with zeros')
     beside(archive, server, now, data)
@@ -320,7 +308,7 @@ def promoted(archive, server):
     receiver.stop()
     lines, _ = held(archive)
     equal([(line['timeline'], line['history']) for line in lines], [(1, False), (2, True)], 'both timelines and the history are held')
-    history = fetch(archive, server, '00000002.history')
+    history = archive.fetched(server, '00000002.history')
     equal(history, contents(server.data + '/pg_wal/00000002.history'), 'the history is the server\'s')
     segments_are_the_servers(archive, server)
     with recovered(archive, path('user', 'base2'), 'copy') as copy:

@@ -23,16 +23,6 @@ def archive_of(name):
     return Archive(repo)
 
 
-def fetched(archive, server, name):
-    out = path('user', 'out')
-    if archive.wal('get', name, out, '--pgdata', server.data).code:
-        return None
-    with open(out, 'rb') as f:
-        data = f.read()
-    os.unlink(out)
-    return data
-
-
 def contents(file):
     with open(file, 'rb') as f:
         return f.read()
@@ -62,7 +52,7 @@ def of_release(bin, label):
         names = received(archive, server, label, True)
         names += received(archive, server, label, False)
         fact(wait_until(lambda: set(names) <= set(os.listdir(server.archive)), PATIENCE, .1), label + ': the server has archived them, too')
-        wrong = [n for n in names if fetched(archive, server, n) != contents(server.archive + '/' + n)]
+        wrong = [n for n in names if archive.fetched(server, n) != contents(server.archive + '/' + n)]
         equal(wrong, [], label + ': what was received is what the server archives')
         lines = [line for cluster in archive.list() for line in cluster['timelines']]
         equal([line['gaps'] for line in lines], [[]], label + ': without a gap')
