@@ -7,34 +7,20 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/childtail.h"
 #include "base/error.h"
 #include "base/fs.h"
 
-#define TAIL_LEN      8192
-#define PIPE_LEN      65536 /* what a pipe holds; pipe(7) */
 #define TERM_WAIT_MS  2000
 #define TERM_STEP_MS  10
 #define WAIT_MS       100 /* that cancel is asked again after */
 #define EXIT_NOT_RUN  127 /* as a shell says it */
 #define EXIT_SIGNALED 128 /* plus the signal, as a shell says it */
-
-/* Reads standard error in a thread of its own, so that a talkative child never waits, and keeps the
- * end. */
-typedef struct {
-    int fd;   /* does not block */
-    int stop; /* eventfd: take what is there and end, even if a grandchild holds the pipe open */
-    bool running;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    uint64_t total; /* bytes seen */
-    char ring[TAIL_LEN];
-} Tail;
 
 struct Child {
     char *name;
@@ -43,7 +29,7 @@ struct Child {
     int status; /* of waitpid, once reaped */
     int in;     /* our ends of its pipes */
     int out;
-    Tail tail;
+    ChildTail tail;
     char *text; /* what child_stderr() gave */
 };
 
@@ -57,107 +43,6 @@ typedef struct {
     int report;         /* takes an errno when the program cannot be run */
     pid_t parent;
 } Start;
-
-/* ---- the end of standard error ---- */
-
-static void tail_keep(Tail *tail, const char *data, size_t len)
-{
-    pthread_mutex_lock(&tail->lock);
-    for (size_t i = 0; i < len; i++)
-        tail->ring[tail->total++ % TAIL_LEN] = data[i];
-    pthread_mutex_unlock(&tail->lock);
-}
-
-/* Reads what the pipe holds, and no longer: a grandchild may write for ever. False: there will be
- * no more. */
-static bool tail_read(Tail *tail)
-{
-    char buf[4096];
-
-    for (size_t done = 0; done < PIPE_LEN;) {
-        ssize_t n = read(tail->fd, buf, sizeof buf);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 && errno == EAGAIN;
-        tail_keep(tail, buf, (size_t)n);
-        done += (size_t)n;
-    }
-    return true;
-}
-
-static void *tail_run(void *data)
-{
-    Tail *tail = data;
-    struct pollfd polled[] = { { .fd = tail->fd, .events = POLLIN },
-                               { .fd = tail->stop, .events = POLLIN } };
-
-    do
-        (void)poll(polled, G_N_ELEMENTS(polled), -1);
-    while (tail_read(tail) && !polled[1].revents);
-    return NULL;
-}
-
-static void tail_init(Tail *tail)
-{
-    tail->fd = -1;
-    tail->stop = -1;
-    pthread_mutex_init(&tail->lock, NULL);
-}
-
-static bool tail_start(Tail *tail, GError **error)
-{
-    int failure;
-
-    tail->stop = eventfd(0, EFD_CLOEXEC);
-    if (tail->stop < 0 || fcntl(tail->fd, F_SETFL, O_NONBLOCK) != 0) {
-        bs_error_errno(error, errno, "eventfd");
-        return false;
-    }
-    failure = pthread_create(&tail->thread, NULL, tail_run, tail);
-    if (failure != 0) {
-        bs_error_errno(error, failure, "pthread_create");
-        return false;
-    }
-    tail->running = true;
-    return true;
-}
-
-static void tail_stop(Tail *tail)
-{
-    if (!tail->running)
-        return;
-    (void)eventfd_write(tail->stop, 1);
-    pthread_join(tail->thread, NULL);
-    tail->running = false;
-}
-
-static void tail_done(Tail *tail)
-{
-    tail_stop(tail);
-    fs_clear_fd(&tail->fd);
-    fs_clear_fd(&tail->stop);
-    pthread_mutex_destroy(&tail->lock);
-}
-
-static char *tail_text(Tail *tail)
-{
-    g_autoptr(GString) raw = g_string_sized_new(TAIL_LEN);
-    const char *newline = NULL;
-    bool cut;
-
-    pthread_mutex_lock(&tail->lock);
-    cut = tail->total > TAIL_LEN;
-    for (uint64_t i = cut ? tail->total - TAIL_LEN : 0; i < tail->total; i++)
-        g_string_append_c(raw, tail->ring[i % TAIL_LEN]);
-    pthread_mutex_unlock(&tail->lock);
-    // begin with a whole line
-    newline = cut ? memchr(raw->str, '\n', raw->len) : NULL;
-    if (newline && newline[1])
-        g_string_erase(raw, 0, newline + 1 - raw->str);
-    return g_strchomp(g_utf8_make_valid(raw->str, (gssize)raw->len));
-}
 
 /* ---- start ---- */
 
@@ -249,7 +134,7 @@ static bool make_stdio(Child *child, Start *start, unsigned flags, GError **erro
     if (flags & (CHILD_STDERR_INHERIT | CHILD_STDERR_TO_STDOUT))
         return true;
     return make_pipe(&child->tail.fd, &start->fds[2], false, error) &&
-           tail_start(&child->tail, error);
+           child_tail_start(&child->tail, error);
 }
 
 /* Forks with every signal blocked, so that no handler of ours runs in the child. */
@@ -310,7 +195,7 @@ Child *child_spawn(const char *const *argv, const char *const *envp, unsigned fl
     child->group = start.group;
     child->in = -1;
     child->out = -1;
-    tail_init(&child->tail);
+    child_tail_init(&child->tail);
     ok = make_stdio(child, &start, flags, error) && fork_and_run(child, &start, error);
     for (int i = 0; i < 3; i++)
         fs_clear_fd(&start.fds[i]);
@@ -338,7 +223,7 @@ void child_close_stdin(Child *child)
 const char *child_stderr(Child *child)
 {
     g_free(child->text);
-    child->text = tail_text(&child->tail);
+    child->text = child_tail_text(&child->tail);
     return child->text;
 }
 
@@ -413,7 +298,7 @@ bool child_wait(Child *child, const Cancel *cancel, int *ret_status, GError **er
     child_close_stdin(child);
     if (!await(child, cancel, error))
         return false;
-    tail_stop(&child->tail);
+    child_tail_stop(&child->tail);
     if (WIFSIGNALED(child->status)) {
         status = EXIT_SIGNALED + WTERMSIG(child->status);
         how = g_strdup_printf("killed by signal %d (%s)", WTERMSIG(child->status),
@@ -430,6 +315,13 @@ bool child_wait(Child *child, const Cancel *cancel, int *ret_status, GError **er
     g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s: %s%s%s", child->name, how, *said ? ": " : "",
                 said);
     return false;
+}
+
+void child_terminate(Child *child)
+{
+    if (reap(child, WNOHANG) == RUNS)
+        (void)kill(child->group ? -child->pid : child->pid,
+                   SIGTERM); // it is ours until it is reaped
 }
 
 static void end_running(Child *child)
@@ -459,7 +351,7 @@ void child_free(Child *child)
     fs_clear_fd(&child->out);
     if (reap(child, WNOHANG) == RUNS)
         end_running(child);
-    tail_done(&child->tail);
+    child_tail_done(&child->tail);
     g_free(child->text);
     g_free(child->name);
     g_free(child);

@@ -42,6 +42,8 @@ bool child_wait(Child *child, const Cancel *cancel, int *ret_status, GError **er
 /* What standard error held so far (its end), as text; borrowed until the next call. */
 const char *child_stderr(Child *child);
 
+/* SIGTERM, when it still runs; its end is waited for as ever. */
+void child_terminate(Child *child);
 /* Kills (SIGTERM, after two seconds SIGKILL) and reaps when still running. */
 void child_free(Child *child);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Child, child_free)

@@ -293,6 +293,11 @@ int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode, GError 
     if (errno == EXDEV || errno == ELOOP)
         g_set_error(error, BS_ERROR, BS_ERROR_DENIED,
                     "open %s: the path leads outside its directory or through a link", path);
+    else if (errno == ENOSYS)
+        g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
+                    "open %s: openat2(2) is not there; it needs Linux 5.6 and a sandbox that lets "
+                    "it through (in a unit of systemd no RestrictSUIDSGID=yes)",
+                    path);
     else
         bs_error_errno(error, errno, "open %s", path);
     return -1;

@@ -9,3 +9,5 @@
 
 /* before: 0 to begin, or the checksum of what came before. */
 uint64_t crc64(uint64_t before, const void *data, size_t len);
+/* The same without instructions that not every processor has. */
+uint64_t crc64_portable(uint64_t before, const void *data, size_t len);
