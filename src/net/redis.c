@@ -2,8 +2,8 @@
 #include "net/redis.h"
 
 #include "base/error.h"
-#include "net/channel.h"
 #include "net/redisreply.h"
+#include "net/wire.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #define LINE_LEN  4096u
 
 struct RedisConn {
-    Channel *channel;
+    Wire *wire;
     RedisReader *reader; /* NULL: lines and raw bytes from now on */
     size_t reply_max;
     GByteArray *output;
@@ -25,7 +25,7 @@ struct RedisConn {
 
 static bool flush(RedisConn *conn, GError **error)
 {
-    bool ok = channel_write(conn->channel, conn->output->data, conn->output->len, error);
+    bool ok = wire_write(conn->wire, conn->output->data, conn->output->len, error);
 
     secret_wipe(conn->output->data, conn->output->len); // a password may have passed
     g_byte_array_set_size(conn->output, 0);
@@ -37,7 +37,7 @@ static bool gather(RedisConn *conn, const void *data, size_t len, GError **error
     if (conn->output->len + len > OUTPUT && !flush(conn, error))
         return false;
     if (len > OUTPUT)
-        return channel_write(conn->channel, data, len, error);
+        return wire_write(conn->wire, data, len, error);
     g_byte_array_append(conn->output, data, (guint)len);
     return true;
 }
@@ -90,11 +90,11 @@ bool redis_send(RedisConn *conn, const RedisArg *args, size_t n_args, GError **e
 
 static bool fill(RedisConn *conn, GError **error)
 {
-    ssize_t n = channel_read(conn->channel, conn->input, INPUT, error);
+    ssize_t n = wire_read(conn->wire, conn->input, INPUT, error);
 
     if (n == 0)
         g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: the server ended the connection",
-                    channel_place(conn->channel));
+                    wire_place(conn->wire));
     conn->input_at = 0;
     conn->input_len = n > 0 ? (size_t)n : 0;
     return n > 0;
@@ -224,7 +224,7 @@ ssize_t redis_read_raw(RedisConn *conn, void *buf, size_t len, GError **error)
         return -1;
     n = MIN(len, conn->input_len - conn->input_at);
     if (n == 0)
-        return channel_read(conn->channel, buf, len, error);
+        return wire_read(conn->wire, buf, len, error);
     memcpy(buf, conn->input + conn->input_at, n);
     conn->input_at += n;
     return (ssize_t)n;
@@ -232,9 +232,9 @@ ssize_t redis_read_raw(RedisConn *conn, void *buf, size_t len, GError **error)
 
 /* ---- connecting ---- */
 
-static Channel *open_channel(const RedisUrl *url, const RedisOptions *options, GError **error)
+static Wire *open_wire(const RedisUrl *url, const RedisOptions *options, GError **error)
 {
-    ChannelOptions channel = {
+    WireOptions wire = {
         .host = redis_url_host(url),
         .port = redis_url_port(url),
         .path = redis_url_socket(url),
@@ -248,7 +248,7 @@ static Channel *open_channel(const RedisUrl *url, const RedisOptions *options, G
         .cancel = options->cancel,
     };
 
-    return channel_open(&channel, error);
+    return wire_open(&wire, error);
 }
 
 /* A server without a password may say so to whoever brings one: that is a wrong password, too. */
@@ -317,8 +317,8 @@ RedisConn *redis_connect(const RedisUrl *url, const RedisOptions *options, GErro
 
     if (!options)
         options = &standard;
-    conn->channel = open_channel(url, options, error);
-    if (!conn->channel)
+    conn->wire = open_wire(url, options, error);
+    if (!conn->wire)
         return NULL;
     conn->reader = redis_reader_new();
     conn->reply_max = options->reply_max ? options->reply_max : REPLY_MAX;
@@ -340,7 +340,7 @@ void redis_conn_free(RedisConn *conn)
     if (!conn)
         return;
     redis_reader_free(conn->reader);
-    channel_free(conn->channel);
+    wire_free(conn->wire);
     if (conn->output)
         g_byte_array_unref(conn->output);
     g_free(conn->input);
@@ -349,5 +349,5 @@ void redis_conn_free(RedisConn *conn)
 
 const char *redis_conn_place(const RedisConn *conn)
 {
-    return channel_place(conn->channel);
+    return wire_place(conn->wire);
 }

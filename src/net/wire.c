@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/channel.h"
+#include "net/wire.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -23,7 +23,7 @@
 #define TLS_WRITE_MAX  (1u << 20)
 #define KEEPALIVE_IDLE 30
 
-struct Channel {
+struct Wire {
     int fd;
     SSL *ssl;
     char *place;
@@ -33,31 +33,31 @@ struct Channel {
 
 /* ---- waiting ---- */
 
-static void say_silent(const Channel *channel, const char *doing, GError **error)
+static void say_silent(const Wire *wire, const char *doing, GError **error)
 {
-    g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s: no answer in time", channel->place,
+    g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s: no answer in time", wire->place,
                 doing);
 }
 
-static bool wait_for(const Channel *channel, short events, int64_t until_ms, const char *doing,
+static bool wait_for(const Wire *wire, short events, int64_t until_ms, const char *doing,
                      GError **error)
 {
     for (;;) {
-        struct pollfd wait = { .fd = channel->fd, .events = events };
+        struct pollfd wait = { .fd = wire->fd, .events = events };
         int64_t left = until_ms - clock_monotonic_ms();
         int ready;
 
-        if (!cancel_check(channel->cancel, error))
+        if (!cancel_check(wire->cancel, error))
             return false;
         ready = poll(&wait, 1, (int)CLAMP(left, 0, TICK_MS));
         if (ready > 0)
             return true;
         if (ready < 0 && errno != EINTR) {
-            bs_error_errno(error, errno, "%s: %s", channel->place, doing);
+            bs_error_errno(error, errno, "%s: %s", wire->place, doing);
             return false;
         }
         if (left <= 0) {
-            say_silent(channel, doing, error);
+            say_silent(wire, doing, error);
             return false;
         }
     }
@@ -75,7 +75,7 @@ static bool wants_file(const char *file, const char *what, int loaded, GError **
     return false;
 }
 
-static bool load_files(SSL_CTX *context, const ChannelOptions *options, GError **error)
+static bool load_files(SSL_CTX *context, const WireOptions *options, GError **error)
 {
     const char *key = options->key_file ? options->key_file : options->cert_file;
 
@@ -101,7 +101,7 @@ static void set_name(SSL *ssl, const char *name)
     (void)SSL_set_tlsext_host_name(ssl, name);
 }
 
-static bool make_tls(Channel *channel, const ChannelOptions *options, GError **error)
+static bool make_tls(Wire *wire, const WireOptions *options, GError **error)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
@@ -110,17 +110,17 @@ static bool make_tls(Channel *channel, const ChannelOptions *options, GError **e
     (void)SSL_CTX_set_mode(context,
                            SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     if (load_files(context, options, error)) {
-        channel->ssl = SSL_new(context);
-        g_assert(channel->ssl && SSL_set_fd(channel->ssl, channel->fd) == 1);
-        set_name(channel->ssl, options->server_name ? options->server_name : options->host);
+        wire->ssl = SSL_new(context);
+        g_assert(wire->ssl && SSL_set_fd(wire->ssl, wire->fd) == 1);
+        set_name(wire->ssl, options->server_name ? options->server_name : options->host);
     }
     SSL_CTX_free(context); // the connection holds it
-    return channel->ssl != NULL;
+    return wire->ssl != NULL;
 }
 
-static void say_tls(const Channel *channel, const char *doing, int saved_errno, GError **error)
+static void say_tls(const Wire *wire, const char *doing, int saved_errno, GError **error)
 {
-    long verdict = SSL_get_verify_result(channel->ssl);
+    long verdict = SSL_get_verify_result(wire->ssl);
     unsigned long code = ERR_peek_last_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
     bool other_name =
@@ -128,11 +128,11 @@ static void say_tls(const Channel *channel, const char *doing, int saved_errno, 
 
     if (verdict != X509_V_OK)
         g_set_error(error, BS_ERROR, BS_ERROR_DENIED,
-                    "%s: its certificate is not to be trusted: %s; %s", channel->place,
+                    "%s: its certificate is not to be trusted: %s; %s", wire->place,
                     X509_verify_cert_error_string(verdict),
                     other_name ? "it is for another name" : "name the authority that signed it");
     else
-        g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s: TLS: %s", channel->place, doing,
+        g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s: TLS: %s", wire->place, doing,
                     reason        ? reason
                     : saved_errno ? g_strerror(saved_errno)
                                   : "the connection ended");
@@ -140,70 +140,70 @@ static void say_tls(const Channel *channel, const char *doing, int saved_errno, 
 }
 
 /* True: try again. */
-static bool tls_again(const Channel *channel, int result, int64_t until_ms, const char *doing,
+static bool tls_again(const Wire *wire, int result, int64_t until_ms, const char *doing,
                       GError **error)
 {
     int saved_errno = errno;
-    int what = SSL_get_error(channel->ssl, result);
+    int what = SSL_get_error(wire->ssl, result);
 
     if (what == SSL_ERROR_WANT_READ || what == SSL_ERROR_WANT_WRITE)
-        return wait_for(channel, what == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, until_ms, doing,
+        return wait_for(wire, what == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, until_ms, doing,
                         error);
-    say_tls(channel, doing, what == SSL_ERROR_SYSCALL ? saved_errno : 0, error);
+    say_tls(wire, doing, what == SSL_ERROR_SYSCALL ? saved_errno : 0, error);
     return false;
 }
 
-static bool shake_hands(const Channel *channel, int64_t until_ms, GError **error)
+static bool shake_hands(const Wire *wire, int64_t until_ms, GError **error)
 {
     for (;;) {
         int result;
 
         ERR_clear_error();
         errno = 0;
-        result = SSL_connect(channel->ssl);
+        result = SSL_connect(wire->ssl);
         if (result == 1)
             return true;
-        if (!tls_again(channel, result, until_ms, "connect", error))
+        if (!tls_again(wire, result, until_ms, "connect", error))
             return false;
     }
 }
 
 /* ---- connecting ---- */
 
-static bool finish_connect(const Channel *channel, int64_t until_ms, GError **error)
+static bool finish_connect(const Wire *wire, int64_t until_ms, GError **error)
 {
     int problem = 0;
     socklen_t len = sizeof problem;
 
-    if (!wait_for(channel, POLLOUT, until_ms, "connect", error))
+    if (!wait_for(wire, POLLOUT, until_ms, "connect", error))
         return false;
-    if (getsockopt(channel->fd, SOL_SOCKET, SO_ERROR, &problem, &len) != 0)
+    if (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &problem, &len) != 0)
         problem = errno;
     if (problem == 0)
         return true;
-    g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: connect: %s", channel->place,
+    g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: connect: %s", wire->place,
                 g_strerror(problem));
     return false;
 }
 
-static bool connect_to(Channel *channel, int family, const struct sockaddr *address, socklen_t len,
+static bool connect_to(Wire *wire, int family, const struct sockaddr *address, socklen_t len,
                        int64_t until_ms, GError **error)
 {
     int errnum;
 
-    channel->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (channel->fd >= 0 && connect(channel->fd, address, len) == 0)
+    wire->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (wire->fd >= 0 && connect(wire->fd, address, len) == 0)
         return true;
-    if (channel->fd >= 0 && errno == EINPROGRESS)
-        return finish_connect(channel, until_ms, error);
+    if (wire->fd >= 0 && errno == EINPROGRESS)
+        return finish_connect(wire, until_ms, error);
     errnum = errno;
     g_set_error(error, BS_ERROR,
                 errnum == EACCES || errnum == EPERM ? BS_ERROR_DENIED : BS_ERROR_UNREACHABLE,
-                "%s: connect: %s", channel->place, g_strerror(errnum));
+                "%s: connect: %s", wire->place, g_strerror(errnum));
     return false;
 }
 
-static bool connect_path(Channel *channel, const char *path, int64_t until_ms, GError **error)
+static bool connect_path(Wire *wire, const char *path, int64_t until_ms, GError **error)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -212,7 +212,7 @@ static bool connect_path(Channel *channel, const char *path, int64_t until_ms, G
         return false;
     }
     memcpy(address.sun_path, path, strlen(path));
-    return connect_to(channel, AF_UNIX, (const struct sockaddr *)&address, sizeof address, until_ms,
+    return connect_to(wire, AF_UNIX, (const struct sockaddr *)&address, sizeof address, until_ms,
                       error);
 }
 
@@ -226,8 +226,7 @@ static void set_tcp(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 }
 
-static bool connect_host(Channel *channel, const ChannelOptions *options, int64_t until_ms,
-                         GError **error)
+static bool connect_host(Wire *wire, const WireOptions *options, int64_t until_ms, GError **error)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
     struct addrinfo *found = NULL;
@@ -236,7 +235,7 @@ static bool connect_host(Channel *channel, const ChannelOptions *options, int64_
     bool ok = false;
 
     if (result != 0) {
-        g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s", channel->place,
+        g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s", wire->place,
                     gai_strerror(result));
         return false;
     }
@@ -246,18 +245,18 @@ static bool connect_host(Channel *channel, const ChannelOptions *options, int64_
         int64_t until = one->ai_next ? now + (until_ms - now) / 2 : until_ms;
 
         g_clear_error(error);
-        fs_clear_fd(&channel->fd);
-        ok = connect_to(channel, one->ai_family, one->ai_addr, one->ai_addrlen, until, error);
-        if (!ok && cancel_is_set(channel->cancel))
+        fs_clear_fd(&wire->fd);
+        ok = connect_to(wire, one->ai_family, one->ai_addr, one->ai_addrlen, until, error);
+        if (!ok && cancel_is_set(wire->cancel))
             break;
     }
     freeaddrinfo(found);
     if (ok)
-        set_tcp(channel->fd);
+        set_tcp(wire->fd);
     return ok;
 }
 
-static char *describe_place(const ChannelOptions *options)
+static char *describe_place(const WireOptions *options)
 {
     if (options->path)
         return g_strdup(options->path);
@@ -265,132 +264,131 @@ static char *describe_place(const ChannelOptions *options)
                            options->port);
 }
 
-Channel *channel_open(const ChannelOptions *options, GError **error)
+Wire *wire_open(const WireOptions *options, GError **error)
 {
-    g_autoptr(Channel) channel = g_new0(Channel, 1);
+    g_autoptr(Wire) wire = g_new0(Wire, 1);
     int64_t until_ms =
         clock_monotonic_ms() + (options->connect_ms ? options->connect_ms : CONNECT_MS);
     g_autoptr(GError) failure = NULL;
     bool ok;
 
-    channel->fd = -1;
-    channel->place = describe_place(options);
-    channel->stall_ms = options->stall_ms ? options->stall_ms : STALL_MS;
-    channel->cancel = options->cancel;
-    ok = options->path ? connect_path(channel, options->path, until_ms, &failure)
-                       : connect_host(channel, options, until_ms, &failure);
+    wire->fd = -1;
+    wire->place = describe_place(options);
+    wire->stall_ms = options->stall_ms ? options->stall_ms : STALL_MS;
+    wire->cancel = options->cancel;
+    ok = options->path ? connect_path(wire, options->path, until_ms, &failure)
+                       : connect_host(wire, options, until_ms, &failure);
     if (ok && options->tls)
-        ok = make_tls(channel, options, &failure) && shake_hands(channel, until_ms, &failure);
+        ok = make_tls(wire, options, &failure) && shake_hands(wire, until_ms, &failure);
     if (ok)
-        return g_steal_pointer(&channel);
+        return g_steal_pointer(&wire);
     g_propagate_error(error, g_steal_pointer(&failure));
     return NULL;
 }
 
-void channel_free(Channel *channel)
+void wire_free(Wire *wire)
 {
-    if (!channel)
+    if (!wire)
         return;
-    if (channel->ssl && SSL_is_init_finished(channel->ssl))
-        (void)SSL_shutdown(channel->ssl); // says so, does not wait for an answer
+    if (wire->ssl && SSL_is_init_finished(wire->ssl))
+        (void)SSL_shutdown(wire->ssl); // says so, does not wait for an answer
     ERR_clear_error();
-    SSL_free(channel->ssl);
-    fs_clear_fd(&channel->fd);
-    g_free(channel->place);
-    g_free(channel);
+    SSL_free(wire->ssl);
+    fs_clear_fd(&wire->fd);
+    g_free(wire->place);
+    g_free(wire);
 }
 
-const char *channel_place(const Channel *channel)
+const char *wire_place(const Wire *wire)
 {
-    return channel->place;
+    return wire->place;
 }
 
 /* ---- bytes ---- */
 
-static void say_lost(const Channel *channel, const char *doing, int errnum, GError **error)
+static void say_lost(const Wire *wire, const char *doing, int errnum, GError **error)
 {
-    g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s: %s", channel->place, doing,
+    g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE, "%s: %s: %s", wire->place, doing,
                 g_strerror(errnum));
 }
 
-static ssize_t read_tls(const Channel *channel, void *buf, size_t len, GError **error)
+static ssize_t read_tls(const Wire *wire, void *buf, size_t len, GError **error)
 {
-    int64_t until_ms = clock_monotonic_ms() + channel->stall_ms;
+    int64_t until_ms = clock_monotonic_ms() + wire->stall_ms;
 
     for (;;) {
         int n;
 
         ERR_clear_error();
         errno = 0;
-        n = SSL_read(channel->ssl, buf, (int)MIN(len, G_MAXINT));
+        n = SSL_read(wire->ssl, buf, (int)MIN(len, G_MAXINT));
         if (n > 0)
             return n;
-        if (SSL_get_error(channel->ssl, n) == SSL_ERROR_ZERO_RETURN)
+        if (SSL_get_error(wire->ssl, n) == SSL_ERROR_ZERO_RETURN)
             return 0;
-        if (!tls_again(channel, n, until_ms, "read", error))
+        if (!tls_again(wire, n, until_ms, "read", error))
             return -1;
     }
 }
 
-ssize_t channel_read(Channel *channel, void *buf, size_t len, GError **error)
+ssize_t wire_read(Wire *wire, void *buf, size_t len, GError **error)
 {
     int64_t until_ms;
 
-    if (!cancel_check(channel->cancel, error))
+    if (!cancel_check(wire->cancel, error))
         return -1;
-    if (channel->ssl)
-        return read_tls(channel, buf, len, error);
-    until_ms = clock_monotonic_ms() + channel->stall_ms;
+    if (wire->ssl)
+        return read_tls(wire, buf, len, error);
+    until_ms = clock_monotonic_ms() + wire->stall_ms;
     for (;;) {
-        ssize_t n = recv(channel->fd, buf, len, 0);
+        ssize_t n = recv(wire->fd, buf, len, 0);
 
         if (n >= 0)
             return n;
         if (errno != EINTR && errno != EAGAIN) {
-            say_lost(channel, "read", errno, error);
+            say_lost(wire, "read", errno, error);
             return -1;
         }
-        if (!wait_for(channel, POLLIN, until_ms, "read", error))
+        if (!wait_for(wire, POLLIN, until_ms, "read", error))
             return -1;
     }
 }
 
-static ssize_t write_some(const Channel *channel, const char *data, size_t len, GError **error)
+static ssize_t write_some(const Wire *wire, const char *data, size_t len, GError **error)
 {
-    int64_t until_ms = clock_monotonic_ms() + channel->stall_ms;
+    int64_t until_ms = clock_monotonic_ms() + wire->stall_ms;
 
     for (;;) {
         ssize_t n;
 
-        if (channel->ssl) {
+        if (wire->ssl) {
             ERR_clear_error();
             errno = 0;
-            n = SSL_write(channel->ssl, data, (int)MIN(len, TLS_WRITE_MAX));
+            n = SSL_write(wire->ssl, data, (int)MIN(len, TLS_WRITE_MAX));
             if (n > 0)
                 return n;
-            if (!tls_again(channel, (int)n, until_ms, "write", error))
+            if (!tls_again(wire, (int)n, until_ms, "write", error))
                 return -1;
             continue;
         }
-        n = send(channel->fd, data, len, MSG_NOSIGNAL);
+        n = send(wire->fd, data, len, MSG_NOSIGNAL);
         if (n >= 0)
             return n;
         if (errno != EINTR && errno != EAGAIN) {
-            say_lost(channel, "write", errno, error);
+            say_lost(wire, "write", errno, error);
             return -1;
         }
-        if (!wait_for(channel, POLLOUT, until_ms, "write", error))
+        if (!wait_for(wire, POLLOUT, until_ms, "write", error))
             return -1;
     }
 }
 
-bool channel_write(Channel *channel, const void *data, size_t len, GError **error)
+bool wire_write(Wire *wire, const void *data, size_t len, GError **error)
 {
     const char *bytes = data;
 
     while (len > 0) {
-        ssize_t n =
-            cancel_check(channel->cancel, error) ? write_some(channel, bytes, len, error) : -1;
+        ssize_t n = cancel_check(wire->cancel, error) ? write_some(wire, bytes, len, error) : -1;
 
         if (n < 0)
             return false;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-typedef struct Channel Channel;
+typedef struct Wire Wire;
 
 typedef struct {
     const char *host; /* a name or an address, without brackets; NULL: path */
@@ -24,19 +24,19 @@ typedef struct {
     const char *key_file;    /* NULL: it lies in cert_file */
     int64_t connect_ms;      /* for all addresses of the name together, and TLS; 0: 10 s */
     int64_t stall_ms;        /* without a byte in the direction that is waited for; 0: 60 s */
-    const Cancel *cancel;    /* borrowed for the channel's life; may be NULL */
-} ChannelOptions;
+    const Cancel *cancel;    /* borrowed for the wire's life; may be NULL */
+} WireOptions;
 
 /* BS_ERROR_UNREACHABLE: no name, nobody there, no answer in time, no TLS there; BS_ERROR_DENIED:
  * the certificate is not to be trusted, or the socket is closed to us; BS_ERROR_USAGE: a file of
  * ours cannot be read; BS_ERROR_CANCELLED. Texts name the place. */
-Channel *channel_open(const ChannelOptions *options, GError **error);
-void channel_free(Channel *channel);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Channel, channel_free)
+Wire *wire_open(const WireOptions *options, GError **error);
+void wire_free(Wire *wire);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Wire, wire_free)
 
 /* At least one byte; 0 at an orderly end; -1 with BS_ERROR_UNREACHABLE (lost, silent for too long)
  * or _CANCELLED. */
-ssize_t channel_read(Channel *channel, void *buf, size_t len, GError **error);
+ssize_t wire_read(Wire *wire, void *buf, size_t len, GError **error);
 /* All of it. */
-bool channel_write(Channel *channel, const void *data, size_t len, GError **error);
-const char *channel_place(const Channel *channel); /* "host:port" or the path; borrowed */
+bool wire_write(Wire *wire, const void *data, size_t len, GError **error);
+const char *wire_place(const Wire *wire); /* "host:port" or the path; borrowed */
