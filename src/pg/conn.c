@@ -16,15 +16,25 @@ static void ignore_notice(void *user, const char *message)
     (void)message;
 }
 
+/* What ALTER ROLE or ALTER DATABASE ... SET may have set is not for us. Of this session alone. */
 static bool neutralise(PgConn *conn, GError **error)
 {
-    if (!pg_exec(conn,
-                 "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0;"
-                 "SET row_security = off",
-                 error))
-        return false;
-    return PQserverVersion(conn->conn) < 90600 ||
-           pg_exec(conn, "SET idle_in_transaction_session_timeout = 0", error);
+    static const struct {
+        int since;
+        const char *set;
+    } settings[] = {
+        { 0, "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0;"
+             "SET row_security = off; SET standard_conforming_strings = on" },
+        { 90600, "SET idle_in_transaction_session_timeout = 0" },
+        { 140000, "SET idle_session_timeout = 0" },
+        { 170000, "SET transaction_timeout = 0" },
+    };
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
+        if (PQserverVersion(conn->conn) >= settings[i].since)
+            g_string_append_printf(text, "%s;", settings[i].set);
+    return pg_exec(conn, text->str, error);
 }
 
 PgConn *pg_connect(const PgUrl *url, const char *database, const Cancel *cancel, GError **error)

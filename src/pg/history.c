@@ -166,6 +166,21 @@ const PgStretch *pg_history_find(const PgHistory *history, uint32_t timeline)
     return NULL;
 }
 
+bool pg_history_agrees(const PgHistory *history, const PgHistory *its)
+{
+    const uint32_t timeline = last(its)->timeline;
+    size_t n, n_its;
+    const PgStretch *way = pg_history_stretches(history, &n);
+    const PgStretch *own = pg_history_stretches(its, &n_its);
+
+    if (!pg_history_find(history, timeline))
+        return true;
+    for (size_t i = 0; i < n_its && own[i].timeline != timeline; i++)
+        if (i >= n || way[i].timeline != own[i].timeline || way[i].end != own[i].end)
+            return false;
+    return n_its <= n && way[n_its - 1].timeline == timeline;
+}
+
 bool pg_history_reachable(const PgHistory *history, uint32_t timeline, uint64_t lsn)
 {
     const PgStretch *stretch = pg_history_find(history, timeline);

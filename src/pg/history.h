@@ -33,6 +33,9 @@ const PgStretch *pg_history_stretches(const PgHistory *history, size_t *ret_n);
 uint32_t pg_history_timeline_at(const PgHistory *history, uint64_t lsn);
 /* The stretch of a timeline; NULL when the way does not pass it. Borrowed. */
 const PgStretch *pg_history_find(const PgHistory *history, uint32_t timeline);
+/* Whether the way comes to the timeline of its in the way that its own history says. True also when
+ * it does not pass that timeline. */
+bool pg_history_agrees(const PgHistory *history, const PgHistory *its);
 /* Whether recovery that stands at lsn of timeline can go on to the end of the way: it is on it, and
  * has not run past the place where it was left. */
 bool pg_history_reachable(const PgHistory *history, uint32_t timeline, uint64_t lsn);

@@ -33,6 +33,17 @@ static bool works_with(const char *pid, const struct stat *wanted)
     return false;
 }
 
+/* A server starts us as its restore_command, and what fetches ahead for the next call works on in
+ * its directory when it is gone. */
+static bool is_ours(const char *pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%s/exe", pid);
+    struct stat theirs, ours;
+
+    return stat(path, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 &&
+           theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
 bool pg_tablespace_find_user(const char *dir, pid_t *ret_pid, GError **error)
 {
     autoclose DIR *processes = opendir("/proc");
@@ -47,7 +58,8 @@ bool pg_tablespace_find_user(const char *dir, pid_t *ret_pid, GError **error)
         return false;
     }
     while (*ret_pid == 0 && (entry = readdir(processes)))
-        if (g_ascii_isdigit(entry->d_name[0]) && works_with(entry->d_name, &wanted))
+        if (g_ascii_isdigit(entry->d_name[0]) && works_with(entry->d_name, &wanted) &&
+            !is_ours(entry->d_name))
             *ret_pid = (pid_t)atoi(entry->d_name);
     return true;
 }

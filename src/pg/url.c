@@ -222,7 +222,10 @@ char *pg_url_cluster_name(const PgUrl *url)
 
     if (!port)
         port = g_getenv("PGPORT");
-    plain = g_strjoin("-", "pgcluster", host_for_name(url), port && *port ? port : "5432", NULL);
+    // of several hosts without any libpq makes ","
+    if (!port || strspn(port, ",") == strlen(port))
+        port = "5432";
+    plain = g_strjoin("-", "pgcluster", host_for_name(url), port, NULL);
     return pg_escape_name(plain);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg/walfilled.h"
 
+#include "base/error.h"
 #include "pg/little.h"
 #include "pg/walpage.h"
 #include "pg/walreader.h"
@@ -27,9 +28,10 @@ static uint64_t end_of_begun(const uint8_t *data, size_t len, size_t at)
 }
 
 typedef struct {
-    uint64_t begun; /* of the record that is not whole, from the segment's begin */
-    bool any;       /* a record before it is */
-    bool goes_on;   /* all of the segment is used */
+    uint64_t proven; /* from the segment's begin: behind the last record that is whole */
+    bool any;        /* there is one */
+    bool goes_on;    /* all of the segment is used */
+    bool unknown;    /* WAL of a release that nobody here can read */
 } Walk;
 
 static Walk walk(const WalPage *page, const void *data, size_t len)
@@ -44,12 +46,13 @@ static Walk walk(const WalPage *page, const void *data, size_t len)
     while ((step = wal_reader_next(reader, &record, &end)) == WAL_STEP_RECORD)
         found.any = true;
     found.goes_on = step == WAL_STEP_MORE; // a switch leads there, too
-    found.begun = wal_reader_position(reader) - page->lsn;
+    found.unknown = g_error_matches(end, BS_ERROR, BS_ERROR_UNSUPPORTED);
+    found.proven = wal_reader_position(reader) - page->lsn;
     wal_reader_free(reader);
     return found;
 }
 
-bool wal_is_filled_up(const void *data, size_t len, size_t *ret_used)
+bool wal_is_filled_up(const void *data, size_t len, WalFilled *ret_filled)
 {
     size_t used = used_of(data, len);
     WalPage page;
@@ -61,17 +64,20 @@ bool wal_is_filled_up(const void *data, size_t len, size_t *ret_used)
         page.segment_size != len)
         return false;
     found = walk(&page, data, len);
-    if (found.goes_on)
+    if (found.goes_on || found.unknown)
         return false;
     if (found.any)
-        end = end_of_begun(data, len, found.begun);
-    else if (page.continues && page.rest < WAL_RECORD_HEADER)
-        return false; // it may be the second half of a switch
+        end = end_of_begun(data, len, found.proven);
     else
         end = end_of(page.header_len, page.continues ? page.rest : 0);
-    // behind a record that is damaged others follow
-    if (used > end)
+    // it may be the second half of a switch
+    if (!found.any && page.continues && page.rest < WAL_RECORD_HEADER && used <= end)
         return false;
-    *ret_used = used;
+    // behind a record that is damaged others follow
+    *ret_filled = (WalFilled){
+        .used = used,
+        .proven = MIN(found.proven, used),
+        .damaged = used > end,
+    };
     return true;
 }

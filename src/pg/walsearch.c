@@ -71,6 +71,12 @@ bool wal_search_offer(WalSearch *search, const WalRecord *record, const WalEvent
     return search->stopped;
 }
 
+void wal_search_begin_behind(WalSearch *search, const WalRecord *checkpoint)
+{
+    g_assert(search->last == 0);
+    search->replayed = checkpoint->end;
+}
+
 static char *time_text(int64_t time_us)
 {
     g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(time_us / G_USEC_PER_SEC);

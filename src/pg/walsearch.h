@@ -42,6 +42,9 @@ void wal_search_init(WalSearch *search, const WalTarget *target);
  * and nothing more may be offered. */
 bool wal_search_offer(WalSearch *search, const WalRecord *record, const WalEvent *event);
 
+/* The checkpoint of a shutdown, with which recovery begins: it is not replayed, what follows is. */
+void wal_search_begin_behind(WalSearch *search, const WalRecord *checkpoint);
+
 /* After the last record. BS_ERROR_NOT_FOUND: what was offered does not reach the target;
  * BS_ERROR_USAGE: the target lies before the end of the base backup. The texts name the place that
  * can be reached. */

@@ -9,9 +9,10 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-/* Where it is without being told, to whom systemd gives the directory. */
+/* Where it is without being told: a directory of its own, for it has the user of PostgreSQL, and
+ * what systemd makes for the daemon is another one's. */
 #define WALSOCKET_NAME   "wal.sock"
-#define WALSOCKET_SYSTEM "/run/backstay/" WALSOCKET_NAME
+#define WALSOCKET_SYSTEM "/run/backstay-wal/" WALSOCKET_NAME
 
 /* False: the path is too long for an address (107 bytes), or empty. */
 bool walsocket_address(const char *path, struct sockaddr_un *ret_address);

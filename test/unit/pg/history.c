@@ -167,6 +167,34 @@ static void what_begins_behind_a_stop_is_not_on_the_way(void)
     }
 }
 
+static void agrees_with_the_histories_of_what_it_passes(void)
+{
+    static const struct {
+        const char *way, *its; /* of timeline 4, and of one before */
+        uint32_t timeline;
+        bool agrees;
+    } cases[] = {
+        { "1\t0/100\ta\n2\t0/200\tb\n", "1\t0/100\tx\n", 2, true },
+        { "1\t0/100\ta\n2\t0/200\tb\n", "1\t0/108\tx\n", 2, false },
+        { "1\t0/100\ta\n2\t0/200\tb\n3\t0/300\tc\n", "1\t0/100\ta\n2\t0/200\tb\n", 3, true },
+        { "1\t0/100\ta\n2\t0/200\tb\n3\t0/300\tc\n", "1\t0/100\ta\n", 3, false },
+        { "1\t0/100\ta\n3\t0/300\tc\n", "1\t0/100\ta\n2\t0/200\tb\n", 3, false },
+        { "2\t0/200\tb\n", "1\t0/100\ta\n", 2, false },
+        // not passed, or left out because the stop came before
+        { "1\t0/100\ta\n", "1\t0/200\ta\n", 2, true },
+        { "1\t0/200\ta\n2\t0/100\tb\n", "1\t0/200\ta\n", 2, true },
+        { "1\t0/100\ta\n2\t0/100\tb\n", "1\t0/100\ta\n", 2, true },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(PgHistory) way = parse(4, cases[i].way);
+        g_autoptr(PgHistory) its = parse(cases[i].timeline, cases[i].its);
+
+        g_test_message("%s against %s", cases[i].way, cases[i].its);
+        g_assert_cmpint(pg_history_agrees(way, its), ==, cases[i].agrees);
+    }
+}
+
 static void what_the_server_would_refuse_is_corrupt(void)
 {
     static const struct {
@@ -213,6 +241,7 @@ int main(int argc, char **argv)
     g_test_add_func("/history/white-space", comments_and_odd_white_space_are_read);
     g_test_add_func("/history/on-the-spot", a_switch_on_the_spot_leaves_a_timeline_without_wal);
     g_test_add_func("/history/back", what_begins_behind_a_stop_is_not_on_the_way);
+    g_test_add_func("/history/agrees", agrees_with_the_histories_of_what_it_passes);
     g_test_add_func("/history/corrupt", what_the_server_would_refuse_is_corrupt);
     return g_test_run();
 }

@@ -4,6 +4,7 @@
 #include "lib/tempdir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -48,8 +49,8 @@ static pid_t user_of(const char *dir)
     return pid;
 }
 
-/* A process that works in the data directory, as a server does. */
-static pid_t work_in(const char *dir)
+/* A process that works in the data directory, as a server does. program: another one than this. */
+static pid_t work_in(const char *dir, const char *program)
 {
     int ready[2];
     char byte;
@@ -58,14 +59,18 @@ static pid_t work_in(const char *dir)
     g_assert_cmpint(pipe(ready), ==, 0);
     pid = fork();
     if (pid == 0) {
-        if (chdir(dir) != 0 || write(ready[1], "x", 1) != 1)
+        // what is executed closes it, and only then works there as what it is
+        if (chdir(dir) != 0 || fcntl(ready[1], F_SETFD, FD_CLOEXEC) != 0 || close(ready[0]) != 0)
             _exit(1);
+        if (program)
+            execlp(program, program, "600", NULL);
+        close(ready[1]);
         for (;;)
             pause();
     }
-    g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
-    close(ready[0]);
     close(ready[1]);
+    g_assert_cmpint(read(ready[0], &byte, 1), ==, 0);
+    close(ready[0]);
     return pid;
 }
 
@@ -76,7 +81,7 @@ static void finds_who_works_with_it(void)
     pid_t pid;
 
     g_assert_cmpint(user_of(place.space), ==, 0);
-    pid = work_in(place.data);
+    pid = work_in(place.data, "sleep");
     g_assert_cmpint(user_of(place.space), ==, pid);
     g_assert_cmpint(user_of(place.other), ==, 0);
     g_assert_cmpint(user_of(absent), ==, 0);
@@ -85,9 +90,20 @@ static void finds_who_works_with_it(void)
     g_assert_cmpint(user_of(place.space), ==, 0);
 }
 
+static void what_we_fetch_ahead_is_no_server(void)
+{
+    g_auto(Place) place = place_new();
+    pid_t pid = work_in(place.data, NULL);
+
+    g_assert_cmpint(user_of(place.space), ==, 0);
+    kill(pid, SIGKILL);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/pg/tablespaceuse/finds", finds_who_works_with_it);
+    g_test_add_func("/pg/tablespaceuse/ours", what_we_fetch_ahead_is_no_server);
     return g_test_run();
 }

@@ -55,6 +55,27 @@ static void name_of_an_unnamed_source(void)
     }
 }
 
+static void name_of_an_unnamed_cluster(void)
+{
+    static const struct {
+        const char *url, *want;
+    } cases[] = {
+        { "postgresql://u@db1", "pgcluster-db1-5432" },
+        { "postgresql://u@db1:5433/?host=/run/postgresql", "pgcluster-local-5433" },
+        { "postgresql://db1,db2/?target_session_attrs=read-write", "pgcluster-db1%2Cdb2-5432" },
+        { "postgresql://db1:5433,db2:5434", "pgcluster-db1%2Cdb2-5433%2C5434" },
+    };
+
+    g_unsetenv("PGHOST");
+    g_unsetenv("PGPORT");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(PgUrl) url = pg_url_parse(cases[i].url, NULL);
+        g_autofree char *name = pg_url_cluster_name(url);
+
+        g_assert_cmpstr(name, ==, cases[i].want);
+    }
+}
+
 static void what_libpq_cannot_read_is_a_usage_error_without_the_text(void)
 {
     static const char *const cases[] = {
@@ -123,6 +144,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/url/redacted form holds no secret", redacted_form_holds_no_secret);
     g_test_add_func("/url/name of an unnamed source", name_of_an_unnamed_source);
+    g_test_add_func("/url/name of an unnamed cluster", name_of_an_unnamed_cluster);
     g_test_add_func("/url/what libpq cannot read is a usage error without the text",
                     what_libpq_cannot_read_is_a_usage_error_without_the_text);
     g_test_add_func("/url/another database at the same place", another_database_at_the_same_place);

@@ -28,10 +28,10 @@ static void each_segment(void (*each)(GByteArray *segment, const char *label, vo
 static void is_whole(GByteArray *segment, const char *label, void *user)
 {
     unsigned *n = user;
-    size_t used;
+    WalFilled filled;
 
     g_test_message("%s", label);
-    g_assert_false(wal_is_filled_up(segment->data, segment->len, &used));
+    g_assert_false(wal_is_filled_up(segment->data, segment->len, &filled));
     ++*n;
 }
 
@@ -43,22 +43,31 @@ static void what_servers_archive_is_whole(void)
     g_assert_cmpuint(n, >, 60);
 }
 
+static size_t used_of(const GByteArray *segment)
+{
+    size_t used = segment->len;
+
+    while (used > 0 && segment->data[used - 1] == 0)
+        used--;
+    return used;
+}
+
 /* Cut off anywhere, and zeros behind. */
 static void is_found(GByteArray *segment, const char *label, void *user)
 {
     unsigned *n = user;
-    size_t full = segment->len, used;
+    size_t full = used_of(segment);
 
-    while (full > 0 && segment->data[full - 1] == 0)
-        full--;
     for (size_t at = 20011; at < MIN(full, segment->len - WAL_PAGE_LEN); at += 150001) {
-        g_autofree uint8_t *filled = g_malloc0(segment->len);
+        g_autofree uint8_t *data = g_malloc0(segment->len);
+        WalFilled filled;
 
-        memcpy(filled, segment->data, at);
+        memcpy(data, segment->data, at);
         g_test_message("%s, %zu bytes", label, at);
-        g_assert_true(wal_is_filled_up(filled, segment->len, &used));
-        g_assert_cmpuint(used, <=, at);
-        g_assert_cmpmem(filled, used, segment->data, used);
+        g_assert_true(wal_is_filled_up(data, segment->len, &filled));
+        g_assert_cmpuint(filled.used, <=, at);
+        g_assert_false(filled.damaged);
+        g_assert_cmpmem(data, filled.used, segment->data, filled.used);
         ++*n;
     }
 }
@@ -76,13 +85,13 @@ static void is_empty(GByteArray *segment, const char *label, void *user)
 {
     g_autofree uint8_t *filled = g_malloc0(segment->len);
     WalPage page;
-    size_t used;
+    WalFilled unused;
 
     (void)user;
     g_test_message("%s", label);
     g_assert_true(wal_page_parse(segment->data, segment->len, &page, NULL));
     memcpy(filled, segment->data, page.header_len);
-    g_assert_cmpint(wal_is_filled_up(filled, segment->len, &used), ==,
+    g_assert_cmpint(wal_is_filled_up(filled, segment->len, &unused), ==,
                     !page.continues || page.rest >= WAL_RECORD_HEADER);
 }
 
@@ -91,24 +100,60 @@ static void a_page_header_alone_is_no_segment(void)
     each_segment(is_empty, NULL);
 }
 
-/* What is damaged in the middle is not for this one to judge: its end still is that of a whole. */
+/* A bit that is wrong before the zeros; what was cut off behind it must not pass for a whole one.
+ */
+static void is_not_taken_for_whole(GByteArray *segment, const char *label, void *user)
+{
+    unsigned *n = user;
+    size_t full = used_of(segment), cut = MIN(full, segment->len - 2 * WAL_PAGE_LEN);
+    WalPage page;
+
+    g_assert_true(wal_page_parse(segment->data, segment->len, &page, NULL));
+    for (size_t at = 50; at + 16 < cut; at += 40009) {
+        g_autofree uint8_t *data = g_malloc0(segment->len);
+        WalFilled filled;
+
+        // what is left of a record that began before is proven with that one
+        if (page.continues && at < page.header_len + page.rest + page.rest / 200)
+            continue;
+        memcpy(data, segment->data, cut);
+        for (size_t i = 0; i < 16; i++) // more than what is between two records and not proven
+            data[at + i] ^= 0x10;
+        g_test_message("%s, damaged at %zu, zeros from %zu on", label, at, cut);
+        g_assert_true(wal_is_filled_up(data, segment->len, &filled));
+        g_assert_cmpuint(filled.proven, <=, at);
+        ++*n;
+    }
+}
+
+static void damage_does_not_hide_that_the_end_is_missing(void)
+{
+    unsigned n = 0;
+
+    each_segment(is_not_taken_for_whole, &n);
+    g_assert_cmpuint(n, >, 100);
+}
+
+/* Full to its last page, so that nobody looks: a server archives what it has. */
 static void is_not_judged(GByteArray *segment, const char *label, void *user)
 {
-    size_t used, full = segment->len;
+    unsigned *n = user;
+    WalFilled filled;
 
-    (void)user;
-    while (full > 0 && segment->data[full - 1] == 0)
-        full--;
-    if (full > segment->len - WAL_PAGE_LEN || full < 200000)
+    if (used_of(segment) <= segment->len - WAL_PAGE_LEN)
         return;
     g_test_message("%s", label);
     segment->data[100000] ^= 1;
-    g_assert_false(wal_is_filled_up(segment->data, segment->len, &used));
+    g_assert_false(wal_is_filled_up(segment->data, segment->len, &filled));
+    ++*n;
 }
 
-static void damage_in_the_middle_is_none_of_its_business(void)
+static void damage_in_a_full_segment_is_none_of_its_business(void)
 {
-    each_segment(is_not_judged, NULL);
+    unsigned n = 0;
+
+    each_segment(is_not_judged, &n);
+    g_assert_cmpuint(n, >, 5);
 }
 
 int main(int argc, char **argv)
@@ -118,7 +163,9 @@ int main(int argc, char **argv)
     g_test_add_func("/walfilled/what_was_filled_up_is_found", what_was_filled_up_is_found);
     g_test_add_func("/walfilled/a_page_header_alone_is_no_segment",
                     a_page_header_alone_is_no_segment);
-    g_test_add_func("/walfilled/damage_in_the_middle_is_none_of_its_business",
-                    damage_in_the_middle_is_none_of_its_business);
+    g_test_add_func("/walfilled/damage_does_not_hide_that_the_end_is_missing",
+                    damage_does_not_hide_that_the_end_is_missing);
+    g_test_add_func("/walfilled/damage_in_a_full_segment_is_none_of_its_business",
+                    damage_in_a_full_segment_is_none_of_its_business);
     return g_test_run();
 }
