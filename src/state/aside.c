@@ -43,12 +43,12 @@ static bool move(const char *file, const char *aside, const char *suffix, bool r
     return false;
 }
 
-bool catalog_set_aside(const char *url, char **ret_moved_to, GError **error)
+bool catalog_set_aside(const char *url, const char *word, char **ret_moved_to, GError **error)
 {
     const char *file = g_str_has_prefix(url, "sqlite:") ? url + strlen("sqlite:") : url;
     g_autoptr(GDateTime) now = g_date_time_new_from_unix_utc(clock_now().sec);
     g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
-    g_autofree char *aside = g_strconcat(file, ".damaged-", time, NULL);
+    g_autofree char *aside = g_strconcat(file, ".", word, "-", time, NULL);
     g_autofree char *dir = g_path_get_dirname(file);
 
     if (!g_path_is_absolute(file)) {

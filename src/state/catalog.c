@@ -68,6 +68,13 @@ bool catalog_run(Catalog *catalog, int64_t *ret_changed, GError **error, const c
 
 /* ---- opening ---- */
 
+static void keep_place(Catalog *catalog, const char *url, const Secret *password)
+{
+    catalog->url = g_strdup(url);
+    if (password)
+        catalog->password = secret_new(secret_data(password), secret_len(password));
+}
+
 static bool open_at(const char *url, const Secret *password, DbFlags flags, Catalog **ret_catalog,
                     GError **error)
 {
@@ -76,9 +83,7 @@ static bool open_at(const char *url, const Secret *password, DbFlags flags, Cata
     if (!db_open(url, password, flags, migrate_new, &catalog->db, error) ||
         !migrate(catalog->db, error))
         return false;
-    catalog->url = g_strdup(url);
-    if (password)
-        catalog->password = secret_new(secret_data(password), secret_len(password));
+    keep_place(catalog, url, password);
     *ret_catalog = g_steal_pointer(&catalog);
     return true;
 }
@@ -91,6 +96,19 @@ bool catalog_open(const char *url, const Secret *password, Catalog **ret_catalog
 bool catalog_reopen(const Catalog *catalog, Catalog **ret_catalog, GError **error)
 {
     return open_at(catalog->url, catalog->password, 0, ret_catalog, error);
+}
+
+bool catalog_open_existing(const char *url, const Secret *password, Catalog **ret_catalog,
+                           GError **error)
+{
+    g_autoptr(Catalog) catalog = g_new0(Catalog, 1);
+
+    if (!db_open(url, password, DB_EXISTING, NULL, &catalog->db, error) ||
+        !migrate_check(catalog->db, error))
+        return false;
+    keep_place(catalog, url, password);
+    *ret_catalog = g_steal_pointer(&catalog);
+    return true;
 }
 
 void catalog_free(Catalog *catalog)
@@ -108,6 +126,11 @@ const char *catalog_name(const Catalog *catalog)
     return db_name(catalog->db);
 }
 
+const char *catalog_url(const Catalog *catalog)
+{
+    return catalog->url;
+}
+
 bool catalog_ping(Catalog *catalog, GError **error)
 {
     g_autoptr(DbQuery) query =
@@ -115,6 +138,11 @@ bool catalog_ping(Catalog *catalog, GError **error)
     bool row;
 
     return query && db_step(query, &row, error);
+}
+
+void catalog_rest(Catalog *catalog)
+{
+    db_rest(catalog->db);
 }
 
 unsigned catalog_version(void)

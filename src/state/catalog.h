@@ -26,13 +26,19 @@ typedef struct Catalog Catalog;
  * _USAGE; _UNREACHABLE and _AUTH of a server. password may be NULL; it is copied.
  */
 bool catalog_open(const char *url, const Secret *password, Catalog **ret_catalog, GError **error);
+/* Opens what is there: makes nothing, changes nothing, checks no page. BS_ERROR_NOT_FOUND: there is
+ * no such file; BS_ERROR_VERSION: it is of another version. */
+bool catalog_open_existing(const char *url, const Secret *password, Catalog **ret_catalog,
+                           GError **error);
 /* Another connection to the same, which was checked already. */
 bool catalog_reopen(const Catalog *catalog, Catalog **ret_catalog, GError **error);
 void catalog_free(Catalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Catalog, catalog_free)
 
 const char *catalog_name(const Catalog *catalog);    /* the file, or the URL without secrets */
+const char *catalog_url(const Catalog *catalog);     /* as it was given */
 bool catalog_ping(Catalog *catalog, GError **error); /* answers, for readiness */
+void catalog_rest(Catalog *catalog);                 /* db_rest(): who waits needs no cache */
 unsigned catalog_version(void);                      /* of what this program makes */
 
 #include "state/runs.h"

@@ -54,6 +54,12 @@ const char *db_file(const Db *db)
     return db->file;
 }
 
+void db_rest(Db *db)
+{
+    if (db->ops->rest)
+        db->ops->rest(db);
+}
+
 bool db_begin(Db *db, const char *lock, GError **error)
 {
     return db->ops->begin(db, lock, error);

@@ -18,7 +18,8 @@ typedef struct Db Db;
 typedef struct DbQuery DbQuery;
 
 typedef enum {
-    DB_CHECK = 1, /* SQLite: read every page first, and refuse damage */
+    DB_CHECK = 1,    /* SQLite: read every page first, and refuse damage */
+    DB_EXISTING = 2, /* SQLite: BS_ERROR_NOT_FOUND when there is no file; setup may be NULL */
 } DbFlags;
 
 /* Makes a new SQLite file what it is to be. */
@@ -36,6 +37,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Db, db_free)
 
 const char *db_name(const Db *db); /* for people: the file, or the URL without secrets */
 const char *db_file(const Db *db); /* of SQLite; NULL: there is none */
+
+/* Pages that are kept for the next query are let go: it reads them again. Between transactions. */
+void db_rest(Db *db);
 
 /* lock: NULL, or a word: of all transactions that say the same word one runs at a time. SQLite has
  * but one writer, so there every word is the same. */

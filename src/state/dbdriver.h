@@ -15,6 +15,7 @@ typedef struct {
     void (*bind_int)(DbQuery *query, unsigned n, int64_t value);
     bool (*step)(DbQuery *query, bool *ret_row, GError **error);
     int64_t (*changed)(DbQuery *query);
+    void (*rest)(Db *db); /* NULL: nothing is kept */
     const char *(*text)(DbQuery *query, unsigned column);
     int64_t (*integer)(DbQuery *query, unsigned column);
     void (*reset)(DbQuery *query); /* ready to be bound anew; holds neither rows nor a lock */

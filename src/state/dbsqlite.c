@@ -187,6 +187,12 @@ static bool sqlite_commit(Db *base, GError **error)
     return false;
 }
 
+/* Up to 2 MB of pages, of each connection. */
+static void sqlite_rest(Db *base)
+{
+    (void)sqlite3_db_release_memory(((SqliteDb *)base)->handle); // what it cannot free it keeps
+}
+
 static void sqlite_free(Db *base)
 {
     SqliteDb *db = (SqliteDb *)base;
@@ -206,6 +212,7 @@ static const DbOps sqlite_ops = {
     .bind_int = sqlite_bind_int,
     .step = sqlite_step,
     .changed = sqlite_changed,
+    .rest = sqlite_rest,
     .text = sqlite_text,
     .integer = sqlite_int,
     .reset = sqlite_reset,
@@ -364,8 +371,13 @@ bool sqlite_open(const char *path, DbFlags flags, DbSetup setup, Db **ret_db, GE
     g_autoptr(Db) db = NULL;
     bool missing;
 
-    if (!check_file(path, &missing, error) || (missing && !make_new(path, setup, error)) ||
-        !connect_file(path, &db, error) ||
+    if (!check_file(path, &missing, error))
+        return false;
+    if (missing && (flags & DB_EXISTING)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "there is no catalogue %s", path);
+        return false;
+    }
+    if ((missing && !make_new(path, setup, error)) || !connect_file(path, &db, error) ||
         ((flags & DB_CHECK) && !check_pages((SqliteDb *)db, error)))
         return false;
     *ret_db = g_steal_pointer(&db);

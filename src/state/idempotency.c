@@ -61,6 +61,29 @@ bool catalog_once_begin(Catalog *catalog, const char *key, const char *request_h
     return true;
 }
 
+bool catalog_once_find(Catalog *catalog, const char *key, int64_t now, OnceRow *ret_row,
+                       GError **error)
+{
+    g_autoptr(DbQuery) query = db_query(catalog->db,
+                                        "SELECT request_hash, status, answer FROM idempotency_keys"
+                                        " WHERE name = $1 AND expires_at > $2",
+                                        error);
+    bool found;
+
+    if (!query)
+        return false;
+    db_bind_text(query, 1, key);
+    db_bind_int(query, 2, now);
+    if (!db_step(query, &found, error))
+        return false;
+    *ret_row = (OnceRow){ 0 };
+    if (found)
+        *ret_row = (OnceRow){ .request_hash = g_strdup(db_row_text(query, 0)),
+                              .status = (int)db_int(query, 1),
+                              .answer = g_strdup(db_row_text(query, 2)) };
+    return true;
+}
+
 bool catalog_once_end(Catalog *catalog, const char *key, int status, const char *answer,
                       GError **error)
 {

@@ -18,6 +18,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OnceRow, once_row_clear)
  * has expired is as none. */
 bool catalog_once_begin(Catalog *catalog, const char *key, const char *request_hash, int64_t now,
                         int64_t expires_at, bool *ret_won, OnceRow *ret_row, GError **error);
+/* What stands, of a key that has not expired; request_hash NULL: nothing does. */
+bool catalog_once_find(Catalog *catalog, const char *key, int64_t now, OnceRow *ret_row,
+                       GError **error);
 bool catalog_once_end(Catalog *catalog, const char *key, int status, const char *answer,
                       GError **error);
 /* It came to nothing: may be tried again under this key. */

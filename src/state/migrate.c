@@ -83,6 +83,9 @@ static const char *const steps[] = {
     "CREATE TABLE nodes ("
     " name TEXT PRIMARY KEY, instance TEXT NOT NULL, program TEXT NOT NULL,"
     " started_at BIGINT NOT NULL, seen_at BIGINT NOT NULL)",
+    // 4: due times that got no run
+    "ALTER TABLE backup_schedules ADD COLUMN missed BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE backup_schedules ADD COLUMN missed_until BIGINT NOT NULL DEFAULT 0",
 };
 
 unsigned migrate_newest(void)
@@ -186,4 +189,18 @@ bool migrate(Db *db, GError **error)
         if (!apply(db, ++version, error))
             return false;
     return true;
+}
+
+bool migrate_check(Db *db, GError **error)
+{
+    unsigned version;
+
+    if (!version_of(db, &version, error))
+        return false;
+    if (version == migrate_newest())
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_VERSION,
+                "catalogue %s has version %u, this program works with %u; start its daemon first",
+                db_name(db), version, migrate_newest());
+    return false;
 }

@@ -6,5 +6,7 @@
 
 /* BS_ERROR_VERSION: a newer program made it. BS_ERROR_CORRUPT: a file, but no catalogue. */
 bool migrate(Db *db, GError **error);
+/* Changes nothing; BS_ERROR_VERSION: it is of another version than this program's. */
+bool migrate_check(Db *db, GError **error);
 bool migrate_new(Db *db, GError **error); /* of a new file */
 unsigned migrate_newest(void);

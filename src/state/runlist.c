@@ -55,7 +55,8 @@ bool catalog_last(Catalog *catalog, const char *schedule, RunRow *ret_last,
 
     if (!newest(catalog,
                 "SELECT " RUN_COLUMNS " FROM backup_history"
-                " WHERE schedule = $1 AND kind = 'backup' ORDER BY id DESC LIMIT 1",
+                " WHERE schedule = $1 AND kind = 'backup' AND state <> 'deleted'"
+                " ORDER BY id DESC LIMIT 1",
                 schedule, &last, error) ||
         !newest(catalog,
                 "SELECT " RUN_COLUMNS " FROM backup_history"
@@ -71,7 +72,7 @@ bool catalog_last(Catalog *catalog, const char *schedule, RunRow *ret_last,
 /* ---- lists ---- */
 
 /* Parameters of every part of a list. */
-enum { AT_LIMIT = 1, AT_BEFORE, AT_SINCE, AT_SCHEDULE, AT_KIND };
+enum { AT_LIMIT = 1, AT_BEFORE, AT_SINCE, AT_SCHEDULE };
 
 /* Ids begin with the time, so bounds of time are bounds of ids. */
 static char *first_id_at(int64_t ms)
@@ -89,37 +90,52 @@ static char *upper_bound(const RunQuery *query)
     return until ? g_steal_pointer(&until) : g_strdup("g"); // after all hex digits
 }
 
-static void append_part(GString *sql, const RunQuery *query, const char *state)
+/* They come after the schedule, if there is one. */
+static int place_of_kind(const RunQuery *query, unsigned which)
+{
+    return AT_SINCE + (query->schedule ? 1 : 0) + 1 + (int)which;
+}
+
+static void append_part(GString *sql, const RunQuery *query, unsigned kind, const char *state)
 {
     g_string_append(sql, "SELECT " RUN_COLUMNS " FROM backup_history WHERE id < $2 AND id >= $3");
     if (query->schedule)
         g_string_append_printf(sql, " AND schedule = $%d", AT_SCHEDULE);
     if (query->kind)
-        g_string_append_printf(sql, " AND kind = $%d", query->schedule ? AT_KIND : AT_KIND - 1);
+        g_string_append_printf(sql, " AND kind = $%d", place_of_kind(query, kind));
     if (state)
         g_string_append_printf(sql, " AND state = '%s'", state);
     g_string_append(sql, " ORDER BY id DESC LIMIT $1");
 }
 
-/* One state at a time is a stretch of an index; several are put together from as many. */
+static void append_union(GString *sql, const RunQuery *query, unsigned kind, const char *state,
+                         unsigned n)
+{
+    g_string_append(sql, n == 0 ? "SELECT * FROM (" : " UNION ALL SELECT * FROM (");
+    append_part(sql, query, kind, state);
+    g_string_append_printf(sql, ") AS s%u", n);
+}
+
+/* One kind and state at a time is a stretch of an index; several are put together from as many. */
 static char *list_sql(const RunQuery *query)
 {
+    const unsigned all = (1u << RUN_STATES) - 1, states = query->states & all;
+    const unsigned kinds = query->kind && query->or_kind ? 2 : 1;
+    const bool any = states == 0 || states == all;
     GString *sql = g_string_new(NULL);
-    unsigned all = (1u << (RUN_SKIPPED + 1)) - 1, states = query->states & all;
-    bool first = true;
+    unsigned n = 0;
 
-    if (states == 0 || states == all) {
-        append_part(sql, query, NULL);
+    if (any && kinds == 1) {
+        append_part(sql, query, 0, NULL);
         return g_string_free(sql, FALSE);
     }
     g_string_append(sql, "SELECT * FROM (");
-    for (RunState state = 0; state <= RUN_SKIPPED; state++) {
-        if (!(states & 1u << state))
-            continue;
-        g_string_append(sql, first ? "SELECT * FROM (" : " UNION ALL SELECT * FROM (");
-        append_part(sql, query, run_state_name(state));
-        g_string_append_printf(sql, ") AS s%d", (int)state);
-        first = false;
+    for (unsigned kind = 0; kind < kinds; kind++) {
+        if (any)
+            append_union(sql, query, kind, NULL, n++);
+        for (RunState state = 0; !any && state < RUN_STATES; state++)
+            if (states & 1u << state)
+                append_union(sql, query, kind, run_state_name(state), n++);
     }
     g_string_append(sql, ") AS found ORDER BY id DESC LIMIT $1");
     return g_string_free(sql, FALSE);
@@ -141,7 +157,9 @@ bool catalog_runs(Catalog *catalog, const RunQuery *query, GArray **ret_rows, GE
     if (query->schedule)
         db_bind_text(list, AT_SCHEDULE, query->schedule);
     if (query->kind)
-        db_bind_text(list, query->schedule ? AT_KIND : AT_KIND - 1, query->kind);
+        db_bind_text(list, place_of_kind(query, 0), query->kind);
+    if (query->kind && query->or_kind)
+        db_bind_text(list, place_of_kind(query, 1), query->or_kind);
     if (!run_rows_read(list, rows, error))
         return false;
     *ret_rows = g_steal_pointer(&rows);

@@ -163,6 +163,14 @@ bool catalog_run_update(Catalog *catalog, const RunRow *row, GError **error)
     return changed == 1 || explain(catalog, row, error);
 }
 
+bool catalog_run_forgotten(Catalog *catalog, const char *id, GError **error)
+{
+    return catalog_run(catalog, NULL, error,
+                       "UPDATE backup_history SET state = 'deleted' WHERE id = $1"
+                       " AND state IN ('succeeded', 'partial')",
+                       id, NULL);
+}
+
 bool catalog_run_delete(Catalog *catalog, const char *id, GError **error)
 {
     g_auto(RunRow) row = { 0 };

@@ -13,7 +13,7 @@
 /* All strings owned by the row: run_row_clear(). Times in Unix ms, 0: not yet. */
 typedef struct {
     char *id;
-    char *kind;     /* "backup", "restore", "drill", "check", "sweep" */
+    char *kind;     /* "backup", "restore", "drill", "check", "sweep", "import", "forget" */
     char *schedule; /* id; NULL: none */
     char *schedule_name, *repository;
     RunState state;
@@ -50,11 +50,15 @@ bool catalog_run_insert(Catalog *catalog, RunRow *row, GError **error);
 bool catalog_run_update(Catalog *catalog, const RunRow *row, GError **error);
 bool catalog_run_get(Catalog *catalog, const char *id, RunRow *ret_row,
                      GError **error); /* _NOT_FOUND */
+/* The backup that it had left is gone: a succeeded or partial one is RUN_DELETED from now on. For
+ * others nothing happens; totals stay. */
+bool catalog_run_forgotten(Catalog *catalog, const char *id, GError **error);
 /* Out of the history; totals stay. BS_ERROR_LOST: it still runs. BS_ERROR_NOT_FOUND. */
 bool catalog_run_delete(Catalog *catalog, const char *id, GError **error);
 
 typedef struct {
     const char *schedule, *kind; /* NULL: any */
+    const char *or_kind;         /* with kind: also this one; NULL: none */
     const char *before;          /* id: the cursor; NULL: from the newest */
     unsigned states;             /* bits, 1 << RunState; 0: any */
     int64_t since, until;        /* of their ids, ms; 0: no bound; until is not included */

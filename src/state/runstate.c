@@ -7,7 +7,7 @@
 static const char *const states[] = {
     [RUN_QUEUED] = "queued",   [RUN_RUNNING] = "running", [RUN_SUCCEEDED] = "succeeded",
     [RUN_PARTIAL] = "partial", [RUN_FAILED] = "failed",   [RUN_CANCELLED] = "cancelled",
-    [RUN_SKIPPED] = "skipped",
+    [RUN_SKIPPED] = "skipped", [RUN_DELETED] = "deleted",
 };
 
 static const char *const triggers[] = {

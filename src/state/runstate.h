@@ -15,7 +15,9 @@ typedef enum {
     RUN_FAILED,
     RUN_CANCELLED,
     RUN_SKIPPED, /* on purpose: a hook said so, or nothing had changed */
+    RUN_DELETED, /* it had left a backup, which somebody has had removed */
 } RunState;
+#define RUN_STATES (RUN_DELETED + 1)
 
 typedef enum {
     TRIGGER_SCHEDULE,

@@ -281,3 +281,26 @@ bool catalog_due_get(Catalog *catalog, const char *id, int64_t *ret_due_at, GErr
     return get(catalog, "SELECT last_due FROM backup_schedules WHERE id = $1", id, ret_due_at,
                error);
 }
+
+/* ---- missed ---- */
+
+bool catalog_missed_add(Catalog *catalog, const char *id, int64_t until, unsigned n, GError **error)
+{
+    g_autoptr(DbQuery) query =
+        db_query(catalog->db,
+                 "UPDATE backup_schedules SET missed = missed + $3, missed_until = $2"
+                 " WHERE id = $1 AND missed_until < $2",
+                 error);
+
+    if (!query)
+        return false;
+    db_bind_text(query, 1, id);
+    db_bind_int(query, 2, until);
+    db_bind_int(query, 3, n);
+    return db_run(query, NULL, error);
+}
+
+bool catalog_missed_get(Catalog *catalog, const char *id, int64_t *ret_n, GError **error)
+{
+    return get(catalog, "SELECT missed FROM backup_schedules WHERE id = $1", id, ret_n, error);
+}

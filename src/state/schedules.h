@@ -42,3 +42,9 @@ bool catalog_due_put(Catalog *catalog, const char *id, bool from_file, int64_t d
                      GError **error);
 bool catalog_due_get(Catalog *catalog, const char *id, int64_t *ret_due_at,
                      GError **error); /* 0: none yet */
+
+/* Counts n due times up to this one (Unix ms) that got no run, once whoever tells of them: several
+ * daemons see the same. Of a schedule that is known; of others nothing is counted. */
+bool catalog_missed_add(Catalog *catalog, const char *id, int64_t until, unsigned n,
+                        GError **error);
+bool catalog_missed_get(Catalog *catalog, const char *id, int64_t *ret_n, GError **error);

@@ -226,12 +226,23 @@ static unsigned count_runs(const char *url)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Catalog) catalog = open_catalog(url);
-    g_autoptr(GArray) rows = NULL;
-    const RunQuery all = { .limit = RUN_LIMIT_MAX };
+    g_autofree char *last = NULL;
+    unsigned n = 0, page;
 
-    (void)catalog_runs(catalog, &all, &rows, &error);
-    g_assert_no_error(error);
-    return rows->len;
+    do {
+        const RunQuery query = { .before = last, .limit = RUN_LIMIT_MAX };
+        g_autoptr(GArray) rows = NULL;
+
+        (void)catalog_runs(catalog, &query, &rows, &error);
+        g_assert_no_error(error);
+        page = rows->len;
+        n += page;
+        if (page > 0) {
+            g_free(last);
+            last = g_strdup(g_array_index(rows, RunRow, page - 1).id);
+        }
+    } while (page == RUN_LIMIT_MAX);
+    return n;
 }
 
 static void a_full_disk_loses_nothing(const char *url)

@@ -196,10 +196,12 @@ static void fill(Catalog *catalog)
 static bool wanted(unsigned i, const RunQuery *query)
 {
     static const RunState states[] = { RUN_SUCCEEDED, RUN_FAILED, RUN_SUCCEEDED, RUN_PARTIAL };
+    const char *kind = i % 3 == 2 ? "drill" : "backup";
     int64_t at = DUE + i * 60000;
 
     return (!query->schedule || strcmp(query->schedule, i % 2 ? "s1" : "s0") == 0) &&
-           (!query->kind || strcmp(query->kind, i % 3 == 2 ? "drill" : "backup") == 0) &&
+           (!query->kind || strcmp(query->kind, kind) == 0 ||
+            g_strcmp0(query->or_kind, kind) == 0) &&
            (!query->states || query->states & 1u << states[i % 4]) && at >= query->since &&
            (!query->until || at < query->until);
 }
@@ -236,7 +238,9 @@ static void lists_are_paged_newest_first(const char *url)
 {
     g_autoptr(Catalog) catalog = open_catalog(url);
     static const char *const schedules[] = { NULL, "s0", "s1", "none" };
-    static const char *const kinds[] = { NULL, "backup", "drill" };
+    static const char *const kinds[][2] = {
+        { NULL }, { "backup" }, { "drill" }, { "import", "drill" }, { "drill", "backup" },
+    };
     static const unsigned states[] = { 0, 1u << RUN_FAILED, 1u << RUN_FAILED | 1u << RUN_SUCCEEDED,
                                        1u << RUN_RUNNING, 127 };
 
@@ -246,7 +250,8 @@ static void lists_are_paged_newest_first(const char *url)
             for (size_t t = 0; t < G_N_ELEMENTS(states); t++)
                 for (unsigned bounds = 0; bounds < 4; bounds++)
                     check_list(catalog, (RunQuery){ .schedule = schedules[s],
-                                                    .kind = kinds[k],
+                                                    .kind = kinds[k][0],
+                                                    .or_kind = kinds[k][1],
                                                     .states = states[t],
                                                     .since = bounds & 1 ? DUE + 10 * 60000 : 0,
                                                     .until = bounds & 2 ? DUE + 50 * 60000 : 0,

@@ -112,11 +112,41 @@ static void what_was_decided_is_remembered_of_all(const char *url)
     g_assert_error(error, BS_ERROR, BS_ERROR_NOT_FOUND);
 }
 
+static int64_t missed(Catalog *catalog, const char *id)
+{
+    g_autoptr(GError) error = NULL;
+    int64_t n = -1;
+
+    (void)catalog_missed_get(catalog, id, &n, &error);
+    g_assert_no_error(error);
+    return n;
+}
+
+static void what_was_missed_is_counted_once(const char *url)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Catalog) one = open_catalog(url);
+    g_autoptr(Catalog) other = open_catalog(url);
+
+    g_assert_true(catalog_missed_add(one, "nightly", 1000, 3, &error)); // nobody knows it yet
+    g_assert_cmpint(missed(one, "nightly"), ==, 0);
+    g_assert_true(catalog_due_put(one, "nightly", true, 500, &error));
+    g_assert_true(catalog_missed_add(one, "nightly", 2000, 3, &error));
+    g_assert_true(catalog_missed_add(other, "nightly", 2000, 3, &error));
+    g_assert_cmpint(missed(other, "nightly"), ==, 3);
+    g_assert_true(catalog_missed_add(other, "nightly", 1500, 9, &error)); // a clock was set back
+    g_assert_cmpint(missed(one, "nightly"), ==, 3);
+    g_assert_true(catalog_missed_add(other, "nightly", 3000, 1, &error));
+    g_assert_cmpint(missed(one, "nightly"), ==, 4);
+    g_assert_no_error(error);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     catalog_test_add("schedules/changes", a_schedule_is_made_changed_and_deleted);
     catalog_test_add("schedules/names", names_are_given_once);
     catalog_test_add("schedules/remembered", what_was_decided_is_remembered_of_all);
+    catalog_test_add("schedules/missed", what_was_missed_is_counted_once);
     return catalog_test_run();
 }
