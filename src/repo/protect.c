@@ -90,12 +90,14 @@ static bool add_packs(Protect *protect, GError **error)
 static bool add_object(const StoreObject *object, void *user, G_GNUC_UNUSED GError **error)
 {
     Protect *protect = user;
+    GHashTable *leave = protect->options->leave;
 
-    g_ptr_array_add(protect->keys, g_strdup(object->key));
+    if (!leave || !g_hash_table_contains(leave, object->key))
+        g_ptr_array_add(protect->keys, g_strdup(object->key));
     return true;
 }
 
-/* What lies beside the repository and belongs to it. What prune left there is needed. */
+/* What lies beside the repository and belongs to it. */
 static bool add_ours(Protect *protect, GError **error)
 {
     Store *store = repo_store(protect->repo);

@@ -21,6 +21,9 @@ bool protect_remove_packs(Repo *repo, const GArray *ids, bool (*before)(void *us
 typedef struct {
     int64_t enough_until, until; /* Unix seconds: what is protected until the first is left so */
     bool packs; /* all else, too: index objects, the packs that they name, wal/ and backstay/ */
+    /* Keys of WAL that nothing needs any more, to be left to their locks' end; NULL: none. Of char
+     * *, borrowed. */
+    GHashTable *leave;
 } ProtectOptions;
 
 /* Config, keys and snapshots, and with packs the rest of what is needed: the index is loaded anew

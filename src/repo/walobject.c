@@ -218,11 +218,12 @@ bool wal_object_open(Repo *repo, const WalObject *object, GBytes *stored, GBytes
         ok = wal_header_decode(bytes, len, &header, &begin, error) &&
              prove(object, &header, bytes + begin, len - begin, error);
     }
-    if (ok)
-        *ret_content = g_bytes_new_from_bytes(text, begin, len - begin);
-    else
+    if (!ok) {
         g_prefix_error(error, "%s: ", wal_object_key(object).text);
-    return ok;
+        return false;
+    }
+    *ret_content = g_bytes_new_from_bytes(text, begin, len - begin);
+    return true;
 }
 
 bool wal_object_get(Repo *repo, const WalObject *object, GBytes **ret_content, GError **error)

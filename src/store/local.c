@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "store/localdir.h"
 #include "store/localwalk.h"
 
 #include <errno.h>
@@ -13,181 +14,6 @@
 #include <unistd.h>
 
 #define STREAM_STEP (256u * 1024) /* bytes read before they are written */
-
-/* O_NONBLOCK: a pipe planted under an object's name must not stop us. */
-#define OPEN_OBJECT (O_RDONLY | O_NONBLOCK | O_NOCTTY)
-#define OPEN_DIR    (O_RDONLY | O_DIRECTORY)
-
-typedef struct {
-    Store base;
-    bool create;
-    bool unsynced;
-    pthread_mutex_t mutex;
-    int root;            /* -1 until it was there */
-    GHashTable *durable; /* set of directories whose own entry is known to be on the disk */
-} LocalStore;
-
-/* ---- directories ---- */
-
-static char *full_path(const LocalStore *local, const char *key)
-{
-    return g_build_filename(local->base.location, key, NULL);
-}
-
-/* Everything below is opened beneath this descriptor; it lives as long as the store. */
-static int open_root(LocalStore *local, GError **error)
-{
-    int fd;
-
-    pthread_mutex_lock(&local->mutex);
-    if (local->root < 0)
-        local->root = open(local->base.location, OPEN_DIR | O_CLOEXEC);
-    fd = local->root;
-    if (fd < 0)
-        bs_error_errno(error, errno, "open %s", local->base.location);
-    pthread_mutex_unlock(&local->mutex);
-    return fd;
-}
-
-/* Opens an object or directory; the error names the whole path. */
-static int open_below(LocalStore *local, const char *key, int flags, GError **error)
-{
-    int root = open_root(local, error);
-    int fd;
-
-    if (root < 0)
-        return -1;
-    fd = fs_open_beneath(root, key, flags, 0, error);
-    if (fd < 0)
-        g_prefix_error(error, "%s: ", local->base.location);
-    return fd;
-}
-
-static bool sync_dir(const LocalStore *local, int fd, GError **error)
-{
-    return local->unsynced || fs_sync_dir_fd(fd, local->base.location, error);
-}
-
-/* mkdir -p, each new entry made durable. */
-static bool make_root(const char *path, GError **error)
-{
-    g_autofree char *parent = g_path_get_dirname(path);
-
-    if (g_file_test(path, G_FILE_TEST_IS_DIR))
-        return true;
-    if (!make_root(parent, error))
-        return false;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        bs_error_errno(error, errno, "mkdir %s", path);
-        return false;
-    }
-    return fs_sync_dir(parent, error);
-}
-
-/* Whoever shares a repository with his group makes config readable for it; what is added follows
- * (repository format, "Local directory"). */
-static bool is_shared_with_group(LocalStore *local)
-{
-    struct stat st;
-
-    return fstatat(local->root, "config", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mode & S_IRGRP;
-}
-
-static bool make_entry(LocalStore *local, int parent, const char *name, const char *dir,
-                       GError **error)
-{
-    bool shared = is_shared_with_group(local);
-    struct stat st;
-
-    if (mkdirat(parent, name, 0700) != 0) {
-        if (errno == EEXIST)
-            return true;
-        bs_error_errno(error, errno, "mkdir %s/%s", local->base.location, dir);
-        return false;
-    }
-    if (shared && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-        // with the set-group-id bit that it may have inherited; the umask has no say here. Failing
-        // only means that the group has to wait for its owner.
-        (void)fchmodat(parent, name, (st.st_mode & S_ISGID) | 0770, 0);
-    return true;
-}
-
-static bool is_durable(LocalStore *local, const char *dir)
-{
-    bool durable;
-
-    pthread_mutex_lock(&local->mutex);
-    durable = g_hash_table_contains(local->durable, dir);
-    pthread_mutex_unlock(&local->mutex);
-    return durable;
-}
-
-static void set_durable(LocalStore *local, const char *dir)
-{
-    pthread_mutex_lock(&local->mutex);
-    g_hash_table_add(local->durable, g_strdup(dir));
-    pthread_mutex_unlock(&local->mutex);
-}
-
-/*
- * mkdir -p below the root. The parent is synced even when the directory was there: another thread
- * or process may have made it a moment ago, and an object is no more durable than the way to it.
- */
-static bool make_dir(LocalStore *local, const char *dir, GError **error)
-{
-    g_autofree char *parent = g_path_get_dirname(dir);
-    g_autofree char *name = g_path_get_basename(dir);
-    fs_autoclose int fd = -1;
-
-    if (g_str_equal(dir, "."))
-        return true;
-    if (!make_dir(local, parent, error))
-        return false;
-    fd = open_below(local, parent, OPEN_DIR, error);
-    if (fd < 0 || !make_entry(local, fd, name, dir, error) || !sync_dir(local, fd, error))
-        return false;
-    set_durable(local, dir);
-    return true;
-}
-
-/* A directory that was moved away since it was opened, or that another is mounted over, would take
- * what nobody will find. A long-lived process holds it open for days. */
-static bool root_is_in_place(LocalStore *local, GError **error)
-{
-    struct stat held, named;
-    int root;
-
-    pthread_mutex_lock(&local->mutex);
-    root = local->root;
-    pthread_mutex_unlock(&local->mutex);
-    if (root < 0 || (fstat(root, &held) == 0 && stat(local->base.location, &named) == 0 &&
-                     held.st_dev == named.st_dev && held.st_ino == named.st_ino))
-        return true;
-    g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND,
-                "%s is no longer the directory that was opened: it was moved or removed, or "
-                "another one is mounted over it; nothing was written",
-                local->base.location);
-    return false;
-}
-
-/* The directory for a new object, made where it is missing. */
-static int open_dir_for_put(LocalStore *local, const char *dir, GError **error)
-{
-    if (!root_is_in_place(local, error))
-        return -1;
-    if (is_durable(local, dir)) {
-        int fd = open_below(local, dir, OPEN_DIR, NULL);
-
-        if (fd >= 0)
-            return fd;
-        // somebody removed it since
-    }
-    if (local->create && !make_root(local->base.location, error))
-        return -1;
-    if (open_root(local, error) < 0 || !make_dir(local, dir, error))
-        return -1;
-    return open_below(local, dir, OPEN_DIR, error);
-}
 
 /* ---- objects ---- */
 
@@ -221,13 +47,13 @@ static bool put_content(LocalStore *local, const char *key, Content *content, Fs
 {
     g_autofree char *dir = g_path_get_dirname(key);
     g_autofree char *name = g_path_get_basename(key);
-    g_autofree char *path = full_path(local, key);
-    fs_autoclose int fd = open_dir_for_put(local, dir, error);
+    g_autofree char *path = local_full_path(local, key);
+    fs_autoclose int fd = local_open_dir_for_put(local, dir, error);
     mode_t mode;
 
     if (fd < 0)
         return false;
-    mode = is_shared_with_group(local) ? 0440 : 0400;
+    mode = local_is_shared_with_group(local) ? 0440 : 0400;
     content->path = path;
     return fs_fill_durable_at(fd, name, path, fill_object, content, mode,
                               local->unsynced && how == FS_REPLACE ? FS_UNSYNCED : how, error);
@@ -254,7 +80,7 @@ static bool local_get(Store *store, const char *key, uint64_t offset, void *buf,
                       GError **error)
 {
     LocalStore *local = (LocalStore *)store;
-    fs_autoclose int fd = open_below(local, key, OPEN_OBJECT, error);
+    fs_autoclose int fd = local_open_below(local, key, LOCAL_OPEN_OBJECT, error);
     size_t got;
 
     if (fd < 0 || !fs_pread_full(fd, buf, len, offset, &got, key, error))
@@ -270,8 +96,8 @@ static bool local_get_whole(Store *store, const char *key, size_t bound, GBytes 
                             GError **error)
 {
     LocalStore *local = (LocalStore *)store;
-    fs_autoclose int fd = open_below(local, key, OPEN_OBJECT, error);
-    g_autofree char *path = full_path(local, key);
+    fs_autoclose int fd = local_open_below(local, key, LOCAL_OPEN_OBJECT, error);
+    g_autofree char *path = local_full_path(local, key);
     g_autofree uint8_t *buf = NULL;
     struct stat st;
     size_t len;
@@ -300,7 +126,7 @@ static bool local_get_whole(Store *store, const char *key, size_t bound, GBytes 
 static bool local_stat(Store *store, const char *key, uint64_t *ret_size, GError **error)
 {
     LocalStore *local = (LocalStore *)store;
-    fs_autoclose int fd = open_below(local, key, O_PATH, error);
+    fs_autoclose int fd = local_open_below(local, key, O_PATH, error);
     struct stat st;
 
     if (fd < 0)
@@ -320,7 +146,7 @@ static bool local_remove(Store *store, const char *key, GError **error)
     g_autofree char *dir = g_path_get_dirname(key);
     g_autofree char *name = g_path_get_basename(key);
     g_autoptr(GError) failure = NULL;
-    fs_autoclose int fd = open_below(local, dir, OPEN_DIR, &failure);
+    fs_autoclose int fd = local_open_below(local, dir, LOCAL_OPEN_DIR, &failure);
 
     if (fd < 0) {
         if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
@@ -333,7 +159,7 @@ static bool local_remove(Store *store, const char *key, GError **error)
         bs_error_errno(error, errno, "remove %s/%s", store->location, key);
         return false;
     }
-    return sync_dir(local, fd, error);
+    return local_sync_dir(local, fd, error);
 }
 
 /* ---- listing ---- */
@@ -343,7 +169,7 @@ static bool walk_prefix(const LocalWalk *walk, LocalStore *local, const char *pr
                         GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    int fd = open_below(local, *prefix ? prefix : ".", OPEN_DIR, &failure);
+    int fd = local_open_below(local, *prefix ? prefix : ".", LOCAL_OPEN_DIR, &failure);
 
     if (fd >= 0)
         return localwalk(walk, fd, prefix, error);

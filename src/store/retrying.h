@@ -15,6 +15,8 @@ typedef struct {
 /* By the policy of this store. Takes what. */
 bool retry_call(RetryStore *retry, char *what, RetryTry try, void *user, GError **error);
 
+/* ---- retrylist.c ---- */
+
 /* What several tries of one listing have told. */
 typedef struct {
     GArray *marks; /* the first n_sorted of them, those of earlier tries, are sorted */
@@ -26,6 +28,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RetryTold, retry_told_done)
 void retry_told_begin(RetryTold *told); /* each try */
 /* False: an earlier try has told it. */
 bool retry_told_is_new(RetryTold *told, const char *name);
+
+bool retry_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error);
+bool retry_list_unfinished(Store *store, const char *prefix, StoreEach each, void *user,
+                           GError **error);
+bool retry_remove_unfinished(Store *store, const StoreLeftovers *places, size_t n, unsigned *ret_n,
+                             GError **error);
 
 /* ---- retryguard.c ---- */
 
