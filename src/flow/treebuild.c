@@ -10,7 +10,7 @@ struct TreeSlot {
     TreeSlot *dir; /* NULL: the root */
     Node *node;
     const Node *old; /* in dir->old_tree */
-    bool dropped;
+    bool dropped, undated;
     /* directories: */
     GPtrArray *children; /* of TreeSlot; appended by the walking thread only */
     Tree *old_tree;      /* of the parent snapshot, with its id */
@@ -115,6 +115,11 @@ void tree_build_leave(TreeBuild *build)
     build->current = build->current->dir;
 }
 
+void tree_slot_undate(TreeSlot *slot)
+{
+    slot->undated = true;
+}
+
 Node *tree_slot_node(TreeSlot *slot)
 {
     return slot->node;
@@ -139,6 +144,28 @@ const Node *tree_slot_old(const TreeSlot *slot)
 }
 
 /* ---- completion ---- */
+
+static bool same_content(const Node *a, const Node *b)
+{
+    if ((a->mode & S_IFMT) != (b->mode & S_IFMT))
+        return false;
+    if (S_ISDIR(a->mode))
+        return id_equal(&a->subtree, &b->subtree);
+    return S_ISREG(a->mode) && b->content && a->size == b->size &&
+           a->content->len == b->content->len &&
+           memcmp(a->content->data, b->content->data, a->content->len * sizeof(Id)) == 0;
+}
+
+static void keep_times(TreeSlot *slot)
+{
+    const Node *old = slot->old;
+
+    if (!slot->undated || !old || !same_content(slot->node, old))
+        return;
+    slot->node->mtime = old->mtime;
+    slot->node->atime = old->atime;
+    slot->node->ctime = old->ctime;
+}
 
 static int by_name(gconstpointer a, gconstpointer b)
 {
@@ -198,6 +225,7 @@ static bool store_tree(TreeSlot *dir)
     }
     if (dir->dir) {
         dir->node->subtree = id;
+        keep_times(dir);
         count_dir(build, dir, &id);
     } else {
         build->root_tree = id;
@@ -228,6 +256,8 @@ static void child_complete(TreeSlot *dir)
 
 void tree_slot_done(TreeSlot *slot)
 {
+    if (!slot->children && !slot->dropped)
+        keep_times(slot);
     child_complete(slot->children ? slot : slot->dir);
 }
 

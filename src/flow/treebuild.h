@@ -27,6 +27,8 @@ void tree_build_enter(TreeBuild *build, TreeSlot *dir);
 /* The current directory gets no more entries. Its slot is done or dropped after that. */
 void tree_build_leave(TreeBuild *build);
 
+/* See sink.h, undated. */
+void tree_slot_undate(TreeSlot *slot);
 /* To be completed (content, size) before done; borrowed. */
 Node *tree_slot_node(TreeSlot *slot);
 /* Takes over everything but name, content and subtree. */

@@ -272,6 +272,57 @@ static void holes_are_zeros_and_cost_one_chunk(void)
     road_close(&road);
 }
 
+/* Otherwise a file whose holes were filled with zeros would be stored once more. */
+static void holes_between_fixed_cuts_are_the_pieces_that_zeros_are(void)
+{
+    enum { CUT = 65536, SIZE = 40 * CUT + 100, ISLAND = 17 * CUT + 1000 };
+    g_autofree uint8_t *data = g_malloc0(SIZE);
+    g_autofree uint8_t *some = noise(CUT + 5000, 4);
+    g_autoptr(Node) filled = file_node("filled", SIZE);
+    g_autoptr(Node) sparse = file_node("sparse", SIZE);
+    g_autoptr(Snapshot) snapshot = NULL;
+    g_autoptr(Tree) tree = NULL;
+    const GArray *a, *b;
+    Road road = { 0 };
+    void *handle;
+
+    memcpy(data, some, CUT + 5000);
+    memcpy(data + ISLAND, some, 3000);
+    road_open(&road);
+    road_begin(&road, NULL);
+    handle = begin_entry(&road, filled, CUT);
+    write_at(&road, handle, 0, data, SIZE);
+    end_entry(&road, handle, filled);
+    handle = begin_entry(&road, sparse, CUT);
+    write_at(&road, handle, 0, some, CUT + 5000);
+    write_at(&road, handle, ISLAND, some, 3000);
+    end_entry(&road, handle, sparse);
+    snapshot = road_finish(&road);
+    tree = load_tree(&road, &snapshot->tree);
+    a = tree_find(tree, "filled")->content;
+    b = tree_find(tree, "sparse")->content;
+    g_assert_cmpuint(a->len, ==, 41);
+    g_assert_cmpmem(a->data, a->len * sizeof(Id), b->data, b->len * sizeof(Id));
+    assert_holds(&road, tree, "sparse", data, SIZE);
+    road_close(&road);
+}
+
+static void a_hole_beyond_all_measure_is_refused(void)
+{
+    g_autoptr(Node) node = file_node("abyss", UINT64_C(1) << 62);
+    g_autoptr(GError) error = NULL;
+    Road road = { 0 };
+    void *handle;
+
+    road_open(&road);
+    road_begin(&road, NULL);
+    handle = begin_entry(&road, node, 0);
+    g_assert_false(sink_write(road.sink, handle, UINT64_C(1) << 62, "x", 1, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED);
+    sink_abandon(road.sink, handle);
+    road_close(&road);
+}
+
 static void fixed_cuts_are_where_they_are_asked_for(void)
 {
     g_autofree uint8_t *data = noise(10 * 65536 + 100, 3);
@@ -508,7 +559,10 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/archiver/slices", content_comes_back_however_it_was_sliced);
     g_test_add_func("/archiver/small", small_and_empty_files_share_batches);
-    g_test_add_func("/archiver/holes", holes_are_zeros_and_cost_one_chunk);
+    g_test_add_func("/archiver/holes/content", holes_are_zeros_and_cost_one_chunk);
+    g_test_add_func("/archiver/holes/fixed",
+                    holes_between_fixed_cuts_are_the_pieces_that_zeros_are);
+    g_test_add_func("/archiver/holes/abyss", a_hole_beyond_all_measure_is_refused);
     g_test_add_func("/archiver/fixed", fixed_cuts_are_where_they_are_asked_for);
     g_test_add_func("/archiver/abandon", what_is_abandoned_is_not_in_the_tree);
     g_test_add_func("/archiver/unchanged", unchanged_entries_cost_nothing);
