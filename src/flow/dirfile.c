@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/sparse.h"
+#include "codec/chunker.h"
+#include "codec/hash.h"
 #include "flow/dirpatch.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +72,28 @@ static void start_writeback(int fd, uint64_t offset, size_t len)
 {
     if (len >= WRITEBACK_MIN)
         (void)sync_file_range(fd, (off64_t)offset, (off64_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
+static Id zero_chunk;
+
+static void find_zero_chunk(void)
+{
+    g_autofree uint8_t *zeros = g_malloc0(CHUNK_MAX);
+
+    hash_bytes(zeros, CHUNK_MAX, &zero_chunk);
+}
+
+bool target_file_has_hole(Target *target, TargetFile *file, uint64_t offset, size_t len,
+                          const Id *id, bool *ret_has, GError **error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    // the archiver's own piece of a large hole
+    if (!target->options.sparse || file->delta || len != CHUNK_MAX)
+        return true;
+    (void)pthread_once(&once, find_zero_chunk);
+    *ret_has = id_equal(id, &zero_chunk);
+    return !*ret_has || ensure_created(target, file, offset + len, error);
 }
 
 bool target_file_write(Target *target, TargetFile *file, uint64_t offset, const void *data,

@@ -42,6 +42,9 @@ TargetFile *target_file_new(TargetDir *dir, Node *node);
 void target_file_free(TargetFile *file);
 /* Opens it under a temporary name, unless it is open. Needs the mutex. */
 bool target_file_create(Target *target, TargetFile *file, GError **error);
+/* Whether these are zeros and a hole is all that is asked for: then it is there. */
+bool target_file_has_hole(Target *target, TargetFile *file, uint64_t offset, size_t len,
+                          const Id *id, bool *ret_has, GError **error);
 bool target_file_write(Target *target, TargetFile *file, uint64_t offset, const void *data,
                        size_t len, GError **error);
 /* ret_identity: the finished file's, or NULL. */

@@ -250,7 +250,7 @@ static bool dir_has(Sink *base, void *handle, uint64_t offset, size_t len, const
     TargetFile *file = ((Item *)handle)->file;
 
     if (!delta)
-        return true;
+        return target_file_has_hole(target, file, offset, len, id, ret_has, error);
     if (file->delta && !target_patch_has(target, file, offset, len, id, ret_has, error))
         return false;
     if (*ret_has)

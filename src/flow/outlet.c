@@ -141,3 +141,51 @@ Outlet *outlet_count_new(Outlet *next, OutletCount *ret_count)
     outlet->hash = hash_new();
     return &outlet->base;
 }
+
+/* ---- two ways ---- */
+
+typedef struct {
+    Outlet base;
+    Outlet *first, *second;
+} TeeOutlet;
+
+static bool tee_write(Outlet *base, const void *data, size_t len, GError **error)
+{
+    const TeeOutlet *outlet = (const TeeOutlet *)base;
+
+    return outlet_write(outlet->first, data, len, error) &&
+           outlet_write(outlet->second, data, len, error);
+}
+
+static bool tee_finish(Outlet *base, GError **error)
+{
+    const TeeOutlet *outlet = (const TeeOutlet *)base;
+
+    return outlet_finish(outlet->first, error) && outlet_finish(outlet->second, error);
+}
+
+static void tee_free(Outlet *base)
+{
+    TeeOutlet *outlet = (TeeOutlet *)base;
+
+    outlet_free(outlet->first);
+    outlet_free(outlet->second);
+    g_free(outlet);
+}
+
+static const OutletOps tee_ops = {
+    .name = "tee",
+    .write = tee_write,
+    .finish = tee_finish,
+    .free = tee_free,
+};
+
+Outlet *outlet_tee_new(Outlet *first, Outlet *second)
+{
+    TeeOutlet *outlet = g_new0(TeeOutlet, 1);
+
+    outlet->base.ops = &tee_ops;
+    outlet->first = first;
+    outlet->second = second;
+    return &outlet->base;
+}

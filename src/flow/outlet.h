@@ -43,6 +43,9 @@ typedef struct {
 /* next is taken over; ret_count is filled by finish. */
 Outlet *outlet_count_new(Outlet *next, OutletCount *ret_count);
 
+/* The same to both, which are taken over; the second one is finished only after the first was. */
+Outlet *outlet_tee_new(Outlet *first, Outlet *second);
+
 /*
  * One gzip stream (RFC 1952), compressed in several threads: pieces of 1 MiB, each knowing the 32
  * KiB before it, so that it is hardly larger than that of one thread. level: 1 to 9; 0: 6. threads:

@@ -27,6 +27,9 @@ typedef struct {
     const Node
         *node;  /* metadata; content and subtree mean nothing here; size is what is expected */
     size_t cut; /* fixed cut size for content, 0: content-defined */
+    /* Its times say only when it was read: those of the parent's entry stay as long as what is in
+     * it does, so that it costs nothing. */
+    bool undated;
 } Entry;
 
 enum {

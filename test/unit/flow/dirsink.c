@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/dirsink.h"
 #include "base/error.h"
+#include "codec/hash.h"
 #include "lib/tempdir.h"
 #include <errno.h>
 #include <pthread.h>
@@ -353,6 +354,36 @@ static void runs_of_zeros_become_holes(void)
     st = stat_below(fixture, "image");
     g_assert_cmpuint((uint64_t)st.st_size, ==, size);
     g_assert_cmpuint((uint64_t)st.st_blocks * 512, <, 256 * 1024);
+}
+
+/* The archiver's piece of a large hole need not even be fetched; the end counts all the same. */
+static void holes_are_there_already(void)
+{
+    const size_t len = 8u << 20;
+    g_autoptr(Fixture) fixture = fixture_new();
+    g_autoptr(Node) file = node("image", S_IFREG | 0644);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *zeros = g_malloc0(len);
+    void *handle = NULL;
+    bool has = false;
+    struct stat st;
+    Id id;
+
+    hash_bytes(zeros, len, &id);
+    file->size = 2 * len;
+    fixture->options.sparse = true;
+    open_sink(fixture);
+    g_assert_true(begin(fixture, file, &handle, &error));
+    g_assert_true(sink_has(fixture->sink, handle, len, len, &id, &has, &error) && has);
+    id.bytes[0] ^= 1;
+    g_assert_true(sink_has(fixture->sink, handle, 0, len, &id, &has, &error) && !has);
+    g_assert_true(sink_write(fixture->sink, handle, 0, "x", 1, &error));
+    g_assert_true(sink_end(fixture->sink, handle, NULL, &error));
+    g_assert_no_error(error);
+    finish(fixture);
+    st = stat_below(fixture, "image");
+    g_assert_cmpuint((uint64_t)st.st_size, ==, 2 * len);
+    g_assert_cmpuint((uint64_t)st.st_blocks * 512, <, 64 * 1024);
 }
 
 static void hard_links_are_one_file_again(void)
@@ -755,6 +786,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirsink/no-special", nothing_special_is_made_when_it_is_not_asked_for);
     g_test_add_func("/dirsink/setuid", an_owner_that_cannot_be_set_takes_setuid_with_it);
     g_test_add_func("/dirsink/sparse", runs_of_zeros_become_holes);
+    g_test_add_func("/dirsink/hole", holes_are_there_already);
     g_test_add_func("/dirsink/hard-links", hard_links_are_one_file_again);
     g_test_add_func("/dirsink/abandoned-links", links_to_a_file_that_was_abandoned_are_told);
     g_test_add_func("/dirsink/deep", a_tree_of_4096_levels_needs_few_descriptors);
