@@ -2,107 +2,76 @@
 #include "source/sqlite.h"
 
 #include "base/error.h"
-#include "base/fs.h"
-#include "codec/hash.h"
 #include "pg/url.h"
 #include "source/pgcluster.h"
 #include "source/pgfacts.h"
 #include "source/pgpush.h"
-#include "source/sqlitecopy.h"
+#include "source/sqlitepush.h"
+#include "source/sqlitequery.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
-
-#define READ_LEN (1u << 20)
 
 typedef struct {
     Source base;
     char *path;
     size_t parent_cut; /* 0: not known */
+    SqliteCopy *held;  /* of one moment; NULL: of that of the backup */
 } SqliteSource;
 
-static bool push_bytes(PgPush *push, int fd, void *handle, Hash *hash, uint64_t *ret_size,
-                       GError **error)
+/* What the operator wants to know is asked of the copy: it is of the same moment. */
+static bool answer(SqliteSource *source, const SourceQuery *query, const char *copy,
+                   const Cancel *cancel, GError **error)
 {
-    uint64_t size = 0;
-    size_t n;
+    SqliteAsking asking = { .path = copy,
+                            .name = source->path,
+                            .alone = true,
+                            .timeout_ms = query->timeout_ms,
+                            .cancel = cancel };
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *value = NULL, *line = NULL;
 
-    do {
-        if (!cancel_check(push->run->cancel, error) ||
-            !fs_read_full(fd, push->buffer, READ_LEN, &n, "the copy", error))
-            return false;
-        hash_update(hash, push->buffer, n);
-        if (n > 0 && !sink_write(push->sink, handle, size, push->buffer, n, error))
-            return false;
-        size += n;
-    } while (n == READ_LEN);
-    *ret_size = size;
+    if (sqlite_ask(&asking, query->sql, &value, &failure))
+        line = value ? source_fact_line(value) : NULL;
+    if (!failure && source_check_fact(query->name, line, &failure)) {
+        source_set_fact(&source->base, query->name, line);
+        return true;
+    }
+    g_prefix_error(&failure, "fact %s: ", query->name);
+    if (query->required || !cancel_check(cancel, NULL)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    g_ptr_array_add(source->base.notes, g_strdup(failure->message));
     return true;
 }
 
-/* Of whole pages, and as the last time if that still fits. */
-static bool choose_cut(const SqliteSource *source, const SqliteCopy *copy, int fd, size_t *ret_cut,
+static bool answer_all(SqliteSource *source, const PgPush *push, const SqliteCopy *copy,
                        GError **error)
 {
-    struct stat st;
+    const GPtrArray *queries = source->base.queries;
 
-    if (fstat(fd, &st) != 0) {
-        bs_error_errno(error, errno, "the copy");
-        return false;
-    }
-    *ret_cut =
-        MAX(pgcluster_cut((uint64_t)st.st_size, source->parent_cut), sqlite_copy_page_size(copy));
+    for (guint i = 0; queries && i < queries->len; i++)
+        if (!answer(source, queries->pdata[i], sqlite_copy_path(copy), push->run->cancel, error))
+            return false;
     return true;
 }
 
 static bool push_copy(SqliteSource *source, PgPush *push, SqliteCopy *copy, json_t *facts,
                       GError **error)
 {
-    fs_autoclose int fd = open(sqlite_copy_path(copy), O_RDONLY | O_CLOEXEC);
     g_autofree char *name = g_path_get_basename(source->path);
-    g_autoptr(Hash) hash = hash_new();
-    uint64_t size;
-    void *handle;
-    Id sha256;
 
-    if (fd < 0) {
-        bs_error_errno(error, errno, "the copy");
-        return false;
-    }
-    if (!choose_cut(source, copy, fd, &push->cut, error) ||
-        !pg_push_begin(push, name, S_IFREG | 0600, &handle, error))
-        return false;
-    if (!push_bytes(push, fd, handle, hash, &size, error)) {
-        sink_abandon(push->sink, handle);
-        return false;
-    }
-    hash_final(hash, &sha256);
-    pg_facts_add_file(facts, name, size, &sha256);
-    g_ptr_array_add(source->base.tags, g_strdup_printf("cut=%zuk", push->cut >> 10));
-    push->cut = 0;
-    return pg_push_end_file(push, handle, name, size, error);
+    return sqlite_push(&source->base, push, copy, name, source->parent_cut, facts, error);
 }
 
-static bool push_manifest(PgPush *push, json_t *manifest, GError **error)
+static SqliteCopy *make_copy(SqliteSource *source, const SourceRun *run, GError **error)
 {
-    static const char name[] = "manifest.json";
-    g_autofree char *text = NULL;
-    void *handle;
-    size_t len;
+    g_autoptr(SqliteCopy) held = g_steal_pointer(&source->held);
 
-    (void)json_object_set_new(manifest, "finished", pg_facts_time(clock_now()));
-    text = json_dumps(manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
-    g_assert(text);
-    len = strlen(text);
-    if (!pg_push_begin(push, name, S_IFREG | 0600, &handle, error))
-        return false;
-    if (!sink_write(push->sink, handle, 0, text, len, error)) {
-        sink_abandon(push->sink, handle);
-        return false;
-    }
-    return pg_push_end_file(push, handle, name, len, error);
+    if (!held)
+        return sqlite_copy_new(source->path, g_get_tmp_dir(), run->progress, run->cancel, error);
+    return sqlite_copy_held(held, run->progress, error) ? g_steal_pointer(&held) : NULL;
 }
 
 static bool push_all(SqliteSource *source, PgPush *push, json_t *manifest, GError **error)
@@ -112,17 +81,12 @@ static bool push_all(SqliteSource *source, PgPush *push, json_t *manifest, GErro
     void *top;
 
     (void)json_object_set_new(manifest, "database", facts);
-    copy = sqlite_copy_new(source->path, g_get_tmp_dir(), push->run->progress, push->run->cancel,
-                           error);
-    if (!copy || !sqlite_copy_check(copy, facts, error) ||
+    copy = make_copy(source, push->run, error);
+    if (!copy || !sqlite_copy_check(copy, facts, error) || !answer_all(source, push, copy, error) ||
         !pg_push_begin(push, NULL, S_IFDIR | 0700, &top, error))
         return false;
-    if (sqlite_copy_violations(copy) > 0)
-        g_ptr_array_add(source->base.notes,
-                        g_strdup_printf("%" G_GINT64_FORMAT " rows of the database refer to rows "
-                                        "that it does not have (PRAGMA foreign_key_check)",
-                                        sqlite_copy_violations(copy)));
-    if (!push_copy(source, push, copy, facts, error) || !push_manifest(push, manifest, error)) {
+    source_add_facts(&source->base, manifest);
+    if (!push_copy(source, push, copy, facts, error) || !pg_push_manifest(push, manifest, error)) {
         sink_abandon(push->sink, top);
         return false;
     }
@@ -165,16 +129,27 @@ static void sqlite_inherit(Source *base, const SourceParent *parent)
     ((SqliteSource *)base)->parent_cut = pgcluster_parent_cut(parent->tags);
 }
 
+static bool sqlite_open(Source *base, const Cancel *cancel, SourceHold *ret_hold, GError **error)
+{
+    SqliteSource *source = (SqliteSource *)base;
+
+    source->held = sqlite_copy_hold(source->path, g_get_tmp_dir(), NULL, cancel, error);
+    *ret_hold = SOURCE_MOMENT;
+    return source->held != NULL;
+}
+
 static void sqlite_free(Source *base)
 {
     SqliteSource *source = (SqliteSource *)base;
 
+    sqlite_copy_free(source->held);
     g_free(source->path);
     g_free(source);
 }
 
 static const SourceOps sqlite_ops = {
     .kind = "sqlite",
+    .open = sqlite_open,
     .inherit = sqlite_inherit,
     .backup = sqlite_backup,
     .free = sqlite_free,

@@ -3,6 +3,9 @@
 
 #include "base/error.h"
 #include "source/pgfacts.h"
+#include "source/sqlitebytes.h"
+#include "source/sqlitemigrations.h"
+#include "source/sqlitequery.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -19,58 +22,15 @@
 struct SqliteCopy {
     char *source, *directory, *path;
     const Cancel *cancel;
+    sqlite3 *held;    /* the original, in a transaction that reads; NULL: it is copied */
     sqlite3 *checked; /* the copy, immutable */
+    bool foreign;     /* it came from elsewhere */
     size_t page_size;
     int64_t violations;
+    char *unread; /* why the migrations are not noted; NULL: they are */
 };
 
-static bool fail(const char *name, sqlite3 *db, int code, GError **error)
-{
-    int kind = BS_ERROR_FAILED;
-
-    switch (code & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        kind = BS_ERROR_TRANSIENT;
-        break;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        kind = BS_ERROR_CORRUPT;
-        break;
-    case SQLITE_FULL:
-        kind = BS_ERROR_NO_SPACE;
-        break;
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-    case SQLITE_AUTH:
-        kind = BS_ERROR_DENIED;
-        break;
-    default:
-        break;
-    }
-    g_set_error(error, BS_ERROR, kind, "%s: SQLite: %s", name,
-                db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
-    return false;
-}
-
 /* ---- statements ---- */
-
-static bool query(sqlite3 *db, const char *name, const char *sql,
-                  bool (*row)(sqlite3_stmt *statement, void *user), void *user, GError **error)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-
-    while (code == SQLITE_OK || code == SQLITE_ROW) {
-        code = sqlite3_step(statement);
-        if (code == SQLITE_ROW && row && !row(statement, user))
-            code = SQLITE_DONE;
-    }
-    if (code != SQLITE_DONE)
-        (void)fail(name, db, code, error);
-    (void)sqlite3_finalize(statement);
-    return code == SQLITE_DONE;
-}
 
 static bool take_number(sqlite3_stmt *statement, void *user)
 {
@@ -88,7 +48,7 @@ static bool take_text(sqlite3_stmt *statement, void *user)
 
 static bool number(SqliteCopy *copy, const char *sql, int64_t *ret_number, GError **error)
 {
-    return query(copy->checked, copy->source, sql, take_number, ret_number, error);
+    return sqlite_query(copy->checked, copy->source, sql, take_number, ret_number, error);
 }
 
 /* ---- copying ---- */
@@ -115,25 +75,28 @@ static bool open_source(const SqliteCopy *copy, sqlite3 **ret_db, GError **error
     code =
         sqlite3_open_v2(copy->source, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL);
     if (code != SQLITE_OK)
-        return fail(copy->source, *ret_db, code, error);
+        return sqlite_failed(copy->source, *ret_db, code, error);
     (void)sqlite3_db_config(*ret_db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_busy_timeout(*ret_db, BUSY_MS);
     sqlite3_progress_handler(*ret_db, 100000, stop_when_cancelled, (void *)copy->cancel);
     return true;
 }
 
-/* With a WAL readers and writers do not mind each other: one moment is held for the whole copy.
- * Without one it would keep writers out. */
-static bool hold_moment(const SqliteCopy *copy, sqlite3 *db, GError **error)
+/* always: without a WAL, too, where it keeps writers out; with one readers and writers do not mind
+ * each other. */
+static bool hold_moment(SqliteCopy *copy, bool always, bool *ret_wal, GError **error)
 {
     g_autofree char *mode = NULL;
 
-    if (!query(db, copy->source, "PRAGMA journal_mode", take_text, &mode, error))
+    if (!open_source(copy, &copy->held, error) ||
+        !sqlite_query(copy->held, copy->source, "PRAGMA journal_mode", take_text, &mode, error))
         return false;
-    if (g_strcmp0(mode, "wal") != 0)
+    *ret_wal = g_strcmp0(mode, "wal") == 0;
+    if (!*ret_wal && !always)
         return true;
-    return query(db, copy->source, "BEGIN", NULL, NULL, error) &&
-           query(db, copy->source, "SELECT count(*) FROM sqlite_schema", NULL, NULL, error);
+    return sqlite_query(copy->held, copy->source, "BEGIN", NULL, NULL, error) &&
+           sqlite_query(copy->held, copy->source, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
+                        error);
 }
 
 static bool run_backup(const SqliteCopy *copy, sqlite3_backup *backup, Progress *progress,
@@ -148,7 +111,7 @@ static bool run_backup(const SqliteCopy *copy, sqlite3_backup *backup, Progress 
         code = sqlite3_backup_step(backup, restarts > RESTARTS ? -1 : STEP_PAGES);
         if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
             if (waited_ms >= BUSY_MS)
-                return fail(copy->source, NULL, code, error);
+                return sqlite_failed(copy->source, NULL, code, error);
             if (!cancel_sleep(copy->cancel, NAP_MS, error))
                 return false;
             waited_ms += NAP_MS;
@@ -159,7 +122,7 @@ static bool run_backup(const SqliteCopy *copy, sqlite3_backup *backup, Progress 
         left = sqlite3_backup_remaining(backup);
         progress_current(progress, copy->source);
     } while (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED);
-    return code == SQLITE_DONE || fail(copy->source, NULL, code, error);
+    return code == SQLITE_DONE || sqlite_failed(copy->source, NULL, code, error);
 }
 
 static bool copy_into(const SqliteCopy *copy, sqlite3 *from, sqlite3 *to, Progress *progress,
@@ -170,37 +133,33 @@ static bool copy_into(const SqliteCopy *copy, sqlite3 *from, sqlite3 *to, Progre
     int code;
 
     if (!backup)
-        return fail(copy->source, to, sqlite3_errcode(to), error);
+        return sqlite_failed(copy->source, to, sqlite3_errcode(to), error);
     ok = run_backup(copy, backup, progress, error);
     code = sqlite3_backup_finish(backup);
-    return ok && (code == SQLITE_OK || fail(copy->source, to, code, error));
+    return ok && (code == SQLITE_OK || sqlite_failed(copy->source, to, code, error));
 }
 
-static bool make_copy(SqliteCopy *copy, Progress *progress, GError **error)
+static bool make_copy(const SqliteCopy *copy, Progress *progress, GError **error)
 {
-    sqlite3 *from = NULL, *to = NULL;
-    int code;
-    bool ok = open_source(copy, &from, error) && hold_moment(copy, from, error);
+    sqlite3 *to = NULL;
+    int code = sqlite3_open_v2(copy->path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    // it is thrown away unless it is whole
+    bool ok = code == SQLITE_OK
+                  ? sqlite_query(to, copy->path, "PRAGMA synchronous=OFF", NULL, NULL, error)
+                  : sqlite_failed(copy->path, to, code, error);
 
-    if (ok) {
-        code = sqlite3_open_v2(copy->path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
-        // it is thrown away unless it is whole
-        ok = code == SQLITE_OK ? query(to, copy->path, "PRAGMA synchronous=OFF", NULL, NULL, error)
-                               : fail(copy->path, to, code, error);
-    }
-    ok = ok && copy_into(copy, from, to, progress, error);
+    ok = ok && copy_into(copy, copy->held, to, progress, error);
     code = sqlite3_close(to);
-    (void)sqlite3_close(from);
-    return ok && (code == SQLITE_OK || fail(copy->path, NULL, code, error));
+    return ok && (code == SQLITE_OK || sqlite_failed(copy->path, NULL, code, error));
 }
 
-SqliteCopy *sqlite_copy_new(const char *path, const char *scratch, Progress *progress,
-                            const Cancel *cancel, GError **error)
+static SqliteCopy *make_room(const char *name, const char *scratch, const Cancel *cancel,
+                             GError **error)
 {
     g_autoptr(SqliteCopy) copy = g_new0(SqliteCopy, 1);
     g_autofree char *template = g_build_filename(scratch, "backstay-sqlite-XXXXXX", NULL);
 
-    copy->source = g_strdup(path);
+    copy->source = g_strdup(name);
     copy->cancel = cancel;
     if (!g_mkdtemp(template)) {
         bs_error_errno(error, errno, "a directory for the copy in %s; set TMPDIR", scratch);
@@ -208,7 +167,49 @@ SqliteCopy *sqlite_copy_new(const char *path, const char *scratch, Progress *pro
     }
     copy->directory = g_steal_pointer(&template);
     copy->path = g_build_filename(copy->directory, "copy", NULL);
-    return make_copy(copy, progress, error) ? g_steal_pointer(&copy) : NULL;
+    return g_steal_pointer(&copy);
+}
+
+bool sqlite_copy_held(SqliteCopy *copy, Progress *progress, GError **error)
+{
+    bool ok = !copy->held || make_copy(copy, progress, error);
+
+    (void)sqlite3_close(g_steal_pointer(&copy->held));
+    return ok;
+}
+
+SqliteCopy *sqlite_copy_new(const char *path, const char *scratch, Progress *progress,
+                            const Cancel *cancel, GError **error)
+{
+    g_autoptr(SqliteCopy) copy = make_room(path, scratch, cancel, error);
+    bool wal;
+
+    return copy && hold_moment(copy, false, &wal, error) && sqlite_copy_held(copy, progress, error)
+               ? g_steal_pointer(&copy)
+               : NULL;
+}
+
+SqliteCopy *sqlite_copy_hold(const char *path, const char *scratch, Progress *progress,
+                             const Cancel *cancel, GError **error)
+{
+    g_autoptr(SqliteCopy) copy = make_room(path, scratch, cancel, error);
+    bool wal;
+
+    return copy && hold_moment(copy, true, &wal, error) &&
+                   (wal || sqlite_copy_held(copy, progress, error))
+               ? g_steal_pointer(&copy)
+               : NULL;
+}
+
+SqliteCopy *sqlite_copy_from(Inlet *inlet, const char *name, const char *scratch,
+                             const Cancel *cancel, GError **error)
+{
+    g_autoptr(SqliteCopy) copy = make_room(name, scratch, cancel, error);
+
+    if (!copy || !sqlite_take_bytes(inlet, copy->path, error))
+        return NULL;
+    copy->foreign = true;
+    return g_steal_pointer(&copy);
 }
 
 static void remove_files(const SqliteCopy *copy)
@@ -228,11 +229,13 @@ void sqlite_copy_free(SqliteCopy *copy)
     if (!copy)
         return;
     (void)sqlite3_close(copy->checked);
+    (void)sqlite3_close(copy->held);
     if (copy->path)
         remove_files(copy);
     g_free(copy->source);
     g_free(copy->directory);
     g_free(copy->path);
+    g_free(copy->unread);
     g_free(copy);
 }
 
@@ -246,7 +249,9 @@ static bool open_copy(SqliteCopy *copy, GError **error)
     int code = sqlite3_open_v2(uri, &copy->checked, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 
     if (code != SQLITE_OK)
-        return fail(copy->source, copy->checked, code, error);
+        return sqlite_failed(copy->source, copy->checked, code, error);
+    if (copy->foreign)
+        sqlite_distrust(copy->checked);
     sqlite3_progress_handler(copy->checked, 100000, stop_when_cancelled, (void *)copy->cancel);
     return true;
 }
@@ -255,7 +260,8 @@ static bool check_integrity(SqliteCopy *copy, GError **error)
 {
     g_autofree char *said = NULL;
 
-    if (!query(copy->checked, copy->source, "PRAGMA integrity_check", take_text, &said, error))
+    if (!sqlite_query(copy->checked, copy->source, "PRAGMA integrity_check", take_text, &said,
+                      error))
         return false;
     if (g_strcmp0(said, "ok") == 0)
         return true;
@@ -294,9 +300,10 @@ static bool count_rows(SqliteCopy *copy, json_t *facts, GError **error)
     Tables tables = { copy, json_array(), NULL };
 
     (void)json_object_set_new(facts, "tables", tables.tables);
-    if (!query(copy->checked, copy->source,
-               "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name",
-               count_table, &tables, error))
+    if (!sqlite_query(
+            copy->checked, copy->source,
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name",
+            count_table, &tables, error))
         return false;
     if (!tables.problem)
         return true;
@@ -311,13 +318,28 @@ static bool take_violation(sqlite3_stmt *statement, void *user)
     return true;
 }
 
+/* A backup is one without them, too. */
+static void note_migrations(SqliteCopy *copy, json_t *facts)
+{
+    g_autoptr(GError) failure = NULL;
+    json_t *migrations = NULL;
+
+    if (!sqlite_migrations(copy->checked, copy->source, &migrations, &failure)) {
+        copy->unread = g_strdup(failure->message);
+        return;
+    }
+    if (json_array_size(migrations) > 0)
+        (void)json_object_set(facts, "migrations", migrations);
+    json_decref(migrations);
+}
+
 bool sqlite_copy_check(SqliteCopy *copy, json_t *facts, GError **error)
 {
     static const char *const pragmas[] = { "page_size", "application_id", "user_version" };
 
     if (!open_copy(copy, error) || !check_integrity(copy, error) ||
-        !query(copy->checked, copy->source, "PRAGMA foreign_key_check", take_violation,
-               &copy->violations, error) ||
+        !sqlite_query(copy->checked, copy->source, "PRAGMA foreign_key_check", take_violation,
+                      &copy->violations, error) ||
         !count_rows(copy, facts, error))
         return false;
     for (size_t i = 0; i < G_N_ELEMENTS(pragmas); i++) {
@@ -331,7 +353,8 @@ bool sqlite_copy_check(SqliteCopy *copy, json_t *facts, GError **error)
             copy->page_size = (size_t)value;
     }
     (void)json_object_set_new(facts, "foreign_key_violations", json_integer(copy->violations));
-    return true;
+    note_migrations(copy, facts);
+    return cancel_check(copy->cancel, error);
 }
 
 const char *sqlite_copy_path(const SqliteCopy *copy)
@@ -347,4 +370,9 @@ size_t sqlite_copy_page_size(const SqliteCopy *copy)
 int64_t sqlite_copy_violations(const SqliteCopy *copy)
 {
     return copy->violations;
+}
+
+const char *sqlite_copy_unread(const SqliteCopy *copy)
+{
+    return copy->unread;
 }

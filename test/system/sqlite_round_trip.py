@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """SQLite: a copy of one moment while others write, with what lies in the WAL; damage, locks and lack of room make no snapshot."""
+import contextlib
 import json
 import os
 import sqlite3
@@ -79,6 +80,8 @@ def round_trip(repo, mode, page):
     facts = manifest['database']
     equal({t['name']: t['rows'] for t in facts['tables']}, {'a': a[0], 'b': b[0], 'odd " name': 0}, mode + ': rows of each table')
     equal([facts[x] for x in ('page_size', 'application_id', 'user_version')], [page, 4711, 7], mode + ': page size and ids are kept')
+    equal([db.execute('PRAGMA ' + x).fetchone()[0] for x in ('page_size', 'application_id', 'user_version')], [page, 4711, 7],
+          mode + ': and the copy has them')
     equal(db.execute('PRAGMA integrity_check').fetchone()[0], 'ok', mode + ': integrity_check')
     equal(db.execute('PRAGMA journal_mode').fetchone()[0], mode, mode + ': the journal mode is kept')
     db.close()
@@ -118,6 +121,25 @@ size = os.path.getsize(file + '-wal')
 top, _ = restored(repo, repo.backup('sqlite://' + file)['snapshot_id'], 'm12')
 equal(sqlite3.connect(top + '/m12.db').execute('SELECT count(*) FROM "odd "" name"').fetchone()[0], 5000, 'what lies in the WAL only is saved')
 equal(os.path.getsize(file + '-wal'), size, 'and the WAL is left as it was')
+
+# what SQLite lets one choose, at its ends
+SETTINGS = ('page_size', 'encoding', 'auto_vacuum', 'application_id', 'user_version', 'schema_version')
+files = []
+for page, encoding, vacuum in ((512, 'UTF-16le', 1), (65536, 'UTF-16be', 2)):
+    files.append(path('odd/page%d.db' % page))
+    os.makedirs(path('odd'), exist_ok=True)
+    with contextlib.closing(sqlite3.connect(files[-1])) as odd:
+        odd.executescript("PRAGMA page_size=%d; PRAGMA encoding='%s'; PRAGMA auto_vacuum=%d; PRAGMA application_id=-7; PRAGMA user_version=2147483647;"
+                          "CREATE TABLE t (x); INSERT INTO t VALUES ('\u00fc' || hex(randomblob(3000)));" % (page, encoding, vacuum))
+done = repo.backstay('backup', '--json', *('sqlite:' + name for name in files), code=0).messages('summary')
+for n, (original, one) in enumerate(zip(files, done)):
+    top, _ = restored(repo, one['snapshot_id'], 'odd%d' % n)
+    settings = []
+    for place in (original, os.path.join(top, os.path.basename(original))):
+        with contextlib.closing(sqlite3.connect(place)) as odd:
+            settings.append([odd.execute('PRAGMA ' + x).fetchone()[0] for x in SETTINGS] + odd.execute('SELECT * FROM t').fetchall())
+    equal(settings[1], settings[0], '%s: all that was chosen is kept, and what it holds' % os.path.basename(original))
+fails(repo, 'sqlite:' + path('odd/*.sqlite'), 'sqlite', 'a pattern that fits nothing')
 
 # several, and what is refused
 many = repo.backstay('backup', '--json', 'sqlite:' + path('*.db'), code=0).messages('summary')
