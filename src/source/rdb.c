@@ -16,6 +16,14 @@
 
 G_STATIC_ASSERT(G_N_ELEMENTS(((RdbDatabase *)NULL)->types) == RDB_TYPES);
 
+static int by_number(gconstpointer a, gconstpointer b, gpointer comparisons)
+{
+    guint first = GPOINTER_TO_UINT(a), second = GPOINTER_TO_UINT(b);
+
+    ++*(uint64_t *)comparisons;
+    return (first > second) - (first < second);
+}
+
 RdbWalker *rdb_walker_new(const RdbVisitor *visitor)
 {
     static const RdbVisitor none = { 0 };
@@ -25,6 +33,7 @@ RdbWalker *rdb_walker_new(const RdbVisitor *visitor)
     walker->need = MAGIC_LEN;
     walker->text = g_byte_array_new();
     walker->databases = g_array_new(FALSE, TRUE, sizeof(RdbDatabase));
+    walker->places = g_tree_new_with_data(by_number, &walker->comparisons);
     walker->aux = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     walker->modules = g_ptr_array_new_with_free_func(g_free);
     walker->key = (RdbKey){ .expire_ms = -1, .idle_s = -1, .frequency = -1 };
@@ -36,6 +45,7 @@ void rdb_walker_free(RdbWalker *walker)
     if (!walker)
         return;
     g_byte_array_unref(walker->text);
+    g_tree_unref(walker->places);
     g_array_unref(walker->databases);
     g_hash_table_unref(walker->aux);
     g_ptr_array_unref(walker->modules);
@@ -53,38 +63,35 @@ bool rdb_corrupt(const RdbWalker *walker, GError **error, const char *what)
 
 /* ---- what was seen ---- */
 
+/* A file may choose another database with every third byte, in any order and of any numbers: a list
+ * that is searched from its begin, or a hash table whose collisions the file can choose, would take
+ * hours for it. */
 bool rdb_choose_database(RdbWalker *walker, uint64_t number, GError **error)
 {
     RdbDatabase fresh = { .number = (uint32_t)number };
+    guint place; // from 1 on
 
     if (number > UINT32_MAX)
         return rdb_corrupt(walker, error, "the number of a database is too large");
     walker->key.database = (uint32_t)number;
     walker->database = NULL;
-    for (guint i = 0; i < walker->databases->len; i++) {
-        RdbDatabase *one = &g_array_index(walker->databases, RdbDatabase, i);
-
-        if (one->number == number)
-            walker->database = one;
+    place = GPOINTER_TO_UINT(g_tree_lookup(walker->places, GUINT_TO_POINTER(fresh.number)));
+    if (place == 0) {
+        if (walker->databases->len == DATABASES_MAX)
+            return rdb_corrupt(walker, error, "too many databases");
+        g_array_append_val(walker->databases, fresh);
+        place = walker->databases->len;
+        g_tree_insert(walker->places, GUINT_TO_POINTER(fresh.number), GUINT_TO_POINTER(place));
     }
-    if (walker->database)
-        return true;
-    if (walker->databases->len == DATABASES_MAX)
-        return rdb_corrupt(walker, error, "too many databases");
-    g_array_append_val(walker->databases, fresh);
-    walker->database = &g_array_index(walker->databases, RdbDatabase, walker->databases->len - 1);
+    walker->database = &g_array_index(walker->databases, RdbDatabase, place - 1);
     return true;
 }
 
-/* moduleTypeNameByID() of Redis' module.c: nine letters of six bits, ten bits of version. */
 void rdb_add_module(RdbWalker *walker)
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    char name[10] = { 0 };
+    char name[RDB_MODULE_NAME];
 
-    for (int i = 0; i < 9; i++)
-        name[i] = letters[walker->module >> (58 - 6 * i) & 63];
+    rdb_module_name(walker->module, name);
     for (guint i = 0; i < walker->modules->len; i++)
         if (strcmp(name, walker->modules->pdata[i]) == 0)
             return;

@@ -60,3 +60,14 @@ const char *rdb_record_program(uint8_t code)
         return NULL;
     }
 }
+
+/* moduleTypeNameByID() of Redis' module.c: nine letters of six bits, ten bits of version. */
+void rdb_module_name(uint64_t id, char name[RDB_MODULE_NAME])
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    for (int i = 0; i < RDB_MODULE_NAME - 1; i++)
+        name[i] = letters[id >> (58 - 6 * i) & 63];
+    name[RDB_MODULE_NAME - 1] = '\0';
+}

@@ -39,3 +39,8 @@ typedef struct {
 
 const RdbType *rdb_type(uint8_t type);        /* of a value; NULL: no such type is known */
 const char *rdb_record_program(uint8_t code); /* of the others; NULL: no such code */
+
+#define RDB_MODULE_NAME 10 /* bytes, with the zero */
+
+/* Of a type that a module has, by the number that stands before its values. */
+void rdb_module_name(uint64_t id, char name[RDB_MODULE_NAME]);

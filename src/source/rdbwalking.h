@@ -56,6 +56,8 @@ struct RdbWalker {
     RdbKey key;
     RdbDatabase *database; /* counts of key.database; NULL: none yet */
     GArray *databases;
+    GTree *places;        /* by number: the place in databases, from 1 on */
+    uint64_t comparisons; /* made in it: what finding databases costs */
     GHashTable *aux;
     GPtrArray *modules;
     uint64_t n_functions;

@@ -20,6 +20,8 @@
 typedef struct {
     Source base;
     RedisUrl *url;
+    RedisConn *asking, *sending; /* once it is prepared */
+    RedisStream *held;           /* of one moment; NULL: of that of the backup */
 } RedisSource;
 
 /* One backup. */
@@ -43,11 +45,11 @@ static void backup_done(Backup *backup)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Backup, backup_done)
 
-static RedisConn *log_in(const Backup *backup, GError **error)
+static RedisConn *log_in(const RedisSource *source, const Cancel *cancel, GError **error)
 {
-    RedisOptions options = { .stall_ms = STALL_MS, .cancel = backup->push.run->cancel };
+    RedisOptions options = { .stall_ms = STALL_MS, .cancel = cancel };
 
-    return redis_connect(backup->source->url, &options, error);
+    return redis_connect(source->url, &options, error);
 }
 
 static bool add_advice(GError **error)
@@ -80,12 +82,25 @@ static bool ask_server(Backup *backup, GError **error)
 {
     g_autofree char *info = NULL;
 
-    backup->asking = log_in(backup, error);
+    backup->asking = log_in(backup->source, backup->push.run->cancel, error);
     info = backup->asking ? redis_info(backup->asking, "all", error) : NULL;
     if (!info)
         return backup->asking ? add_advice(error) : false;
     (void)json_object_set_new(backup->manifest, "server", redis_facts_server(info));
     return is_current(info, error);
+}
+
+static bool may_not_replicate(const GError *failure)
+{
+    return g_error_matches(failure, BS_ERROR, BS_ERROR_DENIED) ||
+           g_error_matches(failure, BS_ERROR, BS_ERROR_UNSUPPORTED);
+}
+
+static bool take_held(Backup *backup, GError **error)
+{
+    backup->sending = g_steal_pointer(&backup->source->sending);
+    backup->stream = g_steal_pointer(&backup->source->held);
+    return redis_stream_await(backup->stream, backup->asking, error);
 }
 
 /* In the order of how little they ask of the server. */
@@ -94,12 +109,13 @@ static bool begin_copy(Backup *backup, GError **error)
     g_autoptr(GError) failure = NULL;
 
     progress_current(backup->push.run->progress, "waiting for the server's copy");
-    backup->sending = log_in(backup, error);
+    if (backup->source->held)
+        return take_held(backup, error);
+    backup->sending = log_in(backup->source, backup->push.run->cancel, error);
     if (!backup->sending)
         return false;
     backup->stream = redis_stream_replica(backup->sending, &failure);
-    if (!backup->stream && (g_error_matches(failure, BS_ERROR, BS_ERROR_DENIED) ||
-                            g_error_matches(failure, BS_ERROR, BS_ERROR_UNSUPPORTED))) {
+    if (!backup->stream && may_not_replicate(failure)) {
         g_clear_error(&failure);
         backup->stream = redis_stream_saved(backup->asking, backup->push.run->cancel, &failure);
     }
@@ -172,24 +188,9 @@ static bool push_copy(Backup *backup, GError **error)
 
 static bool push_manifest(Backup *backup, GError **error)
 {
-    static const char name[] = "manifest.json";
-    g_autofree char *text = NULL;
-    void *handle;
-    size_t len;
-
     (void)json_object_set_new(backup->manifest, "copy", redis_facts_copy(backup->stream));
     (void)json_object_set_new(backup->manifest, "databases", redis_facts_databases(backup->walker));
-    (void)json_object_set_new(backup->manifest, "finished", pg_facts_time(clock_now()));
-    text = json_dumps(backup->manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
-    g_assert(text);
-    len = strlen(text);
-    if (!pg_push_begin(&backup->push, name, S_IFREG | 0600, &handle, error))
-        return false;
-    if (!sink_write(backup->push.sink, handle, 0, text, len, error)) {
-        sink_abandon(backup->push.sink, handle);
-        return false;
-    }
-    return pg_push_end_file(&backup->push, handle, name, len, error);
+    return pg_push_manifest(&backup->push, backup->manifest, error);
 }
 
 /* ---- the source ---- */
@@ -220,22 +221,60 @@ static bool redis_backup(Source *base, Sink *sink, const SourceRun *run, GError 
     (void)json_object_set_new(backup.manifest, "source",
                               redis_facts_source(base->name, source->url));
     (void)json_object_set_new(backup.manifest, "started", pg_facts_time(backup.push.time));
+    source_add_facts(base, backup.manifest);
     if (backup_all(&backup, error))
         return true;
     g_prefix_error(error, "%s: ", base->name);
     return false;
 }
 
+static bool redis_prepare(Source *base, const Cancel *cancel, GError **error)
+{
+    RedisSource *source = (RedisSource *)base;
+    g_autofree char *info = NULL;
+
+    source->asking = log_in(source, cancel, error);
+    source->sending = source->asking ? log_in(source, cancel, error) : NULL;
+    info = source->sending ? redis_info(source->asking, "replication", error) : NULL;
+    return info && is_current(info, error);
+}
+
+static bool redis_open(Source *base, const Cancel *cancel, SourceHold *ret_hold, GError **error)
+{
+    RedisSource *source = (RedisSource *)base;
+    g_autofree char *info = redis_info(source->asking, "replication", error);
+    g_autoptr(GError) failure = NULL;
+
+    if (!info)
+        return false;
+    *ret_hold = SOURCE_MOMENT;
+    source->held = redis_stream_fork(source->sending,
+                                     redis_info_number(info, "master_repl_offset", -1), &failure);
+    if (!source->held && may_not_replicate(failure)) {
+        g_clear_error(&failure);
+        source->held = redis_stream_save(source->asking, cancel, &failure);
+    }
+    if (source->held)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return add_advice(error);
+}
+
 static void redis_free(Source *base)
 {
     RedisSource *source = (RedisSource *)base;
 
+    redis_stream_free(source->held);
+    redis_conn_free(source->asking);
+    redis_conn_free(source->sending);
     redis_url_free(source->url);
     g_free(source);
 }
 
 static const SourceOps redis_ops = {
     .kind = "redis",
+    .prepare = redis_prepare,
+    .open = redis_open,
     .backup = redis_backup,
     .free = redis_free,
 };

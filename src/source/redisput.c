@@ -99,6 +99,7 @@ bool redis_put_finish(RedisPut *put, GError **error)
 
 /* ---- sending ---- */
 
+/* A key on its way behind a SELECT that fails would come into another database. */
 static bool choose_database(RedisPut *put, GError **error)
 {
     char number[16];
@@ -107,13 +108,13 @@ static bool choose_database(RedisPut *put, GError **error)
     if (put->chosen && put->chosen_database == put->database)
         return true;
     args[1].len = (size_t)g_snprintf(number, sizeof number, "%u", put->database);
-    put->chosen = true;
-    put->chosen_database = put->database;
     g_queue_push_tail(put->pending,
                       g_strdup_printf("database %s (the server may have fewer: \"databases\" in "
                                       "redis.conf)",
                                       number));
-    return redis_send(put->conn, args, 2, error);
+    put->chosen = redis_send(put->conn, args, 2, error) && receive_all(put, error);
+    put->chosen_database = put->database;
+    return put->chosen;
 }
 
 static bool send_spooled(RedisPut *put, GError **error)
@@ -250,13 +251,16 @@ bool redis_put_end(RedisPut *put, GError **error)
            receive_all(put, error);
 }
 
-bool redis_put_probe(RedisPut *put, GError **error)
+bool redis_put_probe(RedisPut *put, uint32_t database, GError **error)
 {
     g_autofree char *random = g_uuid_string_random();
     g_autofree char *name = g_strconcat("backstay:probe:", random, NULL);
-    const RdbKey key = {
-        .text = name, .len = strlen(name), .expire_ms = -1, .idle_s = -1, .frequency = -1
-    };
+    const RdbKey key = { .database = database,
+                         .text = name,
+                         .len = strlen(name),
+                         .expire_ms = -1,
+                         .idle_s = -1,
+                         .frequency = -1 };
 
     redis_put_begin(put, &key);
     return redis_put_piece(put, "\1x", 2, error) && redis_put_end(put, error) &&

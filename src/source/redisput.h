@@ -14,9 +14,9 @@ RedisPut *redis_put_new(RedisConn *conn); /* borrowed */
 void redis_put_free(RedisPut *put);       /* takes NULL */
 
 void redis_put_version(RedisPut *put, unsigned version); /* of the file, before the first key */
-/* Restores a key that nobody has, and removes it: BS_ERROR_VERSION when the server is too old,
- * BS_ERROR_DENIED, ... */
-bool redis_put_probe(RedisPut *put, GError **error);
+/* Restores a key that nobody has into this database, and removes it: BS_ERROR_VERSION when the
+ * server is too old, BS_ERROR_DENIED, ... */
+bool redis_put_probe(RedisPut *put, uint32_t database, GError **error);
 
 void redis_put_skip(RedisPut *put); /* what comes of this key is dropped */
 void redis_put_begin(RedisPut *put, const RdbKey *key);

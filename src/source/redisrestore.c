@@ -18,6 +18,7 @@ typedef struct {
     RdbVisitor visitor;
     RedisPut *put;
     bool clean, prepared;
+    uint32_t highest; /* database */
     int64_t began_ms;
     uint64_t written;
     uint64_t sent[65536]; /* keys, by database; the walker takes no higher number of them */
@@ -62,8 +63,8 @@ static bool is_fit(const char *info, GError **error)
     return false;
 }
 
-static RedisConn *open_target(const RedisRestoreRequest *request, uint64_t *ret_keys,
-                              GError **error)
+RedisConn *redis_restore_connect(const RedisRestoreRequest *request, uint64_t *ret_keys,
+                                 GError **error)
 {
     g_autoptr(RedisUrl) url = redis_url_parse(request->url, error);
     RedisOptions options = { .stall_ms = 5 * 60 * 1000, .cancel = request->cancel };
@@ -87,7 +88,7 @@ static RedisConn *open_target(const RedisRestoreRequest *request, uint64_t *ret_
 
 bool redis_restore_look(const RedisRestoreRequest *request, uint64_t *ret_keys, GError **error)
 {
-    g_autoptr(RedisConn) conn = open_target(request, ret_keys, error);
+    g_autoptr(RedisConn) conn = redis_restore_connect(request, ret_keys, error);
 
     return conn != NULL;
 }
@@ -95,14 +96,14 @@ bool redis_restore_look(const RedisRestoreRequest *request, uint64_t *ret_keys, 
 /* ---- before the first key ---- */
 
 /* Only now is the version of the file known. Nothing is flushed before the server took a value of
- * that version. */
+ * that version, into the highest database. */
 static bool prepare(RestoreSink *sink, GError **error)
 {
     if (sink->prepared)
         return true;
     sink->prepared = true;
     redis_put_version(sink->put, rdb_version(sink->walker));
-    if (!redis_put_probe(sink->put, error))
+    if (!redis_put_probe(sink->put, sink->highest, error))
         return false;
     return !sink->clean ||
            redis_ask(sink->conn, (const char *const[]){ "FLUSHALL", NULL }, NULL, error);
@@ -288,7 +289,7 @@ Sink *redis_restore_sink_new(const RedisRestoreRequest *request, RedisRestored *
                              GError **error)
 {
     uint64_t keys;
-    g_autoptr(RedisConn) conn = open_target(request, &keys, error);
+    g_autoptr(RedisConn) conn = redis_restore_connect(request, &keys, error);
     RestoreSink *sink;
     int64_t now_ms;
 
@@ -307,6 +308,7 @@ Sink *redis_restore_sink_new(const RedisRestoreRequest *request, RedisRestored *
     sink->conn = g_steal_pointer(&conn);
     sink->put = redis_put_new(sink->conn);
     sink->clean = request->clean;
+    sink->highest = request->database;
     sink->began_ms = now_ms;
     sink->restored = restored;
     sink->visitor = (RdbVisitor){ see_key, see_value, see_end, see_function, sink };

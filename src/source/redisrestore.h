@@ -8,9 +8,11 @@
 #pragma once
 #include "base/cancel.h"
 #include "flow/sink.h"
+#include "net/redis.h"
 
 typedef struct {
     const char *url;
+    uint32_t database;    /* the highest number of those with keys, as far as it is known */
     bool clean;           /* FLUSHALL first, once the server has shown that it takes the file */
     const Cancel *cancel; /* borrowed until the sink is freed */
 } RedisRestoreRequest;
@@ -21,6 +23,9 @@ typedef struct {
     uint64_t functions; /* libraries */
 } RedisRestored;
 
+/* Connected, and found fit; *ret_keys: what the server holds. Errors as below. */
+RedisConn *redis_restore_connect(const RedisRestoreRequest *request, uint64_t *ret_keys,
+                                 GError **error);
 /* What the server holds now. Errors as below. */
 bool redis_restore_look(const RedisRestoreRequest *request, uint64_t *ret_keys, GError **error);
 

@@ -23,6 +23,7 @@ struct RedisStream {
     uint64_t len;            /* of any other */
     char *replid;
     int64_t offset;
+    int64_t saved_before; /* what the server saves: the save before */
 };
 
 static RedisStream *stream_new(const char *method)
@@ -61,14 +62,15 @@ int64_t redis_stream_offset(const RedisStream *stream)
 
 /* ---- as a replica ---- */
 
-/* What we can: a stream of unknown length (so that the server needs no disk), and that we want
- * nothing after it, so that it gathers nothing for us. Servers that know neither do without. */
-static bool say_what_we_can(RedisConn *conn, GError **error)
+/* What we can: that we want nothing after the copy, so that the server gathers nothing for us, and
+ * a stream of unknown length, so that it needs no disk; but then it waits for other replicas before
+ * it forks. Servers that know neither do without. */
+static bool say_what_we_can(RedisConn *conn, bool diskless, GError **error)
 {
-    static const char *const words[][4] = { { "REPLCONF", "capa", "eof" },
-                                            { "REPLCONF", "rdb-only", "1" } };
+    static const char *const words[][4] = { { "REPLCONF", "rdb-only", "1" },
+                                            { "REPLCONF", "capa", "eof" } };
 
-    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+    for (size_t i = 0; i < (diskless ? G_N_ELEMENTS(words) : 1); i++) {
         g_autoptr(GError) failure = NULL;
 
         if (redis_ask(conn, words[i], NULL, &failure) ||
@@ -96,8 +98,9 @@ static bool parse_position(RedisStream *stream, const char *line, GError **error
     return false;
 }
 
-/* PSYNC tells the position, too. Servers before 2.8 and logins that may only SYNC do without. */
-static bool ask_for_copy(RedisStream *stream, GError **error)
+/* PSYNC tells the position, too. Servers before 2.8 and logins that may only SYNC do without, when
+ * it may be done without. */
+static bool ask_for_copy(RedisStream *stream, bool position, GError **error)
 {
     static const RedisArg psync[] = { { "PSYNC", 5 }, { "?", 1 }, { "-1", 2 } };
     static const RedisArg sync[] = { { "SYNC", 4 } };
@@ -113,8 +116,8 @@ static bool ask_for_copy(RedisStream *stream, GError **error)
                     redis_conn_place(stream->conn), line);
         return false;
     }
-    if (g_error_matches(failure, BS_ERROR, BS_ERROR_DENIED) ||
-        g_error_matches(failure, BS_ERROR, BS_ERROR_UNSUPPORTED))
+    if (!position && (g_error_matches(failure, BS_ERROR, BS_ERROR_DENIED) ||
+                      g_error_matches(failure, BS_ERROR, BS_ERROR_UNSUPPORTED)))
         return redis_send(stream->conn, sync, G_N_ELEMENTS(sync), error);
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
@@ -144,10 +147,28 @@ RedisStream *redis_stream_replica(RedisConn *conn, GError **error)
     g_autoptr(RedisStream) stream = stream_new("replica");
 
     stream->conn = conn;
-    if (!say_what_we_can(conn, error) || !ask_for_copy(stream, error) ||
+    if (!say_what_we_can(conn, true, error) || !ask_for_copy(stream, false, error) ||
         !parse_header(stream, error))
         return NULL;
     return g_steal_pointer(&stream);
+}
+
+/* replication.c, syncCommand(): the answer goes out when it forks, or with the position of the fork
+ * that another replica waits for. */
+RedisStream *redis_stream_fork(RedisConn *conn, int64_t position, GError **error)
+{
+    g_autoptr(RedisStream) stream = stream_new("replica");
+
+    stream->conn = conn;
+    if (!say_what_we_can(conn, false, error) || !ask_for_copy(stream, true, error))
+        return NULL;
+    if (stream->offset >= position)
+        return g_steal_pointer(&stream);
+    g_set_error(error, BS_ERROR, BS_ERROR_TRANSIENT,
+                "%s: the server gives a copy that it had begun before for another replica; try "
+                "again when that is done",
+                redis_conn_place(conn));
+    return NULL;
 }
 
 /* ---- saved by the server ---- */
@@ -193,24 +214,32 @@ static bool begin_save(RedisConn *conn, const Cancel *cancel, GError **error)
     }
 }
 
-/* "Background saving started" says nothing: the time of the last good save does, and the status. */
-static bool save(RedisConn *conn, const Cancel *cancel, int64_t *ret_time, GError **error)
+static bool start_save(RedisStream *stream, RedisConn *conn, GError **error)
 {
     g_autofree char *status = NULL;
-    int64_t before, after;
     bool running;
 
-    if (!cancel_sleep(cancel, SECOND_MS, error) ||
-        !last_save(conn, &before, &running, &status, error) || !begin_save(conn, cancel, error))
-        return false;
+    return cancel_sleep(stream->cancel, SECOND_MS, error) &&
+           last_save(conn, &stream->saved_before, &running, &status, error) &&
+           begin_save(conn, stream->cancel, error);
+}
+
+/* "Background saving started" says nothing: the time of the last good save does, and the status. */
+static bool await_save(const RedisStream *stream, RedisConn *conn, int64_t *ret_time,
+                       GError **error)
+{
+    g_autofree char *status = NULL;
+    int64_t after;
+    bool running;
+
     do
-        if (!cancel_sleep(cancel, POLL_MS, error) ||
+        if (!cancel_sleep(stream->cancel, POLL_MS, error) ||
             !last_save(conn, &after, &running, &status, error))
             return false;
     while (running);
     if (g_strcmp0(status, "ok") != 0)
         return failed_save(error, "rdb_last_bgsave_status is not ok");
-    if (after <= before)
+    if (after <= stream->saved_before)
         return failed_save(error, "the time of the last save did not change");
     *ret_time = after;
     return true;
@@ -247,25 +276,49 @@ static bool open_saved(RedisStream *stream, const char *path, int64_t saved_at, 
     return true;
 }
 
-RedisStream *redis_stream_saved(RedisConn *conn, const Cancel *cancel, GError **error)
+/* There is no file before the first save, but there is the directory. */
+static bool check_saved_path(const char *path, GError **error)
+{
+    g_autofree char *dir = path ? g_path_get_dirname(path) : NULL;
+
+    if (!path)
+        return not_here(error, "CONFIG GET dir is not allowed");
+    if (access(path, F_OK | R_OK) == 0)
+        return true;
+    return (access(dir, X_OK) == 0 && access(path, F_OK) != 0) ||
+           not_here(error, g_strerror(errno));
+}
+
+RedisStream *redis_stream_save(RedisConn *conn, const Cancel *cancel, GError **error)
 {
     g_autoptr(RedisStream) stream = stream_new("bgsave");
     g_autofree char *path = saved_path(conn);
-    int64_t saved_at;
 
     stream->cancel = cancel;
-    if (!path || access(path, F_OK | R_OK) != 0) {
-        g_autofree char *dir = path ? g_path_get_dirname(path) : NULL;
-
-        // there is no file before the first save, but there is the directory
-        if (!dir || access(dir, X_OK) != 0 || access(path, F_OK) == 0) {
-            (void)not_here(error, path ? g_strerror(errno) : "CONFIG GET dir is not allowed");
-            return NULL;
-        }
-    }
-    if (!save(conn, cancel, &saved_at, error) || !open_saved(stream, path, saved_at, error))
+    if (!check_saved_path(path, error) || !start_save(stream, conn, error))
         return NULL;
     return g_steal_pointer(&stream);
+}
+
+bool redis_stream_await(RedisStream *stream, RedisConn *asking, GError **error)
+{
+    g_autofree char *path = NULL;
+    int64_t saved_at;
+
+    if (stream->conn)
+        return parse_header(stream, error);
+    path = saved_path(asking);
+    if (!path)
+        return not_here(error, "CONFIG GET dir is not allowed");
+    return await_save(stream, asking, &saved_at, error) &&
+           open_saved(stream, path, saved_at, error);
+}
+
+RedisStream *redis_stream_saved(RedisConn *conn, const Cancel *cancel, GError **error)
+{
+    g_autoptr(RedisStream) stream = redis_stream_save(conn, cancel, error);
+
+    return stream && redis_stream_await(stream, conn, error) ? g_steal_pointer(&stream) : NULL;
 }
 
 /* ---- bytes ---- */

@@ -18,6 +18,18 @@ RedisStream *redis_stream_replica(RedisConn *conn, GError **error);
 /* By BGSAVE, of a server whose directory is on this machine; waits until it is done.
  * BS_ERROR_SETUP: the file is not to be had here. */
 RedisStream *redis_stream_saved(RedisConn *conn, const Cancel *cancel, GError **error);
+
+/*
+ * The same two in two steps. The first returns when the server has forked: the copy is of a moment
+ * within the call. It goes over the server's disk, and a slow reader keeps nobody waiting.
+ * position: replication offset that the server had before, so that a copy of another's moment is
+ * found out (BS_ERROR_TRANSIENT).
+ */
+RedisStream *redis_stream_fork(RedisConn *conn, int64_t position, GError **error);
+RedisStream *redis_stream_save(RedisConn *conn, const Cancel *cancel, GError **error);
+/* The second waits until it comes. asking: another connection, or the one that saved. */
+bool redis_stream_await(RedisStream *stream, RedisConn *asking, GError **error);
+
 void redis_stream_free(RedisStream *stream);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RedisStream, redis_stream_free)
 

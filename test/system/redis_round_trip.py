@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from redisserver import RedisServer
@@ -125,6 +126,8 @@ try:
 finally:
     c.execute_command('CONFIG', 'SET', 'dir', server.dir)
     subprocess.run(['umount', '-l', small], check=False)
+while c.info('persistence')['rdb_bgsave_in_progress']:  # the child of the diskless copy lives a little longer than that
+    time.sleep(0.05)
 c.bgsave()
 
 # killed in the middle of the transfer
