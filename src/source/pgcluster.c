@@ -227,8 +227,10 @@ static bool push_manifest(Backup *backup, GError **error)
     g_autofree char *url = pg_url_redacted(backup->source->url);
     PgClusterFacts facts = facts_of(backup, url);
     json_t *manifest = pg_cluster_manifest(&facts);
-    g_autofree char *text = json_dumps(manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
+    g_autofree char *text = NULL;
 
+    source_add_facts(&backup->source->base, manifest);
+    text = json_dumps(manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(manifest);
     g_assert(text);
     return pg_base_add(backup->pushed, "manifest.json", text, strlen(text), error);

@@ -67,6 +67,7 @@ static bool push_facts(PgDirRun *run, GError **error)
 
     count(run, &facts);
     manifest = pg_cluster_manifest(&facts);
+    source_add_facts(run->plan.source, manifest);
     text = json_dumps(manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(manifest);
     json_decref(facts.directory);
@@ -210,6 +211,7 @@ Source *pg_dir_source_new(const char *directory, const PgDirOptions *options, GE
         .fast = fast,
         .no_page_checks = options->no_page_checks,
         .notes = source->base.notes,
+        .source = &source->base,
         .settled = options->settled,
     };
     return &source->base;

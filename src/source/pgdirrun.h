@@ -20,6 +20,7 @@ typedef struct {
     bool fast, no_page_checks;
     size_t parent_cut; /* 0: not known */
     GPtrArray *notes;
+    const Source *source; /* for the operator's facts */
     /* manifest.json and backup_manifest of the last backup; NULL: none, or all is read */
     GBytes *parent_facts, *parent_manifest;
     int64_t settled; /* seconds, see pgdirkeep.h */

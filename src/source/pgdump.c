@@ -14,6 +14,7 @@ static void entry_free(gpointer data)
     g_free(entry->schema);
     g_free(entry->tag);
     g_free(entry->owner);
+    g_free(entry->file);
     g_free(entry->definition);
     g_free(entry->depends_on);
     g_free(entry);
@@ -32,6 +33,14 @@ PgDump *pgdump_new(void)
     return dump;
 }
 
+PgDump *pgdump_new_toc(void)
+{
+    PgDump *dump = pgdump_new();
+
+    dump->only_toc = true;
+    return dump;
+}
+
 void pgdump_free(PgDump *dump)
 {
     if (!dump)
@@ -46,6 +55,7 @@ void pgdump_free(PgDump *dump)
     g_array_unref(dump->depends_on);
     hash_free(dump->hash);
     g_free(dump->stage);
+    pgdump_unpack_free(dump->unpack);
     g_free(dump);
 }
 
@@ -75,7 +85,7 @@ bool pgdump_finish(PgDump *dump, GError **error)
         return pgdump_corrupt(dump, error, "damaged");
     if (!pgdump_toc_complete(dump))
         return pgdump_corrupt(dump, error, "it ends within its table of contents");
-    missing = first_incomplete(dump);
+    missing = dump->only_toc ? NULL : first_incomplete(dump);
     if (missing) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
                     "dump: it ends early, before the end of %s %s%s%s", missing->desc,

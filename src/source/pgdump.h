@@ -8,8 +8,9 @@
  * Layout, as PostgreSQL's pg_backup_archiver.c and pg_backup_custom.c write it: "PGDMP", version,
  * sizes of integers and offsets, compression, date, names and versions; the table of contents; then
  * a block for each entry with data. There is no mark at the end of an archive: it is whole when
- * every entry that has data got its block. Compressed archives are followed block by block, but
- * what is in them is not looked at. Memory is bounded whatever the bytes are. One thread at a time.
+ * every entry that has data got its block. Data that are compressed by zlib or zstd are unpacked
+ * and read as others are; those by LZ4 are only followed block by block. Memory is bounded whatever
+ * the bytes are. One thread at a time.
  */
 #pragma once
 #include "base/id.h"
@@ -31,12 +32,13 @@ typedef struct {
     size_t n_depends_on;
     size_t depends_end; /* where in the archive the list of them ends */
 
+    char *file;     /* of an archive in directory format: where its data are; NULL: it has none */
     bool has_data;  /* a block is to come, or came */
     bool copied;    /* data is COPY text; otherwise INSERT statements or large objects */
     bool complete;  /* its block has ended */
-    int64_t rows;   /* -1: not known (INSERT statements, compressed) */
-    uint64_t bytes; /* of data: COPY text without the end marker; as stored when compressed */
-    bool hashed;    /* sha256 is that of the data; not when compressed, not for large objects */
+    int64_t rows;   /* -1: not known (INSERT statements, LZ4) */
+    uint64_t bytes; /* of data: COPY text without the end marker; as stored with LZ4 */
+    bool hashed;    /* sha256 is that of the data; not with LZ4, not for large objects */
     Id sha256;
 } PgDumpEntry;
 
@@ -57,6 +59,9 @@ typedef struct {
 typedef struct PgDump PgDump;
 
 PgDump *pgdump_new(void);
+/* Of the file toc.dat alone of an archive in directory format: the same fields, but names of files
+ * instead of data (source/pgdumpfiles.h). */
+PgDump *pgdump_new_toc(void);
 void pgdump_free(PgDump *dump);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgDump, pgdump_free)
 
@@ -78,5 +83,5 @@ const GPtrArray *pgdump_entries(const PgDump *dump); /* of PgDumpEntry, in the a
 const PgDumpEntry *pgdump_attached(const PgDump *dump, const PgDumpEntry *entry);
 /* "UTF8": the encoding of names and data; NULL when the archive does not say. */
 char *pgdump_encoding(const PgDump *dump);
-/* Large objects and their bytes (as stored when compressed). */
+/* Large objects and their bytes (as stored with LZ4). */
 void pgdump_large_objects(const PgDump *dump, uint64_t *ret_count, uint64_t *ret_bytes);

@@ -83,12 +83,15 @@ static bool block_end(PgDump *dump, GError **error)
 bool pgdump_block_begin(PgDump *dump, int64_t id, GError **error)
 {
     PgDumpEntry *block = g_hash_table_lookup(dump->by_id, GINT_TO_POINTER((int)id));
-    bool plain = dump->header.compression == PGDUMP_PLAIN;
+    bool plain;
 
     if (!block || !block->has_data)
         return pgdump_corrupt(dump, error, "a block of data belongs to no entry");
     if (block->complete)
         return pgdump_corrupt(dump, error, "an entry has two blocks of data");
+    if (!dump->unpack)
+        dump->unpack = pgdump_unpack_new(dump->header.compression);
+    plain = dump->unpack || dump->header.compression == PGDUMP_PLAIN;
     dump->block = block;
     block->rows = block->copied && plain ? 0 : -1;
     block->hashed = plain && !dump->in_large_objects;
@@ -114,31 +117,44 @@ bool pgdump_chunk_begin(PgDump *dump, int64_t len, GError **error)
         dump->place = AT_CHUNK;
         return true;
     }
+    if (dump->unpack && !pgdump_unpack_end(dump, error))
+        return false;
     if (!dump->in_large_objects)
         return block_end(dump, error);
     dump->place = AT_OBJECT_OID;
     return true;
 }
 
-void pgdump_chunk_take(PgDump *dump, Slice *in)
+void pgdump_data_take(PgDump *dump, const uint8_t *data, size_t len)
+{
+    if (dump->block->hashed)
+        stage_add(dump, data, len);
+    dump->block->bytes += len;
+    if (dump->in_large_objects)
+        dump->object_bytes += len;
+}
+
+bool pgdump_chunk_take(PgDump *dump, Slice *in, GError **error)
 {
     size_t n = (size_t)MIN((uint64_t)in->len, dump->chunk_left);
 
-    if (dump->block->hashed)
-        stage_add(dump, in->data, n);
-    dump->block->bytes += n;
-    if (dump->in_large_objects)
-        dump->object_bytes += n;
+    if (!dump->unpack)
+        pgdump_data_take(dump, in->data, n);
+    else if (!pgdump_unpack_feed(dump, in->data, n, error))
+        return false;
     in->data += n;
     in->len -= n;
     dump->offset += n;
     dump->chunk_left -= n;
     if (dump->chunk_left == 0)
         dump->place = AT_CHUNK_LEN;
+    return true;
 }
 
 bool pgdump_on_block_type(PgDump *dump, uint8_t type, GError **error)
 {
+    if (dump->only_toc)
+        return pgdump_corrupt(dump, error, "toc.dat goes on behind its table of contents");
     if (type != BLOCK_DATA && type != BLOCK_LARGE_OBJECTS)
         return pgdump_corrupt(dump, error, "an unknown kind of block");
     dump->in_large_objects = type == BLOCK_LARGE_OBJECTS;

@@ -44,6 +44,7 @@ static const struct {
     [AT_WITH_OIDS] = { KIND_STRING, 0, false, 0, 255 },
     [AT_DEPENDENCY] = { KIND_STRING, 0, true, 0, 255 },
     [AT_OFFSET] = { KIND_BYTES, 0, false, 0, 255 },
+    [AT_FILE] = { KIND_STRING, 0, true, 0, 255 },
     [AT_BLOCK_TYPE] = { KIND_BYTES, 1, false, 0, 255 },
     [AT_BLOCK_ID] = { KIND_INT, 0, false, 0, 255 },
     [AT_OBJECT_OID] = { KIND_INT, 0, false, 0, 255 },
@@ -56,7 +57,8 @@ void pgdump_next_place(PgDump *dump)
     do
         dump->place++;
     while (dump->header.minor < places[dump->place].from_minor ||
-           dump->header.minor > places[dump->place].to_minor);
+           dump->header.minor > places[dump->place].to_minor ||
+           (dump->place == AT_OFFSET && dump->only_toc));
 }
 
 /* The next n bytes as one piece, or NULL when the slice has ended before. */
@@ -162,8 +164,7 @@ static bool feed_field(PgDump *dump, Slice *in, GError **error)
     case KIND_STRING:
         return feed_string(dump, in, error);
     case KIND_CHUNK:
-        pgdump_chunk_take(dump, in);
-        return true;
+        return pgdump_chunk_take(dump, in, error);
     }
     g_assert_not_reached();
 }

@@ -39,7 +39,8 @@ typedef enum {
     AT_OWNER,
     AT_WITH_OIDS,
     AT_DEPENDENCY, /* until one is NULL */
-    AT_OFFSET,
+    AT_OFFSET,     /* of an archive in one file */
+    AT_FILE,       /* of one in a directory */
 
     AT_BLOCK_TYPE,
     AT_BLOCK_ID,
@@ -49,7 +50,10 @@ typedef enum {
     N_PLACES
 } Place;
 
+typedef struct PgDumpUnpack PgDumpUnpack;
+
 struct PgDump {
+    bool only_toc; /* of an archive in directory format */
     Place place;
     bool failed;
     uint64_t offset; /* bytes seen, for error texts */
@@ -79,6 +83,7 @@ struct PgDump {
     bool in_large_objects;
     uint64_t chunk_left;
     uint64_t n_objects, object_bytes;
+    PgDumpUnpack *unpack; /* NULL: the data are not compressed, or by what we do not know */
     Hash *hash;
     uint8_t *stage; /* COPY text gathered: rows come in chunks of their own */
     size_t n_staged;
@@ -115,4 +120,16 @@ bool pgdump_block_begin(PgDump *dump, int64_t id, GError **error);
 bool pgdump_object_begin(PgDump *dump, int64_t oid, GError **error);
 /* len: of the piece that comes; 0: the data end. */
 bool pgdump_chunk_begin(PgDump *dump, int64_t len, GError **error);
-void pgdump_chunk_take(PgDump *dump, Slice *in);
+bool pgdump_chunk_take(PgDump *dump, Slice *in, GError **error);
+/* Data of the block, unpacked. */
+void pgdump_data_take(PgDump *dump, const uint8_t *data, size_t len);
+
+/* ---- pgdumpunpack.c ---- */
+
+/* NULL: not by zlib or zstd. */
+PgDumpUnpack *pgdump_unpack_new(PgDumpCompression compression);
+void pgdump_unpack_free(PgDumpUnpack *unpack); /* takes NULL */
+/* Unpacks into pgdump_data_take(). */
+bool pgdump_unpack_feed(PgDump *dump, const uint8_t *data, size_t len, GError **error);
+/* The stream ends, and another one may begin. */
+bool pgdump_unpack_end(PgDump *dump, GError **error);

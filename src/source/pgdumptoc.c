@@ -7,7 +7,8 @@
 #define MINOR_OLDEST 12 /* pg_dump 9.0 */
 #define MINOR_NEWEST 16 /* pg_dump 17, 18 and 19 */
 
-enum { FORMAT_CUSTOM = 1 };
+/* toc.dat says tar: only its place tells that it is of a directory (pg_backup_directory.c) */
+enum { FORMAT_CUSTOM = 1, FORMAT_TAR = 3 };
 enum { SECTION_POST_DATA = 4 };
 enum { OFFSET_NOT_SET = 1, OFFSET_SET = 2, OFFSET_NO_DATA = 3 };
 
@@ -23,19 +24,15 @@ static void expect_entry(PgDump *dump)
     dump->place = AT_ID;
 }
 
-static bool entry_end(PgDump *dump, uint8_t offset_flag, GError **error)
+static bool entry_end(PgDump *dump, bool has_data, GError **error)
 {
     PgDumpEntry *entry = dump->entry;
 
-    if (offset_flag < OFFSET_NOT_SET || offset_flag > OFFSET_NO_DATA)
-        return pgdump_corrupt(dump, error, "an entry with an unknown kind of offset");
     if (!entry->desc || !entry->tag)
         return pgdump_corrupt(dump, error, "an entry without a name");
     if (!g_hash_table_insert(dump->by_id, GINT_TO_POINTER(entry->id), entry))
         return pgdump_corrupt(dump, error, "two entries with one number");
-    entry->has_data = offset_flag != OFFSET_NO_DATA;
-    if (offset_flag == OFFSET_SET)
-        dump->header.has_offsets = true;
+    entry->has_data = has_data;
     entry->n_depends_on = dump->depends_on->len;
     entry->depends_on = g_memdup2(dump->depends_on->data, dump->depends_on->len * sizeof(int));
     g_array_set_size(dump->depends_on, 0);
@@ -43,6 +40,15 @@ static bool entry_end(PgDump *dump, uint8_t offset_flag, GError **error)
     dump->entries_left--;
     expect_entry(dump);
     return true;
+}
+
+static bool on_offset(PgDump *dump, uint8_t flag, GError **error)
+{
+    if (flag < OFFSET_NOT_SET || flag > OFFSET_NO_DATA)
+        return pgdump_corrupt(dump, error, "an entry with an unknown kind of offset");
+    if (flag == OFFSET_SET)
+        dump->header.has_offsets = true;
+    return entry_end(dump, flag != OFFSET_NO_DATA, error);
 }
 
 static bool on_version(PgDump *dump, const uint8_t *field, GError **error)
@@ -72,9 +78,11 @@ static bool on_sizes(PgDump *dump, const uint8_t *field, GError **error)
     if (dump->header.int_size < 4 || dump->header.int_size > PGDUMP_FIELD_MAX - 1 ||
         dump->offset_size < 4 || dump->offset_size > PGDUMP_FIELD_MAX - 1)
         return pgdump_corrupt(dump, error, "impossible sizes of numbers");
-    if (field[2] != FORMAT_CUSTOM) {
+    if (field[2] != (dump->only_toc ? FORMAT_TAR : FORMAT_CUSTOM)) {
         g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                    "dump: not in custom format; dump with pg_dump --format=custom");
+                    dump->only_toc
+                        ? "dump: toc.dat is not of a dump in directory format"
+                        : "dump: not in custom format; dump with pg_dump --format=custom");
         return false;
     }
     dump->date_left = 7;
@@ -104,7 +112,7 @@ bool pgdump_on_bytes(PgDump *dump, const uint8_t *field, GError **error)
         pgdump_next_place(dump);
         return true;
     case AT_OFFSET:
-        return entry_end(dump, field[0], error);
+        return on_offset(dump, field[0], error);
     default:
         return pgdump_on_block_type(dump, field[0], error);
     }
@@ -203,6 +211,11 @@ bool pgdump_on_string(PgDump *dump, GError **error)
     case AT_OWNER:
         dump->entry->owner = text;
         break;
+    case AT_FILE:
+        if (text && !*text)
+            g_clear_pointer(&text, g_free);
+        dump->entry->file = text;
+        return entry_end(dump, text != NULL, error);
     case AT_DEPENDENCY:
         return on_dependency(dump, NULL, error);
     default:

@@ -71,12 +71,15 @@ static const char *locale_columns(int version)
 json_t *pg_facts_database(PgConn *conn, GError **error)
 {
     static const char *const names[] = {
-        "name",  "owner",           "encoding",        "collate",
-        "ctype", "collate_version", "locale_provider", "locale",
+        "name",       "owner",           "encoding",        "collate",
+        "ctype",      "collate_version", "locale_provider", "locale",
+        "tablespace", // where that is another than pg_default
     };
     g_autofree char *sql = g_strdup_printf(
         "SELECT datname, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate,"
-        " datctype, %s FROM pg_database WHERE datname = current_database()",
+        " datctype, %s,"
+        " (SELECT spcname FROM pg_tablespace t WHERE t.oid = dattablespace"
+        " AND spcname <> 'pg_default') FROM pg_database WHERE datname = current_database()",
         locale_columns(pg_conn_version(conn)));
     g_autoptr(PgRows) rows = pg_query(conn, sql, NULL, error);
     json_t *extensions = rows ? list_extensions(conn, error) : NULL;

@@ -2,6 +2,7 @@
 /* What PostgreSQL's programs print, as entries in one top folder of a sink. One thread. */
 #pragma once
 #include "base/clock.h"
+#include "flow/inlet.h"
 #include "pg/passfile.h"
 #include "source/filemeta.h"
 #include "source/source.h"
@@ -12,6 +13,7 @@ typedef struct {
     Sink *sink;
     const SourceRun *run;
     Timestamp time;   /* of all entries: when it began */
+    bool undated;     /* see sink.h */
     size_t cut;       /* of files that begin, 0: content-defined */
     bool sink_failed; /* then there is nothing to go on for */
     OwnerNames *names;
@@ -31,7 +33,8 @@ void pg_push_done(PgPush *push);
 
 /* "/<top>/<name>", to be freed. */
 char *pg_push_path(const PgPush *push, const char *name);
-/* name: in the folder; NULL for the folder itself. */
+/* name: in the folder, also of what lies deeper ("a/b", in the directory that was begun last); NULL
+ * for the folder itself. */
 bool pg_push_begin(PgPush *push, const char *name, mode_t mode, void **ret_handle, GError **error);
 /* The file is handle, size bytes long. sink_failed tells whether it was the sink that failed. */
 bool pg_push_end_file(PgPush *push, void *handle, const char *name, uint64_t size, GError **error);
@@ -39,3 +42,8 @@ bool pg_push_end_file(PgPush *push, void *handle, const char *name, uint64_t siz
  * ended well and the watcher says that the stream is whole. Adds file, size and sha256 to facts. */
 bool pg_push_child(PgPush *push, const char *const *argv, const PgAccess *access, const char *name,
                    const PgWatcher *watcher, json_t *facts, GError **error);
+/* The same from an inlet, which has nothing but its end to say. */
+bool pg_push_inlet(PgPush *push, Inlet *inlet, const char *name, const PgWatcher *watcher,
+                   json_t *facts, GError **error);
+/* manifest.json, which gets its time of "finished" here. */
+bool pg_push_manifest(PgPush *push, json_t *manifest, GError **error);

@@ -15,12 +15,17 @@
 #pragma once
 #include "base/cancel.h"
 #include "flow/sink.h"
+#include "source/pgtarget.h"
 #include <jansson.h>
 
 /* What a look at the target has shown. */
 typedef struct {
     bool absent;      /* there is no such database; it would be made */
     unsigned objects; /* that it holds */
+    /* Of a script that makes its databases itself: what was counted in it. */
+    unsigned tables;
+    uint64_t rows;
+    bool counted;
 } PgPreview;
 
 typedef struct {
@@ -45,6 +50,9 @@ typedef struct {
     const Cancel *cancel;
 } PgRestoreRequest;
 
+/* How the target is to be looked at; borrows of request what that borrows. */
+PgTargetOptions pg_restore_target_options(const PgRestoreRequest *request);
+
 /*
  * Copies what it needs of the request. Directories that come first are passed over; a second file
  * is BS_ERROR_USAGE. Errors of begin and write besides those of a sink: BS_ERROR_UNREACHABLE,
@@ -53,3 +61,6 @@ typedef struct {
  * BS_ERROR_MISMATCH, when the rows of a table differ.
  */
 Sink *pg_restore_sink_new(const PgRestoreRequest *request, GError **error);
+/* The same of a dump in directory format, whose files come in any order. toc: its toc.dat. It is
+ * spooled in any case; with one job it is one transaction all the same. */
+Sink *pg_restore_files_sink_new(const PgRestoreRequest *request, GBytes *toc, GError **error);

@@ -108,21 +108,40 @@ static const OutletOps script_ops = {
     .free = script_free,
 };
 
-static Child *start(int version, GError **error)
+/* Since the releases of August 2025 a script begins with a word that ends it (CVE-2025-8714). */
+static bool has_key(int version)
+{
+    static const int since[] = { 130022, 140019, 150014, 160010, 170006, 180000 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(since); i++)
+        if (version / 10000 == since[i] / 10000)
+            return version >= since[i];
+    return version > 180000;
+}
+
+Child *pg_script_spawn(int version, const char *key, const char *from, unsigned flags,
+                       GError **error)
 {
     g_autoptr(PgTool) tool = pg_tool_find("pg_restore", version, error);
+    g_autofree char *restrict_key = g_strconcat("--restrict-key=", key, NULL);
     // up to 11 it writes to standard output unasked, and "-" would be the name of a file
-    const char *argv[] = { NULL, "--file=-", NULL };
+    const char *argv[5] = { NULL };
+    size_t n = 1;
 
     if (!tool)
         return NULL;
     argv[0] = tool->path;
-    if (pg_major(tool->version) < pg_major(120000))
-        argv[1] = NULL;
-    return child_spawn(argv, NULL, CHILD_STDIN_PIPE | CHILD_STDOUT_PIPE, error);
+    if (pg_major(tool->version) >= pg_major(120000))
+        argv[n++] = "--file=-";
+    if (key && has_key(tool->version))
+        argv[n++] = restrict_key;
+    if (from)
+        argv[n++] = from;
+    return child_spawn(argv, NULL, flags, error);
 }
 
-Outlet *pg_script_new(int version, Outlet *next, const Cancel *cancel, GError **error)
+Outlet *pg_script_new(int version, const char *key, Outlet *next, const Cancel *cancel,
+                      GError **error)
 {
     ScriptOutlet *outlet = g_new0(ScriptOutlet, 1);
     int failure;
@@ -130,7 +149,8 @@ Outlet *pg_script_new(int version, Outlet *next, const Cancel *cancel, GError **
     outlet->base.ops = &script_ops;
     outlet->next = next;
     outlet->cancel = cancel;
-    outlet->child = start(version, error);
+    outlet->child =
+        pg_script_spawn(version, key, NULL, CHILD_STDIN_PIPE | CHILD_STDOUT_PIPE, error);
     if (!outlet->child) {
         script_free(&outlet->base);
         return NULL;

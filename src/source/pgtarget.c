@@ -31,9 +31,25 @@ char *pg_target_list_some(const GPtrArray *names)
     return g_string_free(out, FALSE);
 }
 
+static char *recorded(const PgTarget *target, const char *key)
+{
+    return g_strdup(json_string_value(json_object_get(target->options->recorded, key)));
+}
+
+char *pg_target_dumped_version(const PgTarget *target)
+{
+    return target->dump ? g_strdup(pgdump_header(target->dump)->server_version)
+                        : recorded(target, "server_version");
+}
+
+char *pg_target_dumped_encoding(const PgTarget *target)
+{
+    return target->dump ? pgdump_encoding(target->dump) : recorded(target, "encoding");
+}
+
 static bool check_version(PgTarget *target, PgConn *conn, GError **error)
 {
-    const char *dumped_text = pgdump_header(target->dump)->server_version;
+    g_autofree char *dumped_text = pg_target_dumped_version(target);
     int dumped = dumped_text ? pg_version_parse(dumped_text) : 0;
     int here = pg_conn_version(conn);
 
@@ -52,36 +68,58 @@ static bool check_version(PgTarget *target, PgConn *conn, GError **error)
     return false;
 }
 
+static bool check_extension(PgTarget *target, const char *name, GError **error)
+{
+    const char *params[] = { name, NULL };
+    int64_t n;
+
+    if (!pg_query_number(target->conn,
+                         "SELECT count(*) FROM pg_available_extensions WHERE name = $1", params, &n,
+                         error))
+        return false;
+    if (n > 0)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
+                "the dump needs extension %s, which the target server does not have; install the "
+                "package that brings it",
+                name);
+    return false;
+}
+
+static bool check_recorded_extensions(PgTarget *target, GError **error)
+{
+    const json_t *extension;
+    size_t i;
+
+    json_array_foreach(json_object_get(target->options->recorded, "extensions"), i, extension)
+    {
+        const char *name = json_string_value(json_object_get(extension, "name"));
+
+        if (name && !check_extension(target, name, error))
+            return false;
+    }
+    return true;
+}
+
 static bool check_extensions(PgTarget *target, GError **error)
 {
-    const GPtrArray *entries = pgdump_entries(target->dump);
+    const GPtrArray *entries;
 
+    if (!target->dump)
+        return check_recorded_extensions(target, error);
+    entries = pgdump_entries(target->dump);
     for (guint i = 0; i < entries->len; i++) {
         const PgDumpEntry *entry = entries->pdata[i];
-        const char *params[] = { entry->tag, NULL };
-        int64_t n;
 
-        if (strcmp(entry->desc, "EXTENSION") != 0)
-            continue;
-        if (!pg_query_number(target->conn,
-                             "SELECT count(*) FROM pg_available_extensions WHERE name = $1", params,
-                             &n, error))
+        if (strcmp(entry->desc, "EXTENSION") == 0 && !check_extension(target, entry->tag, error))
             return false;
-        if (n == 0) {
-            g_set_error(
-                error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                "the dump needs extension %s, which the target server does not have; install "
-                "the package that brings it",
-                entry->tag);
-            return false;
-        }
     }
     return true;
 }
 
 static bool note_encoding(PgTarget *target, GError **error)
 {
-    g_autofree char *dumped = pgdump_encoding(target->dump);
+    g_autofree char *dumped = pg_target_dumped_encoding(target);
     g_autoptr(PgRows) rows =
         pg_query(target->conn, "SELECT current_setting('server_encoding')", NULL, error);
 
@@ -158,4 +196,19 @@ void pg_target_keep(PgTarget *target)
 bool pg_target_is_absent(const PgTarget *target)
 {
     return target->absent;
+}
+
+bool pg_target_begin(const Entry *entry, bool *opened, bool *ret_dump, GError **error)
+{
+    *ret_dump = false;
+    if (S_ISDIR(entry->node->mode))
+        return true;
+    if (!S_ISREG(entry->node->mode) || *opened) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "one dump at a time can be restored into a database, and %s is another file",
+                    entry->path);
+        return false;
+    }
+    *opened = *ret_dump = true;
+    return true;
 }

@@ -5,6 +5,7 @@
  * fail with what pg/conn.h names.
  */
 #pragma once
+#include "flow/sink.h"
 #include "pg/conn.h"
 #include "source/pgdump.h"
 #include <jansson.h>
@@ -27,8 +28,10 @@ typedef struct {
 
 /*
  * Connects and, with create, makes a missing database. options and url are borrowed for the
- * target's life. BS_ERROR_NOT_FOUND: no such database. BS_ERROR_VERSION: the server is older than
- * the dumped one. BS_ERROR_UNSUPPORTED: an extension is not installed there.
+ * target's life. dump: NULL for a plain dump, of which only what was recorded is known; then all of
+ * it is restored, and what names tables of its own (choices, clean) is not to be asked for.
+ * BS_ERROR_NOT_FOUND: no such database. BS_ERROR_VERSION: the server is older than the dumped one.
+ * BS_ERROR_UNSUPPORTED: an extension is not installed there.
  */
 PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOptions *options,
                          GError **error);
@@ -55,3 +58,7 @@ bool pg_target_apply_settings(PgTarget *target, GError **error);
  * by note; only BS_ERROR_CANCELLED is one of ours. */
 bool pg_target_analyze(PgTarget *target, GHashTable *chosen, GError **error);
 void pg_target_keep(PgTarget *target);
+
+/* What a sink that restores one dump takes: folders on the way to it, and it. opened: false at
+ * first. *ret_dump: this is it. BS_ERROR_USAGE: it is a second one. */
+bool pg_target_begin(const Entry *entry, bool *opened, bool *ret_dump, GError **error);

@@ -18,6 +18,10 @@ void pg_target_note(const PgTarget *target, const char *format, ...) G_GNUC_PRIN
 /* The first few of these names (char *), and how many more there are. */
 char *pg_target_list_some(const GPtrArray *names);
 
+/* What the dump, or its record, says of its server and its encoding; NULL: nothing. To be freed. */
+char *pg_target_dumped_version(const PgTarget *target);
+char *pg_target_dumped_encoding(const PgTarget *target);
+
 /* ---- pgtargetmake.c ---- */
 
 /* A connection to the same server, but another database; cancel may be NULL. */

@@ -9,10 +9,34 @@ static const char *recorded(const PgTarget *target, const char *key)
     return json_string_value(json_object_get(target->options->recorded, key));
 }
 
-/* With the locale that was recorded, or, with_locale false, the server's own. */
-static char *create_statement(const PgTarget *target, PgConn *conn, bool with_locale)
+/* *ret_tablespace: the recorded one; NULL: none, or the target has no such, or not for us. Its
+ * directories are not ours to make. */
+static bool find_tablespace(const PgTarget *target, PgConn *conn, const char **ret_tablespace,
+                            GError **error)
 {
-    g_autofree char *dumped = pgdump_encoding(target->dump);
+    const char *name = recorded(target, "tablespace");
+    const char *params[] = { name, NULL };
+    int64_t n = 0;
+
+    if (name && !pg_query_number(conn,
+                                 "SELECT count(*) FROM pg_tablespace WHERE spcname = $1"
+                                 " AND has_tablespace_privilege(oid, 'CREATE')",
+                                 params, &n, error))
+        return false;
+    *ret_tablespace = n > 0 ? name : NULL;
+    if (name && n == 0)
+        pg_target_note(target,
+                       "the database is made in the target's default tablespace, for it has no "
+                       "tablespace %s that this user may create in",
+                       name);
+    return true;
+}
+
+/* With the locale that was recorded, or, with_locale false, the server's own. */
+static char *create_statement(const PgTarget *target, PgConn *conn, const char *tablespace,
+                              bool with_locale)
+{
+    g_autofree char *dumped = pg_target_dumped_encoding(target);
     const char *encoding = recorded(target, "encoding") ? recorded(target, "encoding") : dumped;
     g_autofree char *name = pg_quote_name(NULL, pg_url_database(target->url));
     GString *sql = g_string_new(NULL);
@@ -34,6 +58,11 @@ static char *create_statement(const PgTarget *target, PgConn *conn, bool with_lo
         g_autofree char *locale = pg_quote_text(recorded(target, "locale"));
 
         g_string_append_printf(sql, " LOCALE_PROVIDER icu ICU_LOCALE %s", locale);
+    }
+    if (tablespace) {
+        g_autofree char *quoted = pg_quote_name(NULL, tablespace);
+
+        g_string_append_printf(sql, " TABLESPACE %s", quoted);
     }
     return g_string_free(sql, FALSE);
 }
@@ -63,10 +92,14 @@ static bool set_owner(PgTarget *target, PgConn *conn, GError **error)
 /* The server may lack the locale, for its system names it otherwise. */
 bool pg_target_create_database(PgTarget *target, PgConn *conn, GError **error)
 {
-    g_autofree char *with_locale = create_statement(target, conn, true);
-    g_autofree char *without = create_statement(target, conn, false);
+    g_autofree char *with_locale = NULL, *without = NULL;
     g_autoptr(GError) failure = NULL;
+    const char *tablespace;
 
+    if (!find_tablespace(target, conn, &tablespace, error))
+        return false;
+    with_locale = create_statement(target, conn, tablespace, true);
+    without = create_statement(target, conn, tablespace, false);
     if (!pg_exec(conn, with_locale, &failure)) {
         if (!g_error_matches(failure, BS_ERROR, BS_ERROR_FAILED) ||
             strcmp(with_locale, without) == 0) {

@@ -201,6 +201,11 @@ bool pg_tree_end(PgTree *tree, GError **error)
     return sink_end(tree->sink, tree->handle, node, error);
 }
 
+bool pg_tree_enter(PgTree *tree, const char *path, GError **error)
+{
+    return go_to(tree, path, error);
+}
+
 bool pg_tree_finish(PgTree *tree, GError **error)
 {
     Directory *directory;

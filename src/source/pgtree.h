@@ -33,5 +33,7 @@ bool pg_tree_write(PgTree *tree, const void *data, size_t len, GError **error);
 bool pg_tree_end(PgTree *tree, GError **error);
 /* Has such an entry come? */
 bool pg_tree_has(const PgTree *tree, const char *path);
+/* The sink is in this directory from here on, which came before and was kept. */
+bool pg_tree_enter(PgTree *tree, const char *path, GError **error);
 /* All directories are complete. */
 bool pg_tree_finish(PgTree *tree, GError **error);

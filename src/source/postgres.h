@@ -12,6 +12,13 @@
 
 typedef struct {
     char **databases; /* these; NULL: the URL's, or all when it names none */
+    /* Of all databases these are left out: patterns as pg_dumpall takes them (pg/pattern.h). Only
+     * without a choice. */
+    char **exclude_databases;
+    /* An existing directory on a disk with room for one dump: each is taken in directory format, by
+     * so many jobs, and lies there until it is saved (/<name>/<database>.dir/). NULL: no. */
+    const char *scratch;
+    unsigned jobs;
     /* Handed to pg_dump, in its own patterns; NULL: no such limit. Large objects are always taken.
      */
     char **schemas, **exclude_schemas, **tables, **exclude_table_data;

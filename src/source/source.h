@@ -30,8 +30,20 @@ typedef struct {
     void *user;
 } SourceParent;
 
+/* What a source may hold of one moment. */
+typedef enum {
+    SOURCE_INTERVAL, /* nothing: it changes while it is read */
+    SOURCE_MOMENT,   /* what is read later is as it was then */
+} SourceHold;
+
 typedef struct {
     const char *kind; /* "files", "postgres" */
+    /* Two steps before a backup that is to be of the same moment as those of other sources; then
+     * cancel is borrowed until the source is freed. Both NULL: it holds no moment.
+     * prepare: what takes long, logins say, so that open takes little. May be NULL. */
+    bool (*prepare)(Source *source, const Cancel *cancel, GError **error);
+    /* Takes hold of a moment between the call and its return, which the backup then reads. */
+    bool (*open)(Source *source, const Cancel *cancel, SourceHold *ret_hold, GError **error);
     /* Fills progress totals; may run in a thread of its own beside backup. May be NULL. */
     void (*estimate)(Source *source, const SourceRun *run);
     /* The parent snapshot, before the backup: what it was cut in, say, may serve again. May be
@@ -47,17 +59,41 @@ typedef struct {
     void (*free)(Source *source); /* what the driver added; the base is freed by source_free */
 } SourceOps;
 
+/* A question whose answer is in what is saved, and only there of the same moment. */
+typedef struct {
+    char *name, *sql;
+    int64_t timeout_ms;
+    bool required; /* the backup fails without the answer; otherwise that is a note */
+} SourceQuery;
+
 struct Source {
     const SourceOps *ops;
-    char *name;       /* "postgresql-db1-app"; NULL for files */
-    GStrv paths;      /* what the snapshot's paths say */
-    GPtrArray *tags;  /* of char *: key=value ("source=", "kind="); the backup may add some */
-    GPtrArray *notes; /* of char *: what the backup tells an operator; nothing was left out */
+    char *name;         /* "postgresql-db1-app"; NULL for files */
+    GStrv paths;        /* what the snapshot's paths say */
+    GPtrArray *tags;    /* of char *: key=value ("source=", "kind="); the backup may add some */
+    GPtrArray *notes;   /* of char *: what the backup tells an operator; nothing was left out */
+    json_t *facts;      /* object: the operator's own, for the manifest; NULL: none */
+    json_t *group;      /* object: of which moment it is beside others, likewise */
+    GPtrArray *queries; /* of SourceQuery: SQLite databases answer them into facts; NULL: none */
     /* For compare with the parent: the tags that choose the parent snapshot are host and paths, as
      * in restic. */
 };
 
 /* name: taken over; also what the snapshot's path and the tag "source=" say. */
 void source_init(Source *source, const SourceOps *ops, char *name);
+/* For the backup to answer. sql: one statement that only reads. */
+void source_add_query(Source *source, const char *name, const char *sql, int64_t timeout_ms,
+                      bool required);
+/* value: NULL: there is none. */
+void source_set_fact(Source *source, const char *name, const char *value);
+/* What a fact is of a text: its first line, valid, and at most FACT_MAX bytes. To be freed. */
+#define FACT_MAX 4096
+char *source_fact_line(const char *text);
+/* The fact called FACT_KID is the id of the key that the application encrypts with: what looks like
+ * a key itself is refused. value: NULL: there is none. */
+#define FACT_KID "kid"
+bool source_check_fact(const char *name, const char *value, GError **error);
+/* Facts and group, into a manifest. */
+void source_add_facts(const Source *source, json_t *manifest);
 void source_free(Source *source); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Source, source_free)

@@ -188,6 +188,25 @@ def special_tables(server, repo):
     round_trip(server, repo, 'special', 'unusual tables')
 
 
+def default_tablespace(server, repo):
+    """It comes back with --create where the target has it; else the database is made without, which is told."""
+    server.sql('postgres', 'alter role current_user set allow_in_place_tablespaces = on')
+    server.sql('postgres', "create tablespace \"fa st\" location ''")
+    server.sql('postgres', 'create database in_space tablespace "fa st"')
+    _, snapshot = back_up(repo, server.url('in_space'))
+
+    def restored():
+        done = repo.backstay('restore', snapshot['id'], '--to', server.url('in_space'), '--create', code=0)
+        return done.all, server.sql('postgres', "select spcname from pg_database join pg_tablespace t on t.oid = dattablespace where datname = 'in_space'")
+    server.sql('postgres', 'drop database in_space')
+    equal(restored()[1], 'fa st', 'a database comes back into its tablespace')
+    server.sql('postgres', 'drop database in_space')
+    server.sql('postgres', 'drop tablespace "fa st"')
+    told, space = restored()
+    equal(space, 'pg_default', 'without that tablespace it comes back all the same')
+    fact('no tablespace fa st' in told, 'and that is told', told)
+
+
 def main():
     with Postgres() as server:
         server.sample('shop', 0.1 if QUICK else 0.5)
@@ -206,6 +225,7 @@ def main():
         odd_names(server, repo)
         special_tables(server, repo)
         whole_server(server, repo)
+        default_tablespace(server, repo)
         repo.sound('after all of this')
     finish()
 
