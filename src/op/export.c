@@ -1,94 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op/export.h"
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/fs.h"
-#include "codec/rfc3339.h"
 #include "flow/archivesink.h"
 #include "flow/outlet.h"
 #include "flow/pipesink.h"
 #include "flow/reader.h"
 #include "op/dbsnapshot.h"
-#include "op/outfile.h"
+#include "op/exportmanifest.h"
+#include "repo/walk.h"
 #include "source/pgscript.h"
-#include <errno.h>
-#include <jansson.h>
 #include <string.h>
-#include <unistd.h>
-
-#define PLAIN_LEVELS 0
-#define GZIP_LEVELS  9
-#define ZSTD_LEVELS  19
-
-/* ---- formats ---- */
-
-static const struct {
-    const char *name;
-    ExportFormat format;
-} formats[] = {
-    { "dump", { EXPORT_DUMP, EXPORT_PLAIN, 0 } },  { "sql", { EXPORT_SQL, EXPORT_PLAIN, 0 } },
-    { "sql.gz", { EXPORT_SQL, EXPORT_GZIP, 0 } },  { "sql.zst", { EXPORT_SQL, EXPORT_ZSTD, 0 } },
-    { "tar", { EXPORT_TAR, EXPORT_PLAIN, 0 } },    { "tar.gz", { EXPORT_TAR, EXPORT_GZIP, 0 } },
-    { "tar.zst", { EXPORT_TAR, EXPORT_ZSTD, 0 } },
-};
-
-bool export_format_parse(const char *text, ExportFormat *ret_format, GError **error)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        if (strcmp(text, formats[i].name) == 0) {
-            *ret_format = formats[i].format;
-            return true;
-        }
-    }
-    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                "%s: must be dump, sql, sql.gz, sql.zst, tar, tar.gz or tar.zst", text);
-    return false;
-}
-
-bool export_format_guess(const char *name, ExportFormat *ret_format)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        g_autofree char *end = g_strconcat(".", formats[i].name, NULL);
-
-        if (g_str_has_suffix(name, end)) {
-            *ret_format = formats[i].format;
-            return true;
-        }
-    }
-    return false;
-}
-
-const char *export_format_name(const ExportFormat *format)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
-        if (formats[i].format.kind == format->kind &&
-            formats[i].format.compression == format->compression)
-            return formats[i].name;
-    g_return_val_if_reached(NULL);
-}
-
-bool export_format_set_level(ExportFormat *format, int level, GError **error)
-{
-    static const int most[] = {
-        [EXPORT_PLAIN] = PLAIN_LEVELS,
-        [EXPORT_GZIP] = GZIP_LEVELS,
-        [EXPORT_ZSTD] = ZSTD_LEVELS,
-    };
-
-    format->level = level;
-    if (level >= 0 && level <= most[format->compression])
-        return true;
-    if (format->compression == EXPORT_PLAIN)
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "%s is not compressed, and has no levels",
-                    export_format_name(format));
-    else
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "%d: must be 1 to %d for %s", level,
-                    most[format->compression], export_format_name(format));
-    return false;
-}
-
-/* ---- the road ---- */
 
 typedef struct {
     Repo *repo;
@@ -97,8 +19,18 @@ typedef struct {
     const Cancel *cancel;
     DbSnapshot databases;   /* of a dump and a script */
     const json_t *database; /* the item of it; borrowed */
+    Node *file;             /* of a file as it is */
+    char *folder;           /* which it lies in */
     OutletCount count;
+    Exported *exported;
 } Export;
+
+/* ---- what is in it ---- */
+
+static bool is_script(const Export *export)
+{
+    return json_object_get(export->database, "script") != NULL;
+}
 
 static bool choose_database(Export *export, GError **error)
 {
@@ -119,8 +51,84 @@ static bool choose_database(Export *export, GError **error)
         return false;
     }
     export->database = g_ptr_array_index(chosen, 0);
+    if (export->request->format.kind == EXPORT_DUMP && is_script(export)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "the snapshot holds a script that was imported; take it with --format sql");
+        return false;
+    }
+    if (export->request->format.kind == EXPORT_DUMP && db_snapshot_is_directory(export->database)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "the snapshot holds a dump in directory format, of which pg_restore makes no "
+                    "single file but a script; take it with --format sql.gz, or its directory with "
+                    "--format tar.gz");
+        return false;
+    }
+    export->exported->database = g_strdup(db_snapshot_text(export->database, "name"));
     return true;
 }
+
+/* The one file in the source's folder besides the manifest, or the one that was asked for. */
+static bool choose_file(Export *export, GError **error)
+{
+    const char *kind = export->request->format.kind == EXPORT_RDB ? "redis" : "sqlite";
+    const char *wanted = export->request->database;
+    g_autoptr(BlobOpener) opener = blob_opener_new(export->repo);
+    g_autoptr(Tree) root = NULL, tree = NULL;
+    unsigned n = 0;
+
+    if (g_strcmp0(snapshot_tag_value(export->snapshot, "kind"), kind) != 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "snapshot %s is not of %s, so it has no %s",
+                    id_short(&export->snapshot->id).text, kind,
+                    export_format_name(&export->request->format));
+        return false;
+    }
+    if (!walk_load(export->repo, opener, &export->snapshot->tree, &root, error))
+        return false;
+    export->folder = root->nodes->len == 1
+                         ? g_strconcat("/", ((Node *)root->nodes->pdata[0])->name, NULL)
+                         : g_strdup("");
+    if (root->nodes->len == 1 &&
+        !walk_load(export->repo, opener, &((Node *)root->nodes->pdata[0])->subtree, &tree, error))
+        return false;
+    for (guint i = 0; tree && i < tree->nodes->len; i++) {
+        const Node *node = tree->nodes->pdata[i];
+
+        if (!S_ISREG(node->mode) || strcmp(node->name, "manifest.json") == 0 ||
+            (wanted && strcmp(node->name, wanted) != 0))
+            continue;
+        g_clear_pointer(&export->file, node_free);
+        export->file = node_copy(node);
+        n++;
+    }
+    if (n == 1)
+        return true;
+    if (n == 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "the snapshot has no file \"%s\"",
+                    wanted ? wanted : export_format_name(&export->request->format));
+    else
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "the snapshot holds %u files, and %s is for one; choose with --database NAME",
+                    n, export_format_name(&export->request->format));
+    return false;
+}
+
+static bool choose(Export *export, GError **error)
+{
+    switch (export->request->format.kind) {
+    case EXPORT_DUMP:
+    case EXPORT_SQL:
+        return choose_database(export, error);
+    case EXPORT_RDB:
+    case EXPORT_DB:
+        return choose_file(export, error);
+    case EXPORT_TAR:
+    case EXPORT_APP:
+        return true;
+    }
+    g_assert_not_reached();
+}
+
+/* ---- the road ---- */
 
 static int server_version(const Export *export)
 {
@@ -129,117 +137,104 @@ static int server_version(const Export *export)
     return (int)json_integer_value(json_object_get(server, "version"));
 }
 
-/* From the descriptor backwards: what is written last stands first. */
-static Outlet *way_out(Export *export, int fd, const char *name, GError **error)
+Outlet *export_way_out(const ExportRequest *request, Outlet *out, OutletCount *ret_count,
+                       char ***ret_recipients, GError **error)
 {
-    const ExportFormat *format = &export->request->format;
-    Outlet *out = outlet_count_new(outlet_fd_new(fd, name, export->cancel), &export->count);
+    const ExportFormat *format = &request->format;
 
+    out = outlet_count_new(out, ret_count);
+    if (request->encrypt) {
+        out = openpgp_encrypt_new(out, request->encrypt,
+                                  request->encrypt->keys ? ret_recipients : NULL, error);
+        if (!out)
+            return NULL;
+    }
     if (format->compression == EXPORT_GZIP)
         out = outlet_gzip_new(out, format->level, 0);
     else if (format->compression == EXPORT_ZSTD)
         out = outlet_zstd_new(out, format->level, 0);
-    if (format->kind == EXPORT_SQL)
-        out = pg_script_new(server_version(export), out, export->cancel, error);
     return out;
 }
 
-static bool push(Export *export, Outlet *out, GError **error)
+/* From the end backwards: what is written last stands first. Takes out. */
+static Outlet *way_out(Export *export, Outlet *out, GError **error)
+{
+    out =
+        export_way_out(export->request, out, &export->count, &export->exported->recipients, error);
+    // of one that was imported as a script there is nothing to make
+    if (out && export->request->format.kind == EXPORT_SQL && !is_script(export) &&
+        !db_snapshot_is_directory(export->database))
+        out = pg_script_new(server_version(export), NULL, out, export->cancel, error);
+    return out;
+}
+
+static bool push_into(Export *export, Sink *sink, GError **error)
 {
     ReaderOptions options = { .progress = export->request->progress };
+
+    if (export->request->format.kind == EXPORT_TAR)
+        return reader_run(export->repo, &export->snapshot->tree, "", sink, &options, export->cancel,
+                          error);
+    if (export->file)
+        return reader_run_node(export->repo, export->file, export->folder, sink, &options,
+                               export->cancel, error);
+    return db_snapshot_push(&export->databases, db_snapshot_text(export->database, "file"), sink,
+                            options.progress, export->cancel, error);
+}
+
+static Sink *sink_into(Export *export, Outlet *way, GError **error)
+{
+    g_autoptr(GBytes) toc = NULL;
+
+    if (export->request->format.kind == EXPORT_TAR)
+        return archive_sink_new(ARCHIVE_KIND_TAR, way);
+    if (!db_snapshot_is_directory(export->database))
+        return pipe_sink_new(way);
+    return db_snapshot_read_toc(&export->databases, export->database, &toc, error)
+               ? pg_script_files_sink_new(server_version(export), NULL, toc, export->database, way,
+                                          export->cancel)
+               : NULL;
+}
+
+/* Takes out. */
+static bool push(Export *export, Outlet *out, GError **error)
+{
+    g_autoptr(Outlet) way = way_out(export, out, error);
     g_autoptr(Sink) sink = NULL;
 
-    if (export->request->format.kind == EXPORT_TAR) {
-        sink = archive_sink_new(ARCHIVE_KIND_TAR, out);
-        return reader_run(export->repo, &export->snapshot->tree, "", sink, &options, export->cancel,
-                          error) &&
-               sink_finish(sink, error);
-    }
-    sink = pipe_sink_new(out);
-    return db_snapshot_push(&export->databases, db_snapshot_text(export->database, "file"), sink,
-                            options.progress, export->cancel, error) &&
-           sink_finish(sink, error);
-}
-
-static bool fill(int fd, const char *name, void *user, GError **error)
-{
-    Export *export = user;
-    g_autoptr(Outlet) out = NULL;
-
-    if (isatty(fd)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "this would go to the terminal; redirect it, or use --target FILE");
+    if (!way)
         return false;
-    }
-    out = way_out(export, fd, name, error);
-    return out && push(export, out, error) && outlet_finish(out, error);
+    sink = sink_into(export, way, error);
+    return sink && push_into(export, sink, error) && sink_finish(sink, error) &&
+           outlet_finish(way, error);
 }
 
-/* ---- the manifest beside it ---- */
-
-static json_t *describe(const Export *export)
+/* Takes out. */
+static bool run(Export *export, Outlet *out, GError **error)
 {
-    const Snapshot *snapshot = export->snapshot;
-    g_autofree char *file = g_path_get_basename(export->request->target);
-    char now[RFC3339_MAX], taken[RFC3339_MAX];
-    json_t *manifest;
+    g_autoptr(Outlet) kept = out;
 
-    rfc3339_format((Timestamp){ .sec = clock_now().sec }, now);
-    rfc3339_format(snapshot->time, taken);
-    manifest = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:{s:s, s:s, s:s}}",
-                         "manifest_version", 1, "backstay_version", BS_VERSION, "generated_at", now,
-                         "file", file, "format", export_format_name(&export->request->format),
-                         "size", (json_int_t) export->count.size, "sha256",
-                         id_hex(&export->count.sha256).text, "snapshot", "id",
-                         id_hex(&snapshot->id).text, "time", taken, "hostname", snapshot->hostname);
-    if (export->databases.manifest) // what was recorded when it was taken: counts, versions
-        json_object_set(manifest, "recorded", export->databases.manifest);
-    if (export->database)
-        json_object_set_new(manifest, "database",
-                            json_string(db_snapshot_text(export->database, "name")));
-    return manifest;
+    if (!choose(export, error) ||
+        !export_recorded(export->repo, export->snapshot, &export->exported->recorded, error) ||
+        !push(export, g_steal_pointer(&kept), error))
+        return false;
+    export->exported->size = export->count.size;
+    export->exported->sha256 = export->count.sha256;
+    return true;
 }
 
-static bool write_manifest(const Export *export, GError **error)
+bool export_snapshot_into(Repo *repo, const Snapshot *snapshot, const ExportRequest *request,
+                          Outlet *out, const Cancel *cancel, Exported *exported, GError **error)
 {
-    g_autofree char *path = g_strconcat(export->request->target, ".manifest.json", NULL);
-    json_t *manifest = describe(export);
-    g_autofree char *text = json_dumps(manifest, JSON_INDENT(2));
-
-    json_decref(manifest);
-    return fs_write_durable(path, text, strlen(text), 0600, FS_REPLACE, error);
-}
-
-/* One of an older file must not tell of the new one, should that be as far as it gets. */
-static bool remove_manifest(const char *target, GError **error)
-{
-    g_autofree char *path = g_strconcat(target, ".manifest.json", NULL);
-
-    if (unlink(path) == 0 || errno == ENOENT)
-        return true;
-    bs_error_errno(error, errno, "remove %s", path);
-    return false;
-}
-
-static bool run(Export *export, GError **error)
-{
-    const ExportRequest *request = export->request;
-    bool manifest = request->manifest && request->target;
-
-    return (request->format.kind == EXPORT_TAR || choose_database(export, error)) &&
-           (!manifest || remove_manifest(request->target, error)) &&
-           outfile_write(request->target, fill, export, error) &&
-           (!manifest || write_manifest(export, error));
-}
-
-bool op_export(Repo *repo, const Snapshot *snapshot, const ExportRequest *request,
-               const Cancel *cancel, Exported *ret_exported, GError **error)
-{
-    Export export = { repo, snapshot, request, cancel, { 0 }, NULL, { 0 } };
-    bool ok = run(&export, error);
+    Export export = { .repo = repo,
+                      .snapshot = snapshot,
+                      .request = request,
+                      .cancel = cancel,
+                      .exported = exported };
+    bool ok = run(&export, out, error);
 
     db_snapshot_done(&export.databases);
-    ret_exported->size = export.count.size;
-    ret_exported->sha256 = export.count.sha256;
+    g_clear_pointer(&export.file, node_free);
+    g_free(export.folder);
     return ok;
 }

@@ -6,46 +6,48 @@
  */
 #pragma once
 #include "base/cancel.h"
+#include "flow/openpgp.h"
 #include "flow/progress.h"
+#include "op/exportformat.h"
 #include "repo/snapshot.h"
-
-typedef enum {
-    EXPORT_DUMP, /* custom format; pg_restore takes it */
-    EXPORT_SQL,
-    EXPORT_TAR,
-} ExportKind;
-
-typedef enum { EXPORT_PLAIN, EXPORT_GZIP, EXPORT_ZSTD } ExportCompression;
-
-typedef struct {
-    ExportKind kind;
-    ExportCompression compression;
-    int level; /* of gzip 1 to 9, of zstd 1 to 19; 0: their own default */
-} ExportFormat;
-
-/* "dump", "sql", "sql.gz", "sql.zst", "tar", "tar.gz", "tar.zst". BS_ERROR_USAGE names them. */
-bool export_format_parse(const char *text, ExportFormat *ret_format, GError **error);
-/* What a file name ends in; false: nothing known. */
-bool export_format_guess(const char *name, ExportFormat *ret_format);
-const char *export_format_name(const ExportFormat *format); /* constant */
-/* BS_ERROR_USAGE: not of this compression. */
-bool export_format_set_level(ExportFormat *format, int level, GError **error);
+#include <jansson.h>
 
 typedef struct {
     ExportFormat format;
-    const char *database; /* of several in the snapshot; NULL: there is but one */
-    const char *target;   /* a file to write, whole or not at all; NULL: standard output */
+    const char *database;     /* of several in the snapshot; NULL: there is but one */
+    const OpenpgpTo *encrypt; /* whom to; NULL: it is not encrypted */
+    const char *target;       /* a file to write, whole or not at all; NULL: standard output */
     /* Beside target, as "<target>.manifest.json": what it is, its size and SHA-256. */
     bool manifest;
+    bool reveal;        /* also of sources marked secret, unencrypted */
     Progress *progress; /* may be NULL */
 } ExportRequest;
 
 typedef struct {
-    uint64_t size;
+    uint64_t size; /* of the file as it is, encrypted or not */
     Id sha256;
+    char *database;    /* of a dump or script; NULL: none */
+    char **recipients; /* fingerprints; NULL: encrypted with a passphrase or not at all */
+    json_t
+        *recorded; /* manifest.json of the snapshot: what was recorded when it was taken; or NULL */
 } Exported;
+void exported_clear(Exported *exported);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Exported, exported_clear)
 
-/* The index is loaded. The manifest is written after the file, so that one that is there tells of a
- * whole file. */
-bool op_export(Repo *repo, const Snapshot *snapshot, const ExportRequest *request,
+/* snapshots: of Snapshot *, borrowed: one, of the format "app" one or more. The index is loaded.
+ * The manifest is written after the file, so that one that is there tells of a whole file. */
+bool op_export(Repo *repo, const GPtrArray *snapshots, const ExportRequest *request,
                const Cancel *cancel, Exported *ret_exported, GError **error);
+/* The same into an outlet, which is taken over, and finished; target and manifest mean nothing. */
+bool op_export_into(Repo *repo, const GPtrArray *snapshots, const ExportRequest *request,
+                    Outlet *out, const Cancel *cancel, Exported *ret_exported, GError **error);
+
+/* ---- for op/exportfile.c and exportapp.c ---- */
+
+/* exported: zeros; to be cleared in either case. */
+bool export_snapshot_into(Repo *repo, const Snapshot *snapshot, const ExportRequest *request,
+                          Outlet *out, const Cancel *cancel, Exported *exported, GError **error);
+/* The last stages of an export: compression, encryption, counting, then out, which is taken over.
+ * ret_recipients is set when it is encrypted to keys; ret_count by finish. */
+Outlet *export_way_out(const ExportRequest *request, Outlet *out, OutletCount *ret_count,
+                       char ***ret_recipients, GError **error);
