@@ -182,7 +182,7 @@ static void *estimate_main(void *arg)
 static void tell_notes(const Source *source)
 {
     for (guint i = 0; source->notes && i < source->notes->len; i++)
-        log_warn("backup lacks what lies elsewhere", "source", source->name, "note",
+        log_warn("note on the backup", "source", source->name ? source->name : "files", "note",
                  (const char *)source->notes->pdata[i], NULL);
 }
 

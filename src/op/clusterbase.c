@@ -115,14 +115,30 @@ static bool read_control(ClusterBase *base, GError **error)
            wrong(base, "its control file names no size of WAL segments", error);
 }
 
+/* Of a server that was shut down cleanly: it begins where its control file says, without a label.
+ */
+static bool is_cold(const ClusterBase *base)
+{
+    const PgControl *control = &base->control;
+
+    return (control->state == PG_STATE_SHUT_DOWN ||
+            control->state == PG_STATE_SHUT_DOWN_IN_RECOVERY) &&
+           control->redo == base->start && control->timeline == base->timeline;
+}
+
 /* Without it a server would begin its recovery at a later checkpoint, and be damaged. */
 static bool read_label(const ClusterBase *base, GError **error)
 {
     g_autoptr(GBytes) content = NULL;
     g_autoptr(BackupLabel) label = NULL;
+    g_autoptr(GError) failure = NULL;
 
-    if (!cluster_base_file(base, "pgdata/backup_label", LABEL_MAX, &content, error))
+    if (!cluster_base_file(base, "pgdata/backup_label", LABEL_MAX, &content, &failure)) {
+        if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND) && is_cold(base))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&failure));
         return false;
+    }
     label = backup_label_parse(g_bytes_get_data(content, NULL), g_bytes_get_size(content), error);
     if (!label)
         return false;

@@ -161,7 +161,7 @@ static bool make_directory(const char *path, GError **error)
 static bool own_directory(const Writing *writing, const char *path, GError **error)
 {
     fs_autoclose int fd = open_directory(path, error);
-    g_autofree char *parent = g_path_get_dirname(path);
+    g_autofree char *parent = g_build_filename(path, "..", NULL); // wherever its name is
 
     if (fd < 0 || !give_away(writing, fd, "", error))
         return false;
@@ -187,7 +187,7 @@ static bool each_place(Writing *writing, bool sweep, GError **error)
     for (guint i = 0; i < files->places->len; i++) {
         const TablespacePlace *tablespace = &g_array_index(files->places, TablespacePlace, i);
         g_autofree char *name = g_strdup_printf("tablespaces/%u", tablespace->oid);
-        Place place = { name, tablespace->dir, files->replace };
+        Place place = { name, tablespace_place_path(tablespace), files->replace };
 
         if (!make_directory(place.dir, error) || !pass(writing, &place, sweep, error) ||
             !own_directory(writing, place.dir, error))
@@ -204,7 +204,8 @@ static bool finish_delta(Writing *writing, GError **error)
     if (!each_place(writing, true, error) || !dir_sink_unmark(files->pgdata, error))
         return false;
     for (guint i = 0; i < files->places->len; i++)
-        if (!dir_sink_unmark(g_array_index(files->places, TablespacePlace, i).dir, error))
+        if (!dir_sink_unmark(
+                tablespace_place_path(&g_array_index(files->places, TablespacePlace, i)), error))
             return false;
     return true;
 }

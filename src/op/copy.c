@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/plural.h"
+#include "op/copywal.h"
+#include "op/installation.h"
 #include "repo/packer.h"
 #include "repo/transfer.h"
 #include "repo/used.h"
@@ -130,16 +132,35 @@ static bool save_copy(OpenRepo *to, Snapshot *snapshot, const CopyWatch *watch, 
     return true;
 }
 
-bool op_copy(OpenRepo *from, OpenRepo *to, const CopyRequest *request, const CopyWatch *watch,
-             const Cancel *cancel, GError **error)
+static bool save_all(OpenRepo *to, const GPtrArray *chosen, const GPtrArray *there,
+                     const CopyWatch *watch, CopyResult *result, GError **error)
 {
-    g_autoptr(GPtrArray) chosen = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free);
+    for (guint i = 0; i < chosen->len; i++) {
+        Snapshot *snapshot = g_ptr_array_index(chosen, i);
+
+        if (is_there(there, snapshot)) {
+            watch->copied(snapshot, NULL, watch->user);
+            result->snapshots_there++;
+        } else if (save_copy(to, snapshot, watch, error)) {
+            result->snapshots++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- all ---- */
+
+static bool copy_chosen(OpenRepo *from, OpenRepo *to, const GPtrArray *chosen,
+                        const CopyWatch *watch, const Cancel *cancel, CopyResult *result,
+                        GError **error)
+{
     g_autoptr(GPtrArray) there = NULL;
     g_autoptr(UsedBlobs) wanted = NULL;
-    unsigned unreadable = 0, ignored = 0;
+    unsigned ignored = 0;
 
-    if (!choose(from, request, chosen, &unreadable, error) ||
-        !snapshot_list(to->repo, pass_over, &ignored, &there, error) ||
+    if (!snapshot_list(to->repo, pass_over, &ignored, &there, error) ||
         !repo_load_index(from->repo, cancel, error) || !repo_load_index(to->repo, cancel, error))
         return false;
     wanted = used_blobs_new(from->repo);
@@ -151,19 +172,33 @@ bool op_copy(OpenRepo *from, OpenRepo *to, const CopyRequest *request, const Cop
             return false;
         }
     }
-    if (!copy_blobs(from, to, wanted, watch, cancel, error))
-        return false;
-    for (guint i = 0; i < chosen->len; i++) {
-        Snapshot *snapshot = g_ptr_array_index(chosen, i);
+    return copy_blobs(from, to, wanted, watch, cancel, error) &&
+           copy_wal(from, to, chosen, watch, cancel, result, error) &&
+           save_all(to, chosen, there, watch, result, error) &&
+           installation_copy(from->repo, to->repo, &result->installations, &result->held_back,
+                             error);
+}
 
-        if (is_there(there, snapshot))
-            watch->copied(snapshot, NULL, watch->user);
-        else if (!save_copy(to, snapshot, watch, error))
-            return false;
-    }
+bool op_copy(OpenRepo *from, OpenRepo *to, const CopyRequest *request, const CopyWatch *watch,
+             const Cancel *cancel, CopyResult *ret_result, GError **error)
+{
+    g_autoptr(GPtrArray) chosen = g_ptr_array_new_with_free_func((GDestroyNotify)snapshot_free);
+    CopyResult result = { 0 };
+    unsigned unreadable = 0;
+
+    if (!choose(from, request, chosen, &unreadable, error) ||
+        !copy_chosen(from, to, chosen, watch, cancel, &result, error))
+        return false;
+    *ret_result = result;
     if (unreadable > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s could not be read and %s not copied",
                     unreadable, plural(unreadable, "snapshot", "snapshots"),
                     plural(unreadable, "was", "were"));
-    return unreadable == 0;
+    else if (result.held_back > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
+                    "%" G_GUINT64_FORMAT " %s could not be copied, damaged or not what %s; "
+                    "`backstay wal check` says what that means for restores",
+                    result.held_back, plural(result.held_back, "object", "objects"),
+                    plural(result.held_back, "its name says", "their names say"));
+    return unreadable == 0 && result.held_back == 0;
 }

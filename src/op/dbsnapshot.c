@@ -5,9 +5,11 @@
 #include "flow/reader.h"
 #include "repo/pack.h"
 #include "repo/walk.h"
+#include "source/pgdumpfiles.h"
 #include <string.h>
 
 #define MANIFEST_MAX (256u * 1024 * 1024)
+#define TOC_MAX      (1024u * 1024 * 1024)
 
 const char *db_snapshot_text(const json_t *object, const char *key)
 {
@@ -23,6 +25,19 @@ bool db_snapshot_read(const DbSnapshot *db, const char *name, size_t bound, GByt
         return true;
     g_prefix_error(error, "%s: ", db->folder);
     return false;
+}
+
+bool db_snapshot_is_directory(const json_t *item)
+{
+    return strcmp(db_snapshot_text(item, "format"), "directory") == 0;
+}
+
+bool db_snapshot_read_toc(const DbSnapshot *db, const json_t *item, GBytes **ret_toc,
+                          GError **error)
+{
+    g_autofree char *path = g_build_filename(db_snapshot_text(item, "file"), PGDUMP_TOC, NULL);
+
+    return db_snapshot_read(db, path, TOC_MAX, ret_toc, error);
 }
 
 static bool is_of_cluster(const json_t *manifest)

@@ -30,6 +30,11 @@ const char *db_snapshot_text(const json_t *item, const char *key);
 /* A small file of the folder; at most bound bytes. */
 bool db_snapshot_read(const DbSnapshot *db, const char *name, size_t bound, GBytes **ret_bytes,
                       GError **error);
-/* A file of the folder down the road; the sink is not finished. progress may be NULL. */
+/* Whether the dump of an item is in directory format; and its toc.dat. */
+bool db_snapshot_is_directory(const json_t *item);
+bool db_snapshot_read_toc(const DbSnapshot *db, const json_t *item, GBytes **ret_toc,
+                          GError **error);
+/* A file of the folder, or a directory with all that is in it, down the road; the sink is not
+ * finished. progress may be NULL. */
 bool db_snapshot_push(const DbSnapshot *db, const char *file, Sink *sink, Progress *progress,
                       const Cancel *cancel, GError **error);

@@ -104,11 +104,18 @@ static bool decide_by_ids(Repo *repo, const ForgetRequest *request, ForgetPlan *
     for (char *const *id = request->ids; *id && ok; id++) {
         Snapshot *snapshot = NULL;
         g_autofree char *path = NULL;
-        ForgetDecision decision = { .reasons = g_ptr_array_new_with_free_func(g_free) };
+        g_autoptr(GError) failure = NULL;
+        ForgetDecision decision = { 0 };
 
-        ok = snapshot_find(repo, *id, &request->filter, pass_over, plan, &snapshot, &path, error);
-        if (ok)
-            g_ptr_array_add(plan->snapshots, snapshot);
+        if (!snapshot_find(repo, *id, &request->filter, pass_over, plan, &snapshot, &path,
+                           &failure)) {
+            ok = request->ignore_missing && g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND);
+            if (!ok)
+                g_propagate_error(error, g_steal_pointer(&failure));
+            continue;
+        }
+        g_ptr_array_add(plan->snapshots, snapshot);
+        decision.reasons = g_ptr_array_new_with_free_func(g_free);
         decision.snapshot = snapshot;
         g_array_append_val(group.decisions, decision);
         group.first = snapshot;

@@ -19,6 +19,7 @@ typedef struct {
     char *const *ids;          /* snapshots to remove by name, instead of a policy */
     const Duration *keep_pitr; /* the point-in-time window; NULL: none. Alone it is a policy for
                                   snapshots of clusters only, and all others stay */
+    bool ignore_missing;       /* by name: what is gone already is no error */
     bool last_bases; /* by name: also the newest base backup of a cluster whose WAL is held */
     bool dry_run;
 } ForgetRequest;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "op/reachbase.h"
 #include "op/select.h"
+#include "op/walbase.h"
 
 #include <string.h>
 
@@ -20,7 +21,7 @@ typedef struct {
     Repo *repo;
     const ReachRequest *request;
     const Cancel *cancel;
-    GPtrArray *snapshots; // borrowed: of Snapshot, oldest first
+    GPtrArray *snapshots; // borrowed: of Snapshot, the one to try first last
     WalHeld *held;
     uint32_t latest;
     uint64_t limit; // what begins here on was looked at, on the way to
@@ -236,6 +237,16 @@ static bool one_cluster(Repo *repo, const GPtrArray *snapshots, uint64_t *ret_id
     return false;
 }
 
+/* By where they begin: a standby that lags gives newer ones that begin earlier. */
+static gint by_start(gconstpointer a, gconstpointer b)
+{
+    WalBase left, right;
+
+    (void)wal_base_of(*(const Snapshot *const *)a, &left); // is_wanted() has seen to it
+    (void)wal_base_of(*(const Snapshot *const *)b, &right);
+    return left.start < right.start ? -1 : left.start > right.start;
+}
+
 static uint32_t latest_timeline(const Choosing *choosing)
 {
     uint32_t latest = wal_held_latest(choosing->held);
@@ -261,6 +272,9 @@ bool op_reach(Repo *repo, const ReachRequest *request, const Cancel *cancel, Rea
                 : select_all(repo, request, &reach.snapshots, error)) ||
         !one_cluster(repo, reach.snapshots, &system_id, error))
         return false;
+    // on one way positions rise; without one the newest says which it is
+    if (request->target->way != RECOVERY_TIMELINE_CURRENT)
+        g_ptr_array_sort(reach.snapshots, by_start);
     choosing.snapshots = reach.snapshots;
     choosing.held = wal_held_list(repo, system_id, error);
     if (!choosing.held)

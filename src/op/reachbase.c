@@ -2,6 +2,7 @@
 #include "op/reachbase.h"
 
 #include "base/error.h"
+#include "op/walorigin.h"
 #include "op/walscan.h"
 
 /* A checkpoint says in which second it was begun, and where; only then it was decided that recovery
@@ -19,14 +20,20 @@ typedef struct {
 static bool look_at(const WalRecord *record, const WalEvent *event, void *user)
 {
     Looking *looking = user;
-    bool stopped = wal_search_offer(&looking->search, record, event);
+    bool stopped;
 
+    if (event->kind == WAL_CHECKPOINT && event->lsn == looking->start && !looking->started_us)
+        looking->started_us = event->time_us + CHECKPOINT_SLACK_US;
+    // of a server that was stopped: what it had written is all there, and recovery begins behind
+    if (event->kind == WAL_CHECKPOINT && record->lsn == looking->start) {
+        wal_search_begin_behind(&looking->search, record);
+        return false;
+    }
+    stopped = wal_search_offer(&looking->search, record, event);
     if (stopped && !looking->search.after)
         return true;
     if (event->kind == WAL_COMMIT || event->kind == WAL_ABORT)
         looking->time_us = event->time_us;
-    if (event->kind == WAL_CHECKPOINT && event->lsn == looking->start && !looking->started_us)
-        looking->started_us = event->time_us + CHECKPOINT_SLACK_US;
     if (event->kind == WAL_PARAMETERS && event->wal_level == 0)
         looking->minimal = record->lsn; // a recovery ends in failure there
     return stopped || looking->minimal;
@@ -74,7 +81,7 @@ static void say_not_reached(const Looking *looking, const WalScanResult *scan, G
     if (looking->minimal)
         minimal = g_strdup_printf("the server was run with wal_level = minimal from %s on",
                                   lsn_text(looking->minimal).text);
-    if (search->replayed >= search->target.consistent)
+    if (search->replayed >= search->target.consistent && search->last != 0)
         hint = g_strdup_printf("; --target-lsn %s restores as far as it goes",
                                lsn_text(search->last).text);
     if (search->last == 0)
@@ -86,7 +93,10 @@ static void say_not_reached(const Looking *looking, const WalScanResult *scan, G
                 minimal        ? minimal
                 : scan->reason ? scan->reason
                                : "nothing more was looked at",
-                hint ? hint : "; no recovery of this base backup is possible");
+                hint ? hint
+                : search->replayed >= search->target.consistent
+                    ? "; it starts as it is: restore it without a target"
+                    : "; no recovery of this base backup is possible");
 }
 
 static void say_too_early(const Looking *looking, GError **error)
@@ -94,7 +104,7 @@ static void say_too_early(const Looking *looking, GError **error)
     g_autoptr(GError) text = NULL;
     g_autofree char *time = NULL;
 
-    if (!wal_search_finish(&looking->search, &text)) {
+    if (looking->search.stopped && !wal_search_finish(&looking->search, &text)) {
         g_set_error_literal(error, BS_ERROR, BS_ERROR_WAL_GAP, text->message);
         return;
     }
@@ -116,13 +126,15 @@ static Verdict decide(const Looking *looking, const WalScanResult *scan, GError 
     const WalSearch *search = &looking->search;
     bool consistent = search->replayed >= search->target.consistent;
 
-    if (search->stopped && (!consistent || !begins_in_time(looking))) {
+    // also when no transaction ended since: where nobody wrote, an older base knows more
+    if ((search->stopped && !consistent) || (consistent && !begins_in_time(looking))) {
         say_too_early(looking, error);
         return TOO_EARLY;
     }
     if (search->stopped && !looking->minimal)
         return REACHED;
-    if (search->target.kind == WAL_TARGET_NONE && consistent && is_the_end(looking, scan))
+    if (search->target.kind == WAL_TARGET_NONE && consistent && search->last != 0 &&
+        is_the_end(looking, scan))
         return REACHED;
     say_not_reached(looking, scan, error);
     return consistent ? NOT_REACHED : UNUSABLE;
@@ -158,6 +170,20 @@ static void fill_in(const WalPath *path, const Looking *looking, const WalScanRe
     }
 }
 
+/* Two lives in one archive are not one way, whatever the newest history says. */
+static bool check_origin(const ClusterBase *base, const WalPath *path, GError **error)
+{
+    const PgHistory *history = wal_path_history(path);
+
+    if (wal_origin_agrees(base->repo, base->system_id, history, error) &&
+        wal_origin_joins(base->repo, base->system_id, wal_path_segment_size(path), history,
+                         base->start, error))
+        return true;
+    if (g_error_matches(*error, BS_ERROR, BS_ERROR_MISMATCH))
+        g_prefix_error(error, "nothing is restored (--target-timeline chooses another way): ");
+    return false;
+}
+
 bool reach_base(ClusterBase *base, const ReachBase *asked, const Cancel *cancel,
                 Verdict *ret_verdict, Reach *reach, GError **ret_problem, GError **error)
 {
@@ -176,6 +202,8 @@ bool reach_base(ClusterBase *base, const ReachBase *asked, const Cancel *cancel,
         *ret_verdict = NOT_ON_WAY;
         return true;
     }
+    if (!check_origin(base, path, error))
+        return false;
     wanted.consistent = base->stop;
     wal_search_init(&looking.search, &wanted);
     looking.start = base->start;

@@ -34,7 +34,7 @@ static GPtrArray *known_mirrors(const Settings *settings, const char *location,
                : NULL;
 }
 
-static bool open_copy(RepairFrom *from, const char *where, GError **error)
+static bool open_copy(RepairFrom *from, const char *where, const Settings *named, GError **error)
 {
     g_autofree char *location = NULL;
     g_autofree char *infix = NULL;
@@ -49,21 +49,23 @@ static bool open_copy(RepairFrom *from, const char *where, GError **error)
         mirror = mirrors_find(mirrors, where);
     if (mirror)
         infix = mirrorset_infix(mirror);
-    if (open_repo_copy(from->settings, mirror ? mirror->location : where, infix ? infix : "FROM_",
-                       from->watch.cancel, &from->open, error))
+    if (!mirror && named
+            ? open_repo_copy(named, named->repo, "", from->watch.cancel, &from->open, error)
+            : open_repo_copy(from->settings, mirror ? mirror->location : where,
+                             infix ? infix : "FROM_", from->watch.cancel, &from->open, error))
         return true;
     g_prefix_error(error, "--repair-from: ");
     return false;
 }
 
-RepairFrom *repair_from_new(const Settings *settings, const char *where,
+RepairFrom *repair_from_new(const Settings *settings, const char *where, const Settings *named,
                             const RepairFromWatch *watch, GError **error)
 {
     g_autoptr(RepairFrom) from = g_new0(RepairFrom, 1);
 
     from->settings = settings;
     from->watch = *watch;
-    return open_copy(from, where, error) ? g_steal_pointer(&from) : NULL;
+    return open_copy(from, where, named, error) ? g_steal_pointer(&from) : NULL;
 }
 
 void repair_from_free(RepairFrom *from)

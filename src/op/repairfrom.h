@@ -17,9 +17,10 @@ typedef struct {
 
 typedef struct RepairFrom RepairFrom;
 
-/* where: the name of a mirror, or a location. The copy is opened with the password of the
- * repository and locked shared. Borrows the settings, copies the watch. */
-RepairFrom *repair_from_new(const Settings *settings, const char *where,
+/* where: the name of a mirror, or a location; named: NULL, or how a repository of that name is
+ * opened, which comes after a mirror. Otherwise the copy is opened with the password of the
+ * repository. It is locked shared. Borrows the settings, copies the watch. */
+RepairFrom *repair_from_new(const Settings *settings, const char *where, const Settings *named,
                             const RepairFromWatch *watch, GError **error);
 void repair_from_free(RepairFrom *from); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RepairFrom, repair_from_free)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/plural.h"
 #include "flow/reader.h"
+#include "op/k3ssteps.h"
 #include "op/restoredelta.h"
 #include "repo/walk.h"
 #include <pthread.h>
@@ -279,6 +280,25 @@ static bool restore(OpenRepo *open, const Start *start, Run *run, const Cancel *
            (!request->verify || request->dry_run || verify(open, start, run, cancel, error));
 }
 
+/* Whoever wants some files back does not want to be told how to rebuild a server. The files are
+ * there, so that the steps cannot be told does not make it a failure. */
+static void find_steps(OpenRepo *open, const Snapshot *snapshot, const char *path, Run *run)
+{
+    const RestoreRequest *request = run->request;
+    K3sRestored restored = {
+        .path = path,
+        .target = request->target,
+        .name = request->target_name ? request->target_name : request->target,
+        .done = !request->dry_run,
+    };
+    g_autoptr(GError) problem = NULL;
+
+    if (!request->include && !request->iinclude &&
+        !k3s_steps(open->repo, snapshot, &restored, &run->result.steps, &problem))
+        log_warn("the steps that are left to do cannot be told; see the page about k3s", "snapshot",
+                 id_short(&snapshot->id).text, "error", problem->message, NULL);
+}
+
 bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatch *watch,
                 const Cancel *cancel, RestoreResult *ret_result, GError **error)
 {
@@ -299,6 +319,8 @@ bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatc
     // the target of a single file holds other things
     run.whole = path && !start.node;
     ok = restore(open, &start, &run, cancel, error);
+    if (ok)
+        find_steps(open, snapshot, path, &run);
     pthread_mutex_destroy(&run.mutex);
     g_strfreev(run.roots);
     node_free(start.node);

@@ -11,6 +11,7 @@ typedef struct {
     const char *snapshot; /* SNAPSHOT[:PATH] */
     SnapshotFilter filter;
     const char *target;
+    const char *target_name; /* as people know it; NULL: that is it */
     const PatternList *include, *iinclude, *exclude, *iexclude; /* NULL: none */
     Overwrite overwrite;
     bool sparse, dry_run, delete_extra, verify, no_sync;
@@ -32,6 +33,7 @@ typedef struct {
     uint64_t files_restored, files_skipped, files_deleted, bytes_restored, bytes_skipped;
     uint64_t bytes_same, bytes_fetched; /* delta: of content, there already, or not */
     unsigned problems; /* entries that could not be restored, or not as they were */
+    char **steps;      /* what is left to do by hand, in sentences; NULL: nothing; to be freed */
 } RestoreResult;
 
 /* True also with problems > 0: the caller ends with exit 3. With verify, every difference found

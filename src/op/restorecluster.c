@@ -25,6 +25,7 @@ typedef struct {
     const RestoreClusterWatch *watch;
     const Cancel *cancel;
     char *pgdata; // absolute
+    char *shown;  // what people call it, and the links to it
     bool replace, replace_top;
     DirDelta delta;
     GArray *places;
@@ -35,6 +36,7 @@ typedef struct {
 static void run_done(Run *run)
 {
     g_free(run->pgdata);
+    g_free(run->shown);
     g_clear_pointer(&run->places, g_array_unref);
     reach_clear(&run->reach);
 }
@@ -74,12 +76,12 @@ static bool has_file(const char *dir, const char *name)
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
-static bool refuse_full(const char *path, GError **error)
+static bool refuse_full(const char *path, const char *shown, GError **error)
 {
     bool unfinished = has_file(path, "PG_VERSION") && !has_file(path, "global/pg_control");
 
     g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
-                "%s: %s; --force replaces what lies there, or restore to another directory", path,
+                "%s: %s; --force replaces what lies there, or restore to another directory", shown,
                 unfinished ? "a restore into it was not finished" : "the directory is not empty");
     return false;
 }
@@ -102,37 +104,40 @@ static bool is_tablespace_of(const char *pgdata, const TablespacePlace *place)
 }
 
 /* serves: what lies there may be what a delta begins with. */
-static bool check_place(Run *run, const char *path, bool serves, GError **error)
+static bool check_place(Run *run, const char *path, const char *shown, bool serves, GError **error)
 {
     bool empty;
 
     if (!is_empty(path, &empty, error))
         return false;
     if (!empty && !run->request->force && !(run->request->delta && serves))
-        return refuse_full(path, error);
+        return refuse_full(path, shown, error);
     run->replace = run->replace || !empty;
     return true;
 }
 
-static bool refuse_running(const char *pgdata, GError **error)
+static bool refuse_running(const Run *run, GError **error)
 {
     pid_t pid;
 
-    if (!pg_postmaster_find(pgdata, &pid, error))
+    if (!pg_postmaster_find(run->pgdata, &pid, error))
         return false;
     if (pid == 0)
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
                 "%s: a PostgreSQL server runs in this directory (process %ld); stop it first",
-                pgdata, (long)pid);
+                run->shown, (long)pid);
     return false;
 }
 
 static bool check_places(Run *run, GError **error)
 {
+    const char *shown = run->request->shown;
+
     run->pgdata = g_canonicalize_filename(run->request->pgdata, NULL);
-    if (!refuse_running(run->pgdata, error) ||
-        !check_place(run, run->pgdata, is_data(run->pgdata), error))
+    run->shown = g_canonicalize_filename(shown ? shown : run->request->pgdata, NULL);
+    if (!refuse_running(run, error) ||
+        !check_place(run, run->pgdata, run->shown, is_data(run->pgdata), error))
         return false;
     // a stranger's files beside are only removed from what is a data directory
     run->replace_top = run->replace && is_data(run->pgdata);
@@ -172,7 +177,7 @@ static bool refuse_foreign(const Run *run, GError **error)
         g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
                     "%s: nobody knows of which cluster it is (%s); --force replaces what lies "
                     "there, or restore to another directory",
-                    run->pgdata, failure->message);
+                    run->shown, failure->message);
         return false;
     }
     if (control.system_id == wanted)
@@ -182,20 +187,20 @@ static bool refuse_foreign(const Run *run, GError **error)
         "%s: it is the data directory of another cluster (system identifier %" G_GUINT64_FORMAT
         ", the snapshot is of %" G_GUINT64_FORMAT "); --force replaces what lies there, or restore "
         "to another directory",
-        run->pgdata, control.system_id, wanted);
+        run->shown, control.system_id, wanted);
     return false;
 }
 
 static bool check_tablespaces(Run *run, GError **error)
 {
-    if (!tablespaces_place(&run->reach.base, run->request->tablespaces, run->pgdata, &run->places,
-                           error))
+    if (!tablespaces_place(&run->reach.base, run->request->tablespaces, run->request->via,
+                           run->shown, &run->places, error))
         return false;
     for (guint i = 0; i < run->places->len; i++) {
         const TablespacePlace *place = &g_array_index(run->places, TablespacePlace, i);
 
         if (!refuse_live(place->dir, error) ||
-            !check_place(run, place->dir, is_tablespace_of(run->pgdata, place), error))
+            !check_place(run, place->dir, place->dir, is_tablespace_of(run->pgdata, place), error))
             return false;
     }
     return true;
@@ -296,7 +301,7 @@ static bool make_auto_config(const Run *run, char **ret_text, GError **error)
 
 static char *start_command(const Run *run)
 {
-    g_autofree char *dir = recovery_shell_word(run->pgdata), *options = NULL, *quoted = NULL;
+    g_autofree char *dir = recovery_shell_word(run->shown), *options = NULL, *quoted = NULL;
     g_autofree char *file = NULL, *config = NULL;
 
     if (run->reach.base.has_config || !run->request->config_file)
@@ -339,7 +344,7 @@ static bool write_files(Run *run, const char *auto_config, ClusterFilesCount *re
     g_prefix_error(error,
                    "%s is not complete and does not start (it has no global/pg_control; the same "
                    "command %s): ",
-                   run->pgdata,
+                   run->shown,
                    run->request->delta ? "goes on from there" : "with --force begins anew");
     return false;
 }
@@ -367,7 +372,7 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
         return false;
     *ret_result = (RestoreClusterResult){
         .snapshot = run.reach.base.snapshot->id,
-        .pgdata = g_steal_pointer(&run.pgdata),
+        .pgdata = g_strdup(run.shown),
         .files = count.files,
         .bytes = count.bytes,
         .deleted = count.deleted,
@@ -375,7 +380,6 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
         .bytes_fetched = run.delta.fetched,
         .problems = run.problems,
     };
-    run.pgdata = g_strdup(ret_result->pgdata);
     ret_result->start_command = start_command(&run);
     return true;
 }

@@ -12,7 +12,9 @@
 typedef struct {
     ReachRequest reach;
     const char *pgdata;
+    const char *shown;        /* its name, where pgdata is a way to it; NULL: pgdata */
     char *const *tablespaces; /* "OLD=NEW"; NULL: none */
+    char *const *via;         /* of each of them the way to NEW, or ""; NULL: their names */
     const char *config_file;  /* with configuration outside of the data directory; or NULL */
     /* What lies there serves as far as it is the same, and the rest of it goes; only where it is a
      * data directory of this very cluster. Never what runs. */

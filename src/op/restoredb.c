@@ -6,7 +6,7 @@
 #include "op/dbsnapshot.h"
 #include "pg/url.h"
 #include "source/pgglobals.h"
-#include "source/pgrestore.h"
+#include "source/pgreplay.h"
 #include <string.h>
 
 #define GLOBALS_MAX (256u * 1024 * 1024)
@@ -61,6 +61,18 @@ static bool push_dump(const Run *run, const char *file, Sink *sink, GError **err
            sink_finish(sink, error);
 }
 
+static Sink *way_back(const Run *run, const PgRestoreRequest *restore, GError **error)
+{
+    g_autoptr(GBytes) toc = NULL;
+
+    if (db_snapshot_is_directory(restore->recorded))
+        return db_snapshot_read_toc(&run->databases, restore->recorded, &toc, error)
+                   ? pg_restore_files_sink_new(restore, toc, error)
+                   : NULL;
+    return json_object_get(restore->recorded, "script") ? pg_replay_sink_new(restore, error)
+                                                        : pg_restore_sink_new(restore, error);
+}
+
 /* All that a restore looks at before its first change. */
 static bool look(Run *run, PgRestoreRequest *restore, const char *file, RestoredDb *result,
                  GError **error)
@@ -70,7 +82,7 @@ static bool look(Run *run, PgRestoreRequest *restore, const char *file, Restored
     g_autoptr(Sink) sink = NULL;
 
     restore->preview = &preview;
-    sink = pg_restore_sink_new(restore, error);
+    sink = way_back(run, restore, error);
     if (!sink)
         return false;
     if (!push_dump(run, file, sink, &end) && !g_error_matches(end, BS_ERROR, BS_ERROR_SOFT_SKIP)) {
@@ -84,9 +96,63 @@ static bool look(Run *run, PgRestoreRequest *restore, const char *file, Restored
 
 static bool restore_into(Run *run, PgRestoreRequest *restore, const char *file, GError **error)
 {
-    g_autoptr(Sink) sink = pg_restore_sink_new(restore, error);
+    g_autoptr(Sink) sink = way_back(run, restore, error);
 
     return sink && push_dump(run, file, sink, error);
+}
+
+/* A script that makes and enters its databases itself: it is looked at as a whole, then run. */
+static bool restore_server(Run *run, PgRestoreRequest *restore, const char *file,
+                           RestoredDb *result, GError **error)
+{
+    PgPreview preview = { 0 };
+    g_autoptr(Sink) sink = NULL;
+
+    restore->preview = &preview;
+    sink = pg_replay_server_sink_new(restore, false, error);
+    if (!sink || !push_dump(run, file, sink, error))
+        return false;
+    result->target_objects = preview.objects;
+    result->counted = preview.counted && !restore->force;
+    result->tables = preview.tables;
+    result->rows = preview.rows;
+    restore->preview = NULL;
+    g_clear_pointer(&sink, sink_free);
+    if (run->request->preview)
+        return true;
+    sink = pg_replay_server_sink_new(restore, true, error);
+    return sink && push_dump(run, file, sink, error);
+}
+
+static bool enters_databases(const json_t *database)
+{
+    return json_is_true(json_object_get(json_object_get(database, "script"), "connects"));
+}
+
+/* That it cannot be compared is no reason not to look at the rest. */
+static void compare(const Run *run, const json_t *database, const RestoredDb *result)
+{
+    const RestoreDbWatch *watch = run->watch;
+    g_autoptr(GError) failure = NULL;
+
+    if (!run->request->preview || result->target_absent || enters_databases(database) ||
+        restore_compare_database(run->request->url, result->name, run->databases.manifest, database,
+                                 run->cancel, watch->differs, watch->user, &failure))
+        return;
+    g_prefix_error(&failure, "the target is not compared with the snapshot: ");
+    watch->note(failure->message, watch->user);
+}
+
+/* Of all databases together. */
+static void compare_facts(const Run *run)
+{
+    const json_t *saved = json_object_get(run->databases.manifest, "facts");
+    g_autofree char *key = restore_compare_key(saved, run->request->facts);
+
+    if (run->request->preview)
+        restore_compare_facts(saved, run->request->facts, run->watch->differs, run->watch->user);
+    if (key)
+        run->watch->note(key, run->watch->user);
 }
 
 static bool restore_one(Run *run, const json_t *database, GError **error)
@@ -110,12 +176,14 @@ static bool restore_one(Run *run, const json_t *database, GError **error)
         .cancel = run->cancel,
     };
 
-    if (!(request->preview ? look(run, &restore, file, &result, error)
-                           : restore_into(run, &restore, file, error))) {
+    if (!(enters_databases(database) ? restore_server(run, &restore, file, &result, error)
+          : request->preview         ? look(run, &restore, file, &result, error)
+                                     : restore_into(run, &restore, file, error))) {
         g_prefix_error(error, "restore %s: ", result.name);
         return false;
     }
     run->watch->restored(&result, run->watch->user);
+    compare(run, database, &result);
     return true;
 }
 
@@ -140,7 +208,10 @@ static bool restore_all(Run *run, const char *file, GError **error)
     g_autoptr(GPtrArray) chosen =
         db_snapshot_choose(&run->databases, run->request->databases, file, error);
 
-    if (!chosen || !one_target(run, chosen, error) || !restore_globals(run, error))
+    if (!chosen || !one_target(run, chosen, error))
+        return false;
+    compare_facts(run);
+    if (!restore_globals(run, error))
         return false;
     for (guint i = 0; i < chosen->len; i++)
         if (!cancel_check(run->cancel, error) ||

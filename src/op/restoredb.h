@@ -3,6 +3,7 @@
 #pragma once
 #include "flow/progress.h"
 #include "op/open.h"
+#include "op/restorecompare.h"
 #include "repo/snapshot.h"
 
 typedef struct {
@@ -13,6 +14,7 @@ typedef struct {
     char **tables, **schemas;
     unsigned jobs;
     bool clean, create, no_owner, no_acl, force, globals, preview;
+    const json_t *facts; /* of the target, as they are now; NULL: not known */
 } RestoreDbRequest;
 
 typedef struct {
@@ -32,6 +34,7 @@ typedef struct {
      */
     void (*restored)(const RestoredDb *database, void *user);
     void (*note)(const char *text, void *user);
+    RestoreDiffers differs; /* preview: what was recorded is not as it is in the target */
     void *user;
 } RestoreDbWatch;
 

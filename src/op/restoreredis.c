@@ -3,11 +3,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "flow/reader.h"
-#include "repo/walk.h"
-#include <jansson.h>
-
-#define MANIFEST_MAX (16u * 1024 * 1024)
+#include "op/kindsnapshot.h"
+#include "source/redismodules.h"
 
 static bool pass_over(const Id *id, const GError *problem, void *user)
 {
@@ -17,49 +14,7 @@ static bool pass_over(const Id *id, const GError *problem, void *user)
     return true;
 }
 
-/* The one folder at the root of a snapshot of a server. */
-static bool find_folder(OpenRepo *open, const Snapshot *snapshot, Id *ret_tree, char **ret_folder,
-                        GError **error)
-{
-    g_autoptr(BlobOpener) opener = blob_opener_new(open->repo);
-    g_autoptr(Tree) tree = NULL;
-    const Node *top = NULL;
-
-    if (!walk_load(open->repo, opener, &snapshot->tree, &tree, error))
-        return false;
-    if (tree->nodes->len == 1)
-        top = g_ptr_array_index(tree->nodes, 0);
-    if (!top || !S_ISDIR(top->mode)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "snapshot %s is not of a Redis server; restore its files with --target DIR",
-                    id_short(&snapshot->id).text);
-        return false;
-    }
-    *ret_tree = top->subtree;
-    *ret_folder = g_strconcat("/", top->name, NULL);
-    return true;
-}
-
-static json_t *load_manifest(OpenRepo *open, const Id *folder, GError **error)
-{
-    g_autoptr(GBytes) text = NULL;
-    const char *kind;
-    json_t *manifest;
-
-    if (!walk_read(open->repo, folder, "manifest.json", MANIFEST_MAX, &text, error)) {
-        g_prefix_error(error, "the snapshot is not of a Redis server (files: --target DIR): ");
-        return NULL;
-    }
-    manifest = json_loadb(g_bytes_get_data(text, NULL), g_bytes_get_size(text),
-                          JSON_REJECT_DUPLICATES, NULL);
-    kind = json_string_value(json_object_get(json_object_get(manifest, "source"), "kind"));
-    if (g_strcmp0(kind, "redis") == 0)
-        return manifest;
-    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                "the snapshot is not of a Redis server, but of kind %s", kind ? kind : "unknown");
-    json_decref(manifest);
-    return NULL;
-}
+static const SourceKind redis_kind = { "redis", "a Redis server" };
 
 static uint64_t number_of(const json_t *object, const char *key)
 {
@@ -79,6 +34,34 @@ static RedisRestored counted(const json_t *manifest)
     return all;
 }
 
+/* The highest with keys. A server that has fewer is to be found out before it loses anything. */
+static uint32_t highest_database(const json_t *manifest)
+{
+    const json_t *database;
+    uint64_t highest = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(manifest, "databases"), i, database)
+    {
+        if (number_of(database, "keys") > 0)
+            highest = MAX(highest, number_of(database, "number"));
+    }
+    return (uint32_t)MIN(highest, UINT32_MAX);
+}
+
+/* And so is one that cannot load what modules have written. */
+static bool try_modules(const KindSnapshot *from, const RedisRestoreRequest *request,
+                        const Cancel *cancel, GError **error)
+{
+    const json_t *file = json_object_get(from->manifest, "rdb");
+    g_autoptr(Sink) sink = NULL;
+
+    if (json_array_size(json_object_get(file, "modules")) == 0)
+        return true;
+    sink = redis_modules_sink_new(request, error);
+    return sink && kind_snapshot_push(from, "dump.rdb", sink, NULL, cancel, error);
+}
+
 /* What the backup counted is what the file holds, or it is another file. */
 static bool same_count(const RedisRestored *got, const RedisRestored *want, GError **error)
 {
@@ -90,54 +73,36 @@ static bool same_count(const RedisRestored *got, const RedisRestored *want, GErr
     return false;
 }
 
-static bool push(OpenRepo *open, const Id *folder, const char *path, Sink *sink, Progress *progress,
-                 const Cancel *cancel, GError **error)
-{
-    ReaderOptions options = { .progress = progress };
-    g_autoptr(Node) node = NULL;
-    Id ignored;
-
-    if (!walk_find(open->repo, folder, "dump.rdb", &node, &ignored, error))
-        return false;
-    if (!node) {
-        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "%s/dump.rdb is not in the snapshot",
-                    path);
-        return false;
-    }
-    return reader_run_node(open->repo, node, path, sink, &options, cancel, error) &&
-           sink_finish(sink, error);
-}
-
 bool op_restore_redis(OpenRepo *open, const RestoreRedisRequest *request, Progress *progress,
                       const Cancel *cancel, RestoreRedisResult *ret_result, GError **error)
 {
-    RedisRestoreRequest restore = { request->url, request->clean, cancel };
+    RedisRestoreRequest restore = { .url = request->url,
+                                    .clean = request->clean,
+                                    .cancel = cancel };
     g_autoptr(Snapshot) snapshot = NULL;
-    g_autofree char *subpath = NULL, *path = NULL;
+    g_auto(KindSnapshot) from = { 0 };
+    g_autofree char *subpath = NULL;
     g_autoptr(Sink) sink = NULL;
     RestoreRedisResult result = { 0 };
     RedisRestored recorded;
-    json_t *manifest;
-    Id folder;
 
     if (!snapshot_find(open->repo, request->snapshot, &request->filter, pass_over, NULL, &snapshot,
                        &subpath, error) ||
         !repo_load_index(open->repo, cancel, error) ||
-        !find_folder(open, snapshot, &folder, &path, error))
+        !kind_snapshot_open(open->repo, snapshot, &redis_kind, &from, error))
         return false;
-    manifest = load_manifest(open, &folder, error);
-    if (!manifest)
-        return false;
-    recorded = counted(manifest);
-    json_decref(manifest);
+    recorded = counted(from.manifest);
+    restore.database = highest_database(from.manifest);
     result.snapshot = snapshot->id;
     if (request->preview) {
         result.restored = recorded;
         if (!redis_restore_look(&restore, &result.target_keys, error))
             return false;
     } else {
+        // first this one, for it also sees whether the server may be written to at all
         sink = redis_restore_sink_new(&restore, &result.restored, error);
-        if (!sink || !push(open, &folder, path, sink, progress, cancel, error) ||
+        if (!sink || !try_modules(&from, &restore, cancel, error) ||
+            !kind_snapshot_push(&from, "dump.rdb", sink, progress, cancel, error) ||
             !same_count(&result.restored, &recorded, error))
             return false;
     }

@@ -10,13 +10,14 @@ bool op_retains(const Settings *settings, const OpenRepo *open)
     return open->at.remote && settings->s3.object_lock != S3_RETAIN_NONE;
 }
 
-bool op_retain(const Settings *settings, OpenRepo *open, bool packs, const Cancel *cancel,
-               uint64_t *ret_n, GError **error)
+bool op_retain(const Settings *settings, OpenRepo *open, bool packs, GHashTable *leave,
+               const Cancel *cancel, uint64_t *ret_n, GError **error)
 {
     int64_t now = clock_now().sec, days = settings->s3.object_lock_days;
     ProtectOptions options = { .enough_until = now + days * DAY / 2,
                                .until = now + days * DAY,
-                               .packs = packs };
+                               .packs = packs,
+                               .leave = leave };
 
     return protect_needed(open->repo, &options, cancel, ret_n, error);
 }

@@ -1,36 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op/run.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/plural.h"
 #include "op/runhooks.h"
 #include "op/runlimits.h"
 #include "op/running.h"
-#include "op/runretention.h"
 
-#define HOOK_MS           (60 * 60 * 1000)
-#define LAST_HOOK_MS      (10 * 60 * 1000) /* after the run: also of one that was told to end */
-#define RETENTION_WAIT_MS (60 * 1000)      /* for others to give up the repository */
-
-char *run_new_id(void)
-{
-    Timestamp now = clock_now();
-    uint64_t ms = (uint64_t)now.sec * 1000 + now.nsec / 1000000;
-    g_autofree char *random = g_uuid_string_random();
-    GString *id = g_string_new(NULL);
-
-    g_string_printf(id, "%012" G_GINT64_MODIFIER "x", ms & G_GUINT64_CONSTANT(0xffffffffffff));
-    for (const char *c = random; *c && id->len < 32; c++)
-        if (*c != '-')
-            g_string_append_c(id, *c);
-    return g_string_free(id, FALSE);
-}
+#define HOOK_MS (60 * 60 * 1000)
+/* Schedules of one hour share it, and each has it for itself while its retention is applied. */
+#define OPEN_WAIT_MS (15 * 60 * 1000)
 
 /* ---- the state ---- */
 
-/* Takes failure; the first one stays. */
-static void end_as(Run *run, RunState state, GError *failure)
+void run_end_as(Run *run, RunState state, GError *failure)
 {
     run->state = state;
     if (run->failure)
@@ -39,7 +22,7 @@ static void end_as(Run *run, RunState state, GError *failure)
         run->failure = failure;
 }
 
-static bool control_ended(Run *run)
+bool run_ended(Run *run)
 {
     GError *why = NULL;
     RunState state;
@@ -48,7 +31,7 @@ static bool control_ended(Run *run)
         return false;
     state = g_error_matches(why, BS_ERROR, BS_ERROR_CANCELLED) ? RUN_CANCELLED : RUN_FAILED;
     g_clear_error(&run->failure); // what it broke on the way
-    end_as(run, state, why);
+    run_end_as(run, state, why);
     return true;
 }
 
@@ -66,13 +49,13 @@ static void end_partial(Run *run)
         g_free(failure->message);
         failure->message = g_steal_pointer(&all);
     }
-    end_as(run, RUN_PARTIAL, failure);
+    run_end_as(run, RUN_PARTIAL, failure);
 }
 
 /* After the sources. */
 static void judge(Run *run)
 {
-    if (control_ended(run))
+    if (run_ended(run))
         return;
     if (run->n_failed == run->request->sources->len)
         run->state = RUN_FAILED; // with what failed first
@@ -108,7 +91,7 @@ static bool hook_each(Run *run, const char *which, char *const *commands, const 
     return ok;
 }
 
-static HookRun hook_for(Run *run, int64_t timeout_ms, const Cancel *cancel)
+HookRun run_hook_for(Run *run, int64_t timeout_ms, const Cancel *cancel)
 {
     const RunRequest *request = run->request;
 
@@ -128,7 +111,7 @@ static HookRun hook_for(Run *run, int64_t timeout_ms, const Cancel *cancel)
 static bool hooks_before(Run *run)
 {
     const Schedule *schedule = run->request->schedule;
-    HookRun hook = hook_for(run, HOOK_MS, run_control_cancel(run->control));
+    HookRun hook = run_hook_for(run, HOOK_MS, run_control_cancel(run->control));
     GError *failure = NULL;
     bool skip;
 
@@ -138,10 +121,10 @@ static bool hooks_before(Run *run)
     if (hook_each(run, "before", schedule->before, &hook, false, &failure))
         return true;
     skip = g_error_matches(failure, BS_ERROR, BS_ERROR_SOFT_SKIP);
-    if (control_ended(run))
+    if (run_ended(run))
         g_error_free(failure);
     else
-        end_as(run, skip ? RUN_SKIPPED : RUN_FAILED, failure);
+        run_end_as(run, skip ? RUN_SKIPPED : RUN_FAILED, failure);
     return false;
 }
 
@@ -149,7 +132,7 @@ static bool hooks_before(Run *run)
 static void hooks_after(Run *run)
 {
     const Schedule *schedule = run->request->schedule;
-    HookRun hook = hook_for(run, LAST_HOOK_MS, NULL);
+    HookRun hook = run_hook_for(run, RUN_LAST_HOOK_MS, NULL);
     g_autoptr(GError) failure = NULL;
 
     if (!schedule->after || !*schedule->after)
@@ -160,7 +143,7 @@ static void hooks_after(Run *run)
     failure->code = BS_ERROR_FAILED; // also 75: it is too late to skip anything
     if (run->state == RUN_SUCCEEDED || run->state == RUN_PARTIAL) {
         g_clear_error(&run->failure);
-        end_as(run, RUN_FAILED, g_steal_pointer(&failure));
+        run_end_as(run, RUN_FAILED, g_steal_pointer(&failure));
     }
 }
 
@@ -173,18 +156,20 @@ static void lock_failed(Run *run, GError *failure)
         g_free(failure->message);
         failure->message = g_strdup("concurrent");
     }
-    end_as(run, RUN_FAILED, failure);
+    run_end_as(run, RUN_FAILED, failure);
 }
 
 /* ---- sources ---- */
 
 bool run_open(Run *run, GError **error)
 {
-    const RunRequest *request = run->request;
+    Settings patient = *run->request->settings; // borrows of it
 
+    if (!patient.retry_lock)
+        patient.retry_lock_ms = OPEN_WAIT_MS;
     if (!run->opened)
-        run->opened = open_repo(request->settings, OPEN_SHARED, false,
-                                run_control_cancel(run->control), &run->open, error);
+        run->opened = open_repo(&patient, OPEN_SHARED, false, run_control_cancel(run->control),
+                                &run->open, error);
     return run->opened;
 }
 
@@ -197,70 +182,57 @@ static void finish_mirrors(Run *run)
     if (!run->opened || mirrorset_finish(run->open.mirrors, &finish, &failure))
         return;
     if (run->state == RUN_SUCCEEDED)
-        end_as(run, RUN_PARTIAL, g_steal_pointer(&failure));
+        run_end_as(run, RUN_PARTIAL, g_steal_pointer(&failure));
     else
         run_warn_text(run, "mirrors", failure->message);
+}
+
+/* So that a new host can begin with the repository alone. The backup stands without. */
+static void save_installation(Run *run)
+{
+    const InstallationPlaces *places = run->request->installation;
+    g_autoptr(GError) failure = NULL;
+    bool written;
+
+    if (!places || !run->opened)
+        return;
+    if (!installation_save(run->open.repo, places, &written, &failure))
+        run_warn_text(run, "configuration and catalogue were not copied", failure->message);
+    else if (written)
+        run_log(run, "info", "configuration and catalogue were copied into the repository");
 }
 
 static void save_sources(Run *run)
 {
     const GPtrArray *sources = run->request->sources;
 
-    for (guint i = 0; i < sources->len && run_control_check(run->control, NULL); i++) {
-        const SourceConfig *config = sources->pdata[i];
-
-        if (json_array_size(config->facts) > 0)
-            run_warn_text(run, config->name, "this version saves no facts of the configuration");
-        (void)run_source(run, config); // it is counted and told
-    }
+    if (run->request->schedule->group)
+        run_group(run);
+    for (guint i = 0; !run->request->schedule->group && i < sources->len &&
+                      run_control_check(run->control, NULL);
+         i++)
+        (void)run_source(run, sources->pdata[i]); // it is counted and told
     judge(run);
-    if (run->state == RUN_SUCCEEDED || run->state == RUN_PARTIAL)
-        finish_mirrors(run);
+    if (run->state != RUN_SUCCEEDED && run->state != RUN_PARTIAL)
+        return;
+    save_installation(run);
+    finish_mirrors(run);
 }
 
-/* ---- retention ---- */
+/* ---- archives ---- */
 
-static RunRetention retention_for(const RunRequest *request)
-{
-    const Schedule *schedule = request->schedule;
-
-    return (RunRetention){ .schedule = schedule->name,
-                           .policy = &schedule->keep,
-                           .keep_pitr = &schedule->keep_pitr,
-                           .zone = schedule->zone,
-                           .guarded = request->unattended };
-}
-
-static bool retain(Run *run, GError **error)
-{
-    const RunRequest *request = run->request;
-    RunRetention retention = retention_for(request);
-    const Cancel *cancel = run_control_cancel(run->control);
-    int64_t wait_ms = MAX(request->settings->retry_lock_ms, RETENTION_WAIT_MS);
-
-    run_stage(run, "retention", NULL);
-    return run_open(run, error) &&
-           open_relock(request->settings, &run->open, OPEN_EXCLUSIVE, wait_ms, cancel, error) &&
-           run_locks_check(run->locks, error) &&
-           run_retention_apply(request->settings, &run->open, &retention, cancel, &run->removed,
-                               error);
-}
-
-/* The backup is there in any case. Somebody else at work, or a guard, is no failure of it. */
-static void retain_after(Run *run)
+/* The backup is there in any case, but not everywhere where it should be. */
+static void archive_after(Run *run)
 {
     g_autoptr(GError) failure = NULL;
 
-    if (retain(run, &failure) || control_ended(run))
+    if (run_archive(run, &failure) || run_ended(run))
         return;
-    if (g_error_matches(failure, BS_ERROR, BS_ERROR_LOCKED) ||
-        g_error_matches(failure, BS_ERROR, BS_ERROR_GUARD)) {
-        run_warn_text(run, "retention was not applied", failure->message);
-        return;
-    }
-    g_prefix_error(&failure, "retention: ");
-    failure->code = BS_ERROR_PARTIAL;
-    end_as(run, RUN_PARTIAL, g_steal_pointer(&failure));
+    failure->code = BS_ERROR_DESTINATION;
+    if (run->state == RUN_SUCCEEDED)
+        run_end_as(run, RUN_PARTIAL, g_steal_pointer(&failure));
+    else
+        run_warn_text(run, "archives", failure->message);
 }
 
 /* ---- the road ---- */
@@ -270,21 +242,10 @@ static void back_up(Run *run)
     if (hooks_before(run))
         save_sources(run);
     hooks_after(run);
+    if (run->state == RUN_SUCCEEDED || run->state == RUN_PARTIAL)
+        archive_after(run);
     if (run->state == RUN_SUCCEEDED)
-        retain_after(run);
-}
-
-static void sweep(Run *run)
-{
-    GError *failure = NULL;
-
-    run->state = RUN_SUCCEEDED;
-    if (retain(run, &failure))
-        return;
-    if (control_ended(run))
-        g_error_free(failure);
-    else
-        end_as(run, RUN_FAILED, failure);
+        run_retain_after(run);
 }
 
 static void under_locks(Run *run, void (*what)(Run *run))
@@ -295,9 +256,7 @@ static void under_locks(Run *run, void (*what)(Run *run))
         what(run);
     else
         lock_failed(run, failure);
-    if (run->opened)
-        open_done(&run->open);
-    run->opened = false;
+    run_close(run);
     run_give_locks(run);
 }
 
@@ -305,15 +264,17 @@ static bool with_events(const RunRequest *request, const Cancel *cancel, void (*
                         GError **error)
 {
     const Schedule *schedule = request->schedule;
-    Run run = { .request = request, .state = RUN_RUNNING };
+    Run run = { .request = request, .state = RUN_RUNNING, .spread_ms = -1, .pause_ms = -1 };
     g_autofree char *problem = NULL;
     bool told;
 
-    run.events = run_events_open(request->events, request->tell, request->user, error);
+    run.events =
+        run_events_open(request->events, request->events_open, request->tell, request->user, error);
     if (!run.events)
         return false;
     run.snapshots = json_array();
     run.warnings = json_array();
+    run.saved = json_object();
     run_event_begin(&run);
     if (!run_limits_apply(schedule->nice, schedule->ionice, schedule->memory, &problem))
         run_warn_text(&run, "a limit could not be set", problem);
@@ -324,6 +285,7 @@ static bool with_events(const RunRequest *request, const Cancel *cancel, void (*
     run_events_free(run.events);
     json_decref(run.snapshots);
     json_decref(run.warnings);
+    json_decref(run.saved);
     if (run.failure)
         g_propagate_error(error, run.failure);
     return !run.failure && told;
@@ -336,15 +298,5 @@ bool op_run(const RunRequest *request, const Cancel *cancel, GError **error)
 
 bool op_run_sweep(const RunRequest *request, const Cancel *cancel, GError **error)
 {
-    return with_events(request, cancel, sweep, error);
-}
-
-bool op_run_preview(const RunRequest *request, const Cancel *cancel, ForgetPlan **ret_plan,
-                    GError **error)
-{
-    RunRetention retention = retention_for(request);
-    g_auto(OpenRepo) open = { 0 };
-
-    return open_repo(request->settings, OPEN_SHARED, true, cancel, &open, error) &&
-           run_retention_decide(&open, &retention, cancel, ret_plan, error);
+    return with_events(request, cancel, run_sweep, error);
 }

@@ -9,6 +9,7 @@
 #include "config/source.h"
 #include "op/backup.h"
 #include "op/forget.h"
+#include "op/installation.h"
 #include "op/runevents.h"
 #include "state/runstate.h"
 
@@ -16,6 +17,7 @@
 typedef struct {
     Source *source;
     BackupRequest request; /* borrows of owner */
+    char *const *operands; /* with passwords; likewise */
     void *owner;
     void (*free_owner)(void *owner);
 } RunSource;
@@ -29,18 +31,17 @@ typedef struct {
     GPtrArray *sources;       /* of const SourceConfig *, in order */
     const Settings *settings; /* of the repository */
     const json_t *history; /* object: source -> sizes of its last backups; NULL: of the snapshots */
-    const char *events;    /* file; NULL: none */
-    bool unattended;       /* retention is guarded (op/runretention.h) */
-    char *const *hidden;   /* variables that hold secrets; NULL: those known by name */
+    const InstallationPlaces *installation; /* is copied into the repository, too; may be NULL */
+    const char *events;                     /* file; NULL: none */
+    int events_open;     /* a descriptor of that, given away; 0: it is to be opened */
+    bool unattended;     /* retention is guarded (op/runretention.h) */
+    char *const *hidden; /* variables that hold secrets; NULL: those known by name */
     bool (*make)(const SourceConfig *config, RunSource *ret_made, GError **error);
     RunTell tell; /* may be NULL */
     /* A source is being read, with its progress; NULL: no longer. May be NULL. */
     void (*reading)(Progress *progress, void *user);
     void *user;
 } RunRequest;
-
-/* 32 hexadecimal digits that sort by time: twelve of milliseconds, twenty random ones. */
-char *run_new_id(void);
 
 /* True only when all was done. BS_ERROR_PARTIAL, BS_ERROR_DESTINATION, BS_ERROR_SOFT_SKIP,
  * BS_ERROR_CANCELLED; BS_ERROR_LOCKED with "concurrent": another run of the schedule lives. */

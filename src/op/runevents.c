@@ -26,11 +26,14 @@ struct RunEvents {
 
 /* ---- the file ---- */
 
-static bool take_file(RunEvents *events, GError **error)
+static bool take_file(RunEvents *events, int fd, GError **error)
 {
     struct stat st;
 
-    events->fd = open(events->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    events->fd = fd;
+    if (fd == 0)
+        events->fd =
+            open(events->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (events->fd < 0) {
         bs_error_errno(error, errno, "open %s", events->path);
         return false;
@@ -59,7 +62,7 @@ static bool take_file(RunEvents *events, GError **error)
     return false;
 }
 
-RunEvents *run_events_open(const char *path, RunTell tell, void *user, GError **error)
+RunEvents *run_events_open(const char *path, int fd, RunTell tell, void *user, GError **error)
 {
     g_autoptr(RunEvents) events = g_new0(RunEvents, 1);
 
@@ -68,7 +71,7 @@ RunEvents *run_events_open(const char *path, RunTell tell, void *user, GError **
     events->tell = tell;
     events->user = user;
     pthread_mutex_init(&events->lock, NULL);
-    return !path || take_file(events, error) ? g_steal_pointer(&events) : NULL;
+    return !path || take_file(events, fd, error) ? g_steal_pointer(&events) : NULL;
 }
 
 void run_events_free(RunEvents *events)
@@ -173,6 +176,22 @@ bool run_events_end(RunEvents *events, json_t *event, GError **error)
     g_propagate_prefixed_error(error, g_error_copy(events->failure),
                                "the events of the run are not whole: ");
     return false;
+}
+
+/* Field 22 of /proc/PID/stat, proc(5): with the pid it names one process for ever. */
+int64_t run_event_start_time(void)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autofree char *text = NULL;
+    const char *at;
+
+    if (!fs_read_file("/proc/self/stat", 4096, &bytes, NULL))
+        return 0;
+    text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    at = strrchr(text, ')'); // the name before it may hold anything
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at ? g_ascii_strtoll(at + 1, NULL, 10) : 0;
 }
 
 json_t *run_event_text(const char *text)

@@ -10,15 +10,17 @@
 #include <glib.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct RunEvents RunEvents;
 
 /* Of each event, with its time, in their order; one at a time. event is borrowed. */
 typedef void (*RunTell)(const json_t *event, void *user);
 
-/* path: NULL for no file; else it is made, or must be empty. tell may be NULL. BS_ERROR_LOCKED: a
- * run is writing it; BS_ERROR_EXISTS: one has written it. */
-RunEvents *run_events_open(const char *path, RunTell tell, void *user, GError **error);
+/* path: NULL for no file; else it is made, or must be empty. fd: a descriptor of it, taken over; 0:
+ * it is opened. tell may be NULL. BS_ERROR_LOCKED: a run is writing it; BS_ERROR_EXISTS: one has
+ * written it. */
+RunEvents *run_events_open(const char *path, int fd, RunTell tell, void *user, GError **error);
 /* Takes the reference; "message_type" comes first in it. What cannot be written is remembered for
  * run_events_end(): the run goes on. */
 void run_events_add(RunEvents *events, json_t *event);
@@ -29,5 +31,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunEvents, run_events_free)
 
 /* {"message_type":"log",...}: level is "info", "warn" or "error". */
 json_t *run_event_log(const char *level, const char *text);
+/* Of this process, for "run_begin": ticks since the machine was started; 0: not known. */
+int64_t run_event_start_time(void);
 /* A string of any bytes: what is not UTF-8 becomes U+FFFD. */
 json_t *run_event_text(const char *text);

@@ -23,10 +23,35 @@ uint64_t run_history_median(const uint64_t *sizes, size_t n)
     return n % 2 ? sorted[n / 2] : sorted[n / 2 - 1] + (sorted[n / 2] - sorted[n / 2 - 1]) / 2;
 }
 
+GArray *run_history_of(const json_t *sizes, size_t from)
+{
+    GArray *history = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+    for (size_t i = from; i < json_array_size(sizes); i++) {
+        uint64_t bytes = (uint64_t)json_integer_value(json_array_get(sizes, i));
+
+        g_array_append_val(history, bytes);
+    }
+    return history;
+}
+
+static uint64_t median_of(const GArray *history)
+{
+    return run_history_median((const uint64_t *)(const void *)history->data, history->len);
+}
+
+bool run_history_shrank(const json_t *sizes)
+{
+    g_autoptr(GArray) before = run_history_of(sizes, 1);
+    uint64_t bytes = (uint64_t)json_integer_value(json_array_get(sizes, 0));
+    uint64_t median = median_of(before);
+
+    return median > 0 && bytes < median - median / 2;
+}
+
 json_t *run_history_warning(const char *source, uint64_t bytes, const GArray *history)
 {
-    uint64_t median =
-        run_history_median((const uint64_t *)(const void *)history->data, history->len);
+    uint64_t median = median_of(history);
     g_autofree char *size = size_format(bytes), *usual = size_format(median), *text = NULL;
 
     if (bytes > 0 && bytes >= median - median / 2)

@@ -60,7 +60,7 @@ GStrv hook_environment(char *const *environment, const HookRun *run)
     g_autoptr(GPtrArray) list = g_ptr_array_new();
     g_autofree char *sources = g_strjoinv(" ", (char **)run->sources);
 
-    for (; *environment; environment++) {
+    for (environment = environment ? environment : environ; *environment; environment++) {
         g_autofree char *name = g_strndup(*environment, strcspn(*environment, "="));
 
         if (!is_ours(name) &&
@@ -171,7 +171,7 @@ static bool follow(Child *child, const HookRun *run, Output *output, int *ret_st
     return true;
 }
 
-static bool judge(int status, GError **error)
+bool hook_judge(int status, GError **error)
 {
     if (status == HOOK_SOFT_SKIP)
         g_set_error(error, BS_ERROR, BS_ERROR_SOFT_SKIP, "exit status %d, which skips a run",
@@ -186,7 +186,7 @@ static bool judge(int status, GError **error)
 
 bool hook_run(const char *what, const char *command, const HookRun *run, GError **error)
 {
-    g_auto(GStrv) environment = hook_environment(environ, run);
+    g_auto(GStrv) environment = hook_environment(NULL, run);
     const char *const argv[] = { "/bin/sh", "-c", command, NULL };
     g_autoptr(Child) child =
         child_spawn(argv, (const char *const *)environment,
@@ -200,7 +200,7 @@ bool hook_run(const char *what, const char *command, const HookRun *run, GError 
         return false;
     }
     output.line = g_string_new(NULL);
-    ok = follow(child, run, &output, &status, error) && judge(status, error);
+    ok = follow(child, run, &output, &status, error) && hook_judge(status, error);
     tell_line(&output);
     g_string_free(output.line, TRUE);
     if (!ok)

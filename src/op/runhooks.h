@@ -34,5 +34,7 @@ typedef struct {
  * status than 0, or took too long. */
 bool hook_run(const char *what, const char *command, const HookRun *run, GError **error);
 
-/* What of environ a hook gets; NULL-terminated, to be freed. */
+/* Of an exit status as a shell tells it: the errors of hook_run(), without saying of which hook. */
+bool hook_judge(int status, GError **error);
+/* What of environment, NULL for our own, a hook gets; NULL-terminated, to be freed. */
 GStrv hook_environment(char *const *environment, const HookRun *run);

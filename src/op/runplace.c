@@ -2,6 +2,7 @@
 #include "op/runplace.h"
 
 #include "base/error.h"
+#include "config/archive.h"
 #include "config/types.h"
 #include <string.h>
 
@@ -101,16 +102,58 @@ static void add_variable(GPtrArray *names, const char *reference)
         g_ptr_array_add(names, g_strdup(reference + strlen(ENV)));
 }
 
-GStrv run_place_hidden(const RepositoryConfig *repository, const GPtrArray *sources)
+static void add_repository(GPtrArray *names, const RepositoryConfig *repository)
 {
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-
     add_variable(names, repository->password);
     add_variable(names, repository->s3_access_key);
     add_variable(names, repository->s3_secret_key);
     add_variable(names, repository->s3_session_token);
+}
+
+static void add_archives(GPtrArray *names, const json_t *archives)
+{
+    const json_t *object;
+    size_t n;
+
+    json_array_foreach((json_t *)archives, n, object)
+    {
+        g_autoptr(ArchiveConfig) archive = archive_config_new(object);
+
+        add_variable(names, archive->s3_access_key);
+        add_variable(names, archive->s3_secret_key);
+        add_variable(names, archive->s3_session_token);
+        add_variable(names, archive->passphrase);
+    }
+}
+
+GStrv run_place_hidden(const RepositoryConfig *repository, const GPtrArray *sources,
+                       const json_t *archives)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    add_repository(names, repository);
+    add_archives(names, archives);
     for (guint i = 0; i < sources->len; i++)
         add_variable(names, ((const SourceConfig *)sources->pdata[i])->password);
+    g_ptr_array_add(names, NULL);
+    return (GStrv)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}
+
+GStrv run_place_hidden_all(const Configuration *configuration)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer one;
+
+    g_hash_table_iter_init(&iter, configuration->repositories);
+    while (g_hash_table_iter_next(&iter, NULL, &one))
+        add_repository(names, one);
+    g_hash_table_iter_init(&iter, configuration->schedules);
+    while (g_hash_table_iter_next(&iter, NULL, &one))
+        add_archives(names, ((const Schedule *)one)->archives);
+    g_hash_table_iter_init(&iter, configuration->sources);
+    while (g_hash_table_iter_next(&iter, NULL, &one))
+        add_variable(names, ((const SourceConfig *)one)->password);
     g_ptr_array_add(names, NULL);
     return (GStrv)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }

@@ -2,6 +2,7 @@
 /* From what the configuration says of a repository or a source to what the rest of the program
  * takes. Secrets are looked up here, and stay in memory. */
 #pragma once
+#include "config/configuration.h"
 #include "config/repository.h"
 #include "config/settings.h"
 #include "config/source.h"
@@ -17,5 +18,8 @@ bool run_place_operands(const SourceConfig *source, char ***ret_operands, GError
 void run_place_wipe(char **operands); /* frees them; takes NULL */
 
 /* Names of the variables that references stand for ("env://NAME"): they hold secrets. sources: of
- * SourceConfig. */
-GStrv run_place_hidden(const RepositoryConfig *repository, const GPtrArray *sources);
+ * SourceConfig; archives: of the schedule, may be NULL. */
+GStrv run_place_hidden(const RepositoryConfig *repository, const GPtrArray *sources,
+                       const json_t *archives);
+/* Those of the whole configuration. */
+GStrv run_place_hidden_all(const Configuration *configuration);

@@ -131,5 +131,6 @@ bool run_retention_apply(const Settings *settings, OpenRepo *open, const RunRete
                     plural(plan->unreadable, "was", "were"));
         return false;
     }
-    return !op_retains(settings, open) || op_retain(settings, open, false, cancel, &renewed, error);
+    return !op_retains(settings, open) ||
+           op_retain(settings, open, false, NULL, cancel, &renewed, error);
 }

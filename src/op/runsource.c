@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/error.h"
+#include "op/facts.h"
 #include "op/runhistory.h"
 #include "op/running.h"
 #include "op/runstatus.h"
+#include "op/secretsource.h"
 #include <string.h>
 
 #define WAIT_MAX_S   3600
@@ -96,8 +98,10 @@ static void tell_saved(Run *run, const SourceConfig *config, const Source *sourc
     run->stored += summary->data_added_packed;
     run->files += summary->total_files_processed;
     run->n_left_out += result->problems;
-    if (hex)
+    if (hex) {
         json_array_append_new(run->snapshots, json_string(hex));
+        json_object_set_new(run->saved, config->name, json_string(hex));
+    }
     run_events_add(
         run->events,
         json_pack("{s:s, s:o, s:s, s:s?, s:I, s:I, s:I, s:I, s:f, s:s, s:i, s:n}", "message_type",
@@ -122,18 +126,6 @@ static void tell_failed(Run *run, const SourceConfig *config, const GError *fail
 }
 
 /* ---- history ---- */
-
-static GArray *history_given(const json_t *sizes)
-{
-    GArray *history = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-
-    for (size_t i = 0; i < json_array_size(sizes); i++) {
-        uint64_t bytes = (uint64_t)json_integer_value(json_array_get(sizes, i));
-
-        g_array_append_val(history, bytes);
-    }
-    return history;
-}
 
 static bool pass_over(G_GNUC_UNUSED const Id *id, G_GNUC_UNUSED const GError *problem,
                       G_GNUC_UNUSED void *user)
@@ -167,12 +159,15 @@ static void warn_if_small(Run *run, const SourceConfig *config, const Source *so
                           const Snapshot *snapshot)
 {
     const json_t *sizes = json_object_get(run->request->history, config->name);
-    g_autoptr(GArray) history = sizes ? history_given(sizes) : history_found(run, source, snapshot);
+    g_autoptr(GArray) history =
+        sizes ? run_history_of(sizes, 0) : history_found(run, source, snapshot);
     json_t *warning =
         run_history_warning(config->name, snapshot->summary.total_bytes_processed, history);
 
-    if (warning)
-        run_warn(run, warning);
+    if (!warning)
+        return;
+    run->shrank |= json_integer_value(json_object_get(warning, "median")) > 0;
+    run_warn(run, warning);
 }
 
 /* ---- one try ---- */
@@ -189,7 +184,6 @@ static bool back_up(Run *run, const SourceConfig *config, RunSource *made, Progr
     g_auto(GStrv) tags = run_tags(run, made->request.tags);
     BackupResult result = { 0 };
 
-    tag_source(made->source, config);
     made->request.tags = tags;
     made->request.note_left_out = true;
     if (!op_backup(&run->open, made->source, &made->request, &watch, cancel, &result, error))
@@ -202,30 +196,52 @@ static bool back_up(Run *run, const SourceConfig *config, RunSource *made, Progr
     return true;
 }
 
-static bool try_once(Run *run, const SourceConfig *config, GError **error)
+bool run_make_source(Run *run, const SourceConfig *config, RunSource *ret_made, GError **error)
 {
     const RunRequest *request = run->request;
-    g_auto(RunSource) made = { 0 };
+    FactsFrom from = { .config = config,
+                       .hidden = request->hidden,
+                       .cancel = run_control_cancel(run->control) };
+
+    if (!run_control_check(run->control, error) || !run_open(run, error) ||
+        !request->make(config, ret_made, error))
+        return false;
+    from.operands = ret_made->operands;
+    tag_source(ret_made->source, config);
+    secret_source_mark(config, ret_made->source);
+    return facts_gather(&from, ret_made->source, error);
+}
+
+bool run_read_source(Run *run, const SourceConfig *config, RunSource *made, GError **error)
+{
+    const RunRequest *request = run->request;
     Progress progress;
     RunStatus *status;
     bool ok;
 
-    if (!run_control_check(run->control, error) || !run_open(run, error) ||
-        !request->make(config, &made, error))
+    if (!run_control_check(run->control, error) || !run_open(run, error))
         return false;
-    if (made.source->ops->estimate)
+    run->reading = config->name;
+    if (made->source->ops->estimate)
         run_stage(run, "estimate", config->name);
     run_stage(run, "read", config->name);
     progress_init(&progress);
     status = run_status_start(run->events, &progress);
     if (request->reading)
         request->reading(&progress, request->user);
-    ok = back_up(run, config, &made, &progress, error);
+    ok = back_up(run, config, made, &progress, error);
     if (request->reading)
         request->reading(NULL, request->user);
     run_status_stop(status);
     progress_done(&progress);
     return ok;
+}
+
+static bool try_once(Run *run, const SourceConfig *config, GError **error)
+{
+    g_auto(RunSource) made = { 0 };
+
+    return run_make_source(run, config, &made, error) && run_read_source(run, config, &made, error);
 }
 
 /* ---- again ---- */
@@ -250,48 +266,57 @@ static int64_t wait_before(const Schedule *schedule, int n)
     return MIN(wait_s, MAX(WAIT_MAX_S, schedule->retry_wait));
 }
 
-static bool wait_for_next(Run *run, const SourceConfig *config, int n, const GError *failure)
+void run_close(Run *run)
+{
+    if (run->opened)
+        open_done(&run->open);
+    run->opened = false;
+}
+
+bool run_wait_for_next(Run *run, const char *what, int n, const GError *failure)
 {
     int64_t wait_s = wait_before(run->request->schedule, n);
 
     if (n > run->request->schedule->retries || !may_pass(failure) ||
         !run_control_check(run->control, NULL))
         return false;
-    run_log(run, "warn", "%s: try %d of %d failed, the next is in %" G_GINT64_FORMAT " s: %s",
-            config->name, n, run->request->schedule->retries + 1, wait_s, failure->message);
-    // what broke may be the store, or our lock in it
-    if (run->opened)
-        open_done(&run->open);
-    run->opened = false;
+    run_log(run, "warn", "%s: try %d of %d failed, the next is in %" G_GINT64_FORMAT " s: %s", what,
+            n, run->request->schedule->retries + 1, wait_s, failure->message);
+    run_close(run);
     return cancel_sleep(run_control_cancel(run->control), wait_s * 1000, NULL);
+}
+
+void run_fail_source(Run *run, const SourceConfig *config, int64_t started_ms, GError *failure)
+{
+    g_autoptr(GError) why = NULL;
+
+    // what ended the run says more than what it broke
+    if (!run_control_check(run->control, &why)) {
+        g_error_free(failure);
+        failure = g_steal_pointer(&why);
+    }
+    tell_failed(run, config, failure, (double)(clock_monotonic_ms() - started_ms) / 1000);
+    run->n_failed++;
+    g_prefix_error(&failure, "%s: ", config->name);
+    if (run->failure && run->failure->code != failure->code)
+        run->failure->code = BS_ERROR_FAILED;
+    if (run->failure)
+        g_error_free(failure);
+    else
+        run->failure = failure;
 }
 
 bool run_source(Run *run, const SourceConfig *config)
 {
     int64_t started_ms = clock_monotonic_ms();
-    g_autoptr(GError) failure = NULL;
+    GError *failure = NULL;
 
-    run->reading = config->name;
     for (int n = 1; !try_once(run, config, &failure); n++) {
-        g_autoptr(GError) why = NULL;
-
-        if (wait_for_next(run, config, n, failure)) {
-            g_clear_error(&failure);
-            continue;
+        if (!run_wait_for_next(run, config->name, n, failure)) {
+            run_fail_source(run, config, started_ms, failure);
+            return false;
         }
-        // what ended the run says more than what it broke
-        if (!run_control_check(run->control, &why)) {
-            g_clear_error(&failure);
-            failure = g_steal_pointer(&why);
-        }
-        tell_failed(run, config, failure, (double)(clock_monotonic_ms() - started_ms) / 1000);
-        run->n_failed++;
-        g_prefix_error(&failure, "%s: ", config->name);
-        if (!run->failure)
-            run->failure = g_steal_pointer(&failure);
-        else if (run->failure->code != failure->code)
-            run->failure->code = BS_ERROR_FAILED;
-        return false;
+        g_clear_error(&failure);
     }
     return true;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The events of op/running.h. */
 #include "base/error.h"
-#include "base/fs.h"
 #include "op/running.h"
 #include <stdarg.h>
-#include <string.h>
 #include <unistd.h>
 
 void run_stage(Run *run, const char *stage, const char *source)
@@ -41,22 +39,6 @@ void run_warn_text(Run *run, const char *what, const char *text)
                             run_event_text(message)));
 }
 
-/* Field 22 of /proc/PID/stat, proc(5): with the pid it names one process for ever. */
-static int64_t start_time(void)
-{
-    g_autoptr(GBytes) bytes = NULL;
-    g_autofree char *text = NULL;
-    const char *at;
-
-    if (!fs_read_file("/proc/self/stat", 4096, &bytes, NULL))
-        return 0;
-    text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-    at = strrchr(text, ')'); // the name before it may hold anything
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    return at ? g_ascii_strtoll(at + 1, NULL, 10) : 0;
-}
-
 void run_event_begin(Run *run)
 {
     const RunRequest *request = run->request;
@@ -65,7 +47,7 @@ void run_event_begin(Run *run)
                    json_pack("{s:s, s:s, s:o, s:s, s:i, s:I}", "message_type", "run_begin", "run",
                              request->id, "schedule", run_event_text(request->schedule->name),
                              "trigger", run_trigger_name(request->trigger), "pid", (int)getpid(),
-                             "start_time", (json_int_t)start_time()));
+                             "start_time", (json_int_t)run_event_start_time()));
 }
 
 bool run_event_end(Run *run, GError **error)
@@ -79,5 +61,9 @@ bool run_event_end(Run *run, GError **error)
                   (json_int_t)run->stored, "files", (json_int_t)run->files, "snapshots",
                   run->snapshots, "removed", (int)run->removed, "warnings", run->warnings);
 
+    if (run->spread_ms >= 0)
+        json_object_set_new(end, "spread_ms", json_integer((json_int_t)run->spread_ms));
+    if (run->pause_ms >= 0)
+        json_object_set_new(end, "pause_ms", json_integer((json_int_t)run->pause_ms));
     return run_events_end(run->events, end, error);
 }

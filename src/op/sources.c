@@ -9,17 +9,22 @@
 #include "pg/url.h"
 #include "plan/amount.h"
 #include "source/files.h"
+#include "source/k3s.h"
 #include "source/pgcluster.h"
 #include "source/pgdir.h"
 #include "source/postgres.h"
 #include "source/redis.h"
 #include "source/sqlite.h"
+#include "source/volume.h"
 #include <glob.h>
 #include <string.h>
 #include <unistd.h>
 
+#define DUMP_JOBS_MAX 256
 #define CLUSTER       "pgcluster:"
 #define SQLITE        "sqlite:"
+#define VOLUME        "volume:"
+#define K3S           "k3s:"
 #define LIST_FILE_MAX (256u * 1024 * 1024)
 
 /* ---- lists of paths in files ---- */
@@ -149,8 +154,8 @@ static bool is_url(const char *operand)
 
 static bool chooses_part(const SourcesRequest *request)
 {
-    return request->databases || request->tables || request->schemas || request->exclude_schema ||
-           request->exclude_table_data;
+    return request->databases || request->exclude_databases || request->tables ||
+           request->schemas || request->exclude_schema || request->exclude_table_data;
 }
 
 static bool is_directory(const char *text)
@@ -192,8 +197,9 @@ static Source *cluster_source(const char *url, const SourcesRequest *request, GE
 
     if (chooses_part(request)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    CLUSTER "...: all of a server or nothing; --database, --table, --schema, "
-                            "--exclude-schema and --exclude-table-data are for dumps");
+                    CLUSTER "...: all of a server or nothing; --database, --exclude-database, "
+                            "--table, --schema, --exclude-schema and --exclude-table-data are for "
+                            "dumps");
         return NULL;
     }
     if (is_directory(url))
@@ -219,8 +225,8 @@ static Source *redis_source(const char *url, const SourcesRequest *request, GErr
 {
     if (chooses_part(request)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "a Redis server is backed up whole; --database, --table, --schema, "
-                    "--exclude-schema and --exclude-table-data are for PostgreSQL");
+                    "a Redis server is backed up whole; --database, --exclude-database, --table, "
+                    "--schema, --exclude-schema and --exclude-table-data are for PostgreSQL");
         return NULL;
     }
     return redis_source_new(url, NULL, error);
@@ -243,22 +249,74 @@ static bool add_sqlite(const char *pattern, GPtrArray *sources, GError **error)
     return true;
 }
 
-static Source *url_source(const char *url, const SourcesRequest *request, GError **error)
+static Source *volume_source(const char *path, const SourcesRequest *request, VolumeGroup *volumes,
+                             GError **error)
+{
+    VolumeOptions options = { .way = VOLUME_AUTO };
+
+    if (request->consistency && !volume_way_parse(request->consistency, &options.way, error))
+        return NULL;
+    if (request->freeze_limit &&
+        !value_wait(request->freeze_limit, &options.freeze_limit_ms, error)) {
+        g_prefix_error(error, "--freeze-limit %s: ", request->freeze_limit);
+        return NULL;
+    }
+    return volume_source_new(g_str_has_prefix(path, "//") ? path + 1 : path, &options, volumes,
+                             error);
+}
+
+/* Several jobs of pg_dump write several files. */
+static bool dump_jobs(const SourcesRequest *request, bool is_dump, unsigned *ret_jobs,
+                      GError **error)
+{
+    guint64 jobs = 1;
+
+    if ((request->jobs || request->scratch) && !is_dump) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE,
+                            "--jobs and --scratch are for dumps of PostgreSQL");
+        return false;
+    }
+    if (request->jobs && !request->scratch) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE,
+                            "--jobs needs --scratch DIR: a dump by several jobs lies in files "
+                            "until it is saved");
+        return false;
+    }
+    if (request->jobs &&
+        !g_ascii_string_to_unsigned(request->jobs, 10, 1, DUMP_JOBS_MAX, &jobs, NULL)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "--jobs %s: must be a number from 1 to %d",
+                    request->jobs, DUMP_JOBS_MAX);
+        return false;
+    }
+    *ret_jobs = (unsigned)jobs;
+    return true;
+}
+
+static Source *url_source(const char *url, const SourcesRequest *request, VolumeGroup *volumes,
+                          GError **error)
 {
     PostgresOptions postgres = {
         .databases = request->databases,
+        .exclude_databases = request->exclude_databases,
+        .scratch = request->scratch,
         .schemas = request->schemas,
         .exclude_schemas = request->exclude_schema,
         .tables = request->tables,
         .exclude_table_data = request->exclude_table_data,
     };
 
+    if (!dump_jobs(request, pg_url_is(url), &postgres.jobs, error))
+        return NULL;
     if (pg_url_is(url))
         return postgres_source_new(url, NULL, &postgres, error);
     if (g_str_has_prefix(url, CLUSTER))
         return cluster_source(url + strlen(CLUSTER), request, error);
     if (redis_url_is(url))
         return redis_source(url, request, error);
+    if (g_str_has_prefix(url, VOLUME))
+        return volume_source(url + strlen(VOLUME), request, volumes, error);
+    if (g_str_has_prefix(url, K3S))
+        return k3s_source_new(url + strlen(K3S), error);
     g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED, "%.*s: this version has no such source",
                 (int)strcspn(url, ":"), url);
     return NULL;
@@ -288,6 +346,7 @@ bool sources_from_operands(char *const *operands, const SourcesRequest *request,
 {
     g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)source_free);
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(VolumeGroup) volumes = volume_group_new();
     Source *files;
 
     if (request->stdin_content || request->stdin_command) {
@@ -308,7 +367,7 @@ bool sources_from_operands(char *const *operands, const SourcesRequest *request,
                 return false;
             continue;
         }
-        source = url_source(*operands, request, error);
+        source = url_source(*operands, request, volumes, error);
         if (!source)
             return false;
         g_ptr_array_add(sources, source);

@@ -13,10 +13,14 @@ typedef struct {
     bool stdin_content, stdin_command;
     const char *stdin_filename;
     /* databases */
-    char **databases, **exclude_table_data, **exclude_schema, **tables, **schemas;
+    char **databases, **exclude_databases, **exclude_table_data, **exclude_schema, **tables,
+        **schemas;
+    const char *scratch, *jobs;
     /* clusters */
     const char *checkpoint, *max_rate, *settled;
     bool no_page_checks;
+    /* volumes */
+    const char *consistency, *freeze_limit;
 } SourcesRequest;
 
 /* Of Source, in the order given; all paths together are one. BS_ERROR_USAGE, NOT_FOUND. */

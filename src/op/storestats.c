@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include <string.h>
+#include <sys/statvfs.h>
 
 static const char *const names[STORE_PLACES] = {
     [STORE_CONFIG] = "config", [STORE_KEYS] = "keys",           [STORE_DATA] = "data",
@@ -64,6 +65,18 @@ static bool list_unfinished(Store *store, StoreStats *stats, GError **error)
     return false;
 }
 
+static void ask_disk(const Store *store, StoreStats *stats)
+{
+    struct statvfs disk;
+
+    // the location of anything but a directory is a URL
+    if (*store->location != '/' || statvfs(store->location, &disk) != 0)
+        return;
+    stats->has_room = true;
+    stats->free = (uint64_t)disk.f_bavail * disk.f_frsize;
+    stats->room = (uint64_t)disk.f_blocks * disk.f_frsize;
+}
+
 bool op_store_stats(Store *store, StoreStats *ret_stats, GError **error)
 {
     StoreStats stats = { 0 };
@@ -76,6 +89,7 @@ bool op_store_stats(Store *store, StoreStats *ret_stats, GError **error)
                     "repository does not exist at %s: neither config nor keys", store->location);
         return false;
     }
+    ask_disk(store, &stats);
     *ret_stats = stats;
     return true;
 }

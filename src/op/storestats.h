@@ -27,6 +27,8 @@ typedef struct {
     StoreUsage total, places[STORE_PLACES];
     StoreUsage unfinished;  /* not in the total: what interrupted uploads have left */
     bool unfinished_unseen; /* these keys may not list them */
+    bool has_room;          /* a disk; of a bucket the next two are not known */
+    uint64_t free, room;    /* what this user may still write to it, and how large it is */
 } StoreStats;
 
 /* BS_ERROR_NO_REPO when the store holds none: its path may be mistyped or its disk not mounted. */

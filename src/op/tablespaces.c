@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+const char *tablespace_place_path(const TablespacePlace *place)
+{
+    return place->via && *place->via ? place->via : place->dir;
+}
+
 static void clear_place(void *place)
 {
     g_free(((TablespacePlace *)place)->dir);
@@ -48,9 +53,10 @@ static const TablespacePlace *find_place(const GArray *places, uint32_t oid)
     return NULL;
 }
 
-static bool add_word(const ClusterBase *base, const char *word, GArray *places, GError **error)
+static bool add_word(const ClusterBase *base, const char *word, const char *via, GArray *places,
+                     GError **error)
 {
-    TablespacePlace place = { 0 };
+    TablespacePlace place = { .via = via };
     const BaseTablespace *one = read_word(base, word, &place.dir);
 
     if (!one) {
@@ -124,14 +130,14 @@ static bool all_apart(const GArray *places, const char *pgdata, GError **error)
     return true;
 }
 
-bool tablespaces_place(const ClusterBase *base, char *const *words, const char *pgdata,
-                       GArray **ret_places, GError **error)
+bool tablespaces_place(const ClusterBase *base, char *const *words, char *const *via,
+                       const char *pgdata, GArray **ret_places, GError **error)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(TablespacePlace));
 
     g_array_set_clear_func(places, clear_place);
-    for (; words && *words; words++)
-        if (!add_word(base, *words, places, error))
+    for (size_t i = 0; words && words[i]; i++)
+        if (!add_word(base, words[i], via ? via[i] : NULL, places, error))
             return false;
     if (!all_placed(base, places, error) || !all_apart(places, pgdata, error))
         return false;

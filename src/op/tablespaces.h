@@ -6,14 +6,18 @@
 
 typedef struct {
     uint32_t oid;
-    char *dir; /* absolute */
+    char *dir;       /* absolute */
+    const char *via; /* how it is reached, whatever becomes of its name; borrowed; NULL: by that */
 } TablespacePlace;
 
+const char *tablespace_place_path(const TablespacePlace *place);
+
 /*
- * words: "OLD=NEW" with OLD the directory that the server had it in, or its oid; NULL: none. pgdata
- * is absolute. Of TablespacePlace, which it frees; without those that lie in the data directory.
- * BS_ERROR_USAGE: one is not mapped (all of those are named), or mapped twice, to a place within
- * another or within the data directory; or a word fits none.
+ * words: "OLD=NEW" with OLD the directory that the server had it in, or its oid; NULL: none. via:
+ * of each word how NEW is reached, or ""; NULL: by their names. pgdata is absolute. Of
+ * TablespacePlace, which it frees; without those that lie in the data directory. BS_ERROR_USAGE:
+ * one is not mapped (all of those are named), or mapped twice, to a place within another or within
+ * the data directory; or a word fits none.
  */
-bool tablespaces_place(const ClusterBase *base, char *const *words, const char *pgdata,
-                       GArray **ret_places, GError **error);
+bool tablespaces_place(const ClusterBase *base, char *const *words, char *const *via,
+                       const char *pgdata, GArray **ret_places, GError **error);

@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
     uint64_t system_id;
     const Id *snapshot; /* the oldest one on the way */
+    int64_t since; /* Unix seconds: when that backup had ended, the first moment; 0: not known */
     uint32_t from_timeline, timeline;
     uint64_t from, end; /* LSN: where it begins, and up to where every byte is held */
     unsigned gaps;      /* told as problems; with any, end is at the first */

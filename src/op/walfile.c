@@ -2,6 +2,7 @@
 #include "op/walfile.h"
 
 #include "base/error.h"
+#include "op/walorigin.h"
 #include "op/walsegment.h"
 #include "pg/history.h"
 #include "pg/walfilled.h"
@@ -90,10 +91,31 @@ bool wal_file_settle(WalFile *file, uint64_t beside, GError **error)
     return false;
 }
 
+static bool refuse_filled_up(const char *name, const WalFilled *filled, GError **error)
+{
+    if (filled->damaged)
+        g_set_error(error, BS_ERROR, BS_ERROR_MISMATCH,
+                    "%s: damaged: its records lead no further than %zu bytes behind its begin, "
+                    "other bytes follow, and from %zu on it is all zeros, so that nobody can tell "
+                    "whether it ever was whole; it is not archived. pg_waldump shows the place. "
+                    "Archive a sound copy, as of a standby or the primary; if there is none, "
+                    "remove archive_status/%s.ready and take a new base backup, for no recovery "
+                    "goes past it",
+                    name, filled->proven, filled->used, name);
+    else
+        g_set_error(error, BS_ERROR, BS_ERROR_MISMATCH,
+                    "%s: no whole segment: its WAL ends %zu bytes behind its begin, and zeros "
+                    "follow, as in a part that wal get has filled up; it is not archived. Does a "
+                    "standby with archive_mode = always archive what it was given? Remove "
+                    "archive_status/%s.ready there if nobody needs it",
+                    name, filled->used, name);
+    return false;
+}
+
 /* A segment without its end would take the place of the whole one for good. What is in it may be
  * held already, by the one or as the part that it was made of: then nothing is left to be done. */
-static bool put_filled_up(OpenRepo *open, const WalFile *file, size_t used, WalPushed *ret_pushed,
-                          GError **error)
+static bool put_filled_up(OpenRepo *open, const WalFile *file, const WalFilled *filled,
+                          WalPushed *ret_pushed, GError **error)
 {
     WalNameText name = wal_name_text(&file->name);
     g_auto(WalSegment) held = { 0 };
@@ -107,18 +129,28 @@ static bool put_filled_up(OpenRepo *open, const WalFile *file, size_t used, WalP
         g_propagate_error(error, g_steal_pointer(&absent));
         return false;
     }
-    if (held_len < used || memcmp(held_data, data, used) != 0) {
-        g_set_error(error, BS_ERROR, BS_ERROR_MISMATCH,
-                    "%s: no whole segment: its WAL ends %zu bytes behind its begin, and zeros "
-                    "follow, as in a part that wal get has filled up; it is not archived. Does a "
-                    "standby with archive_mode = always archive what it was given? Remove "
-                    "archive_status/%s.ready there if nobody needs it",
-                    name.text, used, name.text);
-        return false;
-    }
+    if (held_len < filled->used || memcmp(held_data, data, filled->used) != 0)
+        return refuse_filled_up(name.text, filled, error);
     *ret_pushed = (WalPushed){ .system_id = file->system_id, .len = len, .was_there = true };
     g_strlcpy(ret_pushed->name, name.text, sizeof ret_pushed->name);
     return true;
+}
+
+/* A timeline that contradicts what is held would be a second life in one archive. */
+static bool check_origin(OpenRepo *open, const WalFile *file, GError **error)
+{
+    size_t len;
+    const char *data = g_bytes_get_data(file->content, &len);
+    g_autoptr(PgHistory) history = pg_history_parse(file->name.timeline, data, len, error);
+
+    if (!history)
+        return false;
+    if (wal_origin_agrees(open->repo, file->system_id, history, error))
+        return true;
+    if (g_error_matches(*error, BS_ERROR, BS_ERROR_MISMATCH))
+        g_prefix_error(error, "it is not archived (a second server, such as a promoted copy, needs "
+                              "another repository, or archive_mode = off): ");
+    return false;
 }
 
 bool wal_file_put(OpenRepo *open, const WalFile *file, WalPushed *ret_pushed, GError **error)
@@ -127,10 +159,12 @@ bool wal_file_put(OpenRepo *open, const WalFile *file, WalPushed *ret_pushed, GE
     WalObject object;
     size_t len;
     const void *data = g_bytes_get_data(file->content, &len);
-    size_t used;
+    WalFilled filled;
 
-    if (file->name.kind == WAL_SEGMENT && wal_is_filled_up(data, len, &used))
-        return put_filled_up(open, file, used, ret_pushed, error);
+    if (file->name.kind == WAL_SEGMENT && wal_is_filled_up(data, len, &filled))
+        return put_filled_up(open, file, &filled, ret_pushed, error);
+    if (file->name.kind == WAL_HISTORY && !check_origin(open, file, error))
+        return false;
     if (!wal_object_init(&object, file->system_id, wal_name_text(&file->name).text, error) ||
         !wal_object_put(open->repo, &object, data, len, &pushed.was_there, &pushed.mark, error))
         return false;

@@ -5,7 +5,7 @@
 #include "config/settings.h"
 
 /* --socket, BACKSTAY_WAL_SOCKET, the directory that systemd gave this service, below
- * XDG_RUNTIME_DIR, /run/backstay: the first that is set, for root without XDG_RUNTIME_DIR. */
+ * XDG_RUNTIME_DIR, /run/backstay-wal: the first that is set, for root without XDG_RUNTIME_DIR. */
 char *wal_socket_path(const char *given);
 /* Where somebody who wants to speak to it looks: the same without the directory of its own service.
  * NULL-terminated. *ret_named: somebody has named it. */

@@ -203,6 +203,20 @@ static void note_kept(G_GNUC_UNUSED const char *key, int64_t until, void *user)
     kept->n++;
 }
 
+GHashTable *wal_prune_doomed(const GPtrArray *clusters)
+{
+    GHashTable *keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (guint i = 0; i < clusters->len; i++) {
+        const GArray *doomed = ((WalPruneCluster *)g_ptr_array_index(clusters, i))->doomed;
+
+        for (guint k = 0; k < doomed->len; k++)
+            g_hash_table_add(
+                keys, g_strdup(wal_object_key(&g_array_index(doomed, WalInfo, k).object).text));
+    }
+    return keys;
+}
+
 static bool remove_batch(OpenRepo *open, const WalInfo *infos, guint n, bool purge,
                          ProtectKept *kept, GError **error)
 {

@@ -51,6 +51,8 @@ typedef struct {
  * snapshot cannot be read: it may be a base. */
 bool wal_prune_plan(OpenRepo *open, const WalPruneRequest *request, const Cancel *cancel,
                     GPtrArray **ret_clusters, GError **error);
+/* The keys of all that the plan removes, of char *. */
+GHashTable *wal_prune_doomed(const GPtrArray *clusters);
 /* Removes what the plan says. The lock is exclusive. purge: with all versions; what an object lock
  * keeps is added to *kept. */
 bool wal_prune_execute(OpenRepo *open, const GPtrArray *clusters, bool purge, const Cancel *cancel,

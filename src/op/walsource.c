@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "op/walorigin.h"
 #include "op/walstart.h"
 #include "repo/config.h"
 
@@ -172,8 +173,10 @@ static PgHistory *fetch_history(WalSource *source, uint32_t timeline, GError **e
         return NULL;
     history = pg_history_parse(timeline, g_bytes_get_data(content, NULL), g_bytes_get_size(content),
                                error);
-    return history && put_history(source, timeline, content, error) ? g_steal_pointer(&history)
-                                                                    : NULL;
+    return history && wal_origin_agrees(source->repo, source->system.system_id, history, error) &&
+                   put_history(source, timeline, content, error)
+               ? g_steal_pointer(&history)
+               : NULL;
 }
 
 /* ---- where ---- */

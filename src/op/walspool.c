@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "codec/crc32c.h"
 #include "codec/hash.h"
 #include "pg/walpage.h"
 
@@ -19,11 +20,13 @@
 #define GAVE_UP  "gave-up"
 #define BUSY_END ".part"
 
+#define SUM_LEN       8   /* hexadecimal digits */
 #define SEGMENT_LEN   24u /* of a name */
 #define ASKED_MAX     64u
 #define GAVE_UP_S     30    /* an outage is not asked about more often */
 #define BUSY_WAIT_MS  60000 /* a store that takes longer is asked once more */
 #define BUSY_PAUSE_MS 3
+#define PIECE_LEN     (256u * 1024)
 
 struct WalSpool {
     char *path;
@@ -110,12 +113,23 @@ static bool begins_as_segment(const char *file)
     return strlen(file) > SEGMENT_LEN && strspn(file, "0123456789ABCDEF") == SEGMENT_LEN;
 }
 
+/* The checksum in the name. */
+static bool parse_sum(const char *file, uint32_t *ret_sum)
+{
+    const char *hex = file + SEGMENT_LEN + 1;
+
+    if (!begins_as_segment(file) || file[SEGMENT_LEN] != '.' || strlen(hex) != SUM_LEN ||
+        strspn(hex, "0123456789abcdef") != SUM_LEN)
+        return false;
+    *ret_sum = (uint32_t)strtoul(hex, NULL, 16);
+    return true;
+}
+
 static bool is_whole(const char *file)
 {
-    Id id;
+    uint32_t sum;
 
-    return begins_as_segment(file) && file[SEGMENT_LEN] == '.' &&
-           id_parse(file + SEGMENT_LEN + 1, &id);
+    return parse_sum(file, &sum);
 }
 
 static bool remove_half(WalSpool *spool, const char *file, G_GNUC_UNUSED void *user)
@@ -243,67 +257,84 @@ static void wait_for(WalSpool *spool, const WalName *name, const Cancel *cancel)
         clock_sleep_ms(BUSY_PAUSE_MS);
 }
 
-/* All of a regular file that only we could have written. */
-static GBytes *read_whole(WalSpool *spool, const char *file)
+/* A regular file of the length of a segment that only we could have written; -1: none. */
+static int open_whole(WalSpool *spool, const char *file, size_t *ret_len)
 {
-    fs_autoclose int fd =
-        openat(spool->dirfd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    g_autofree uint8_t *data = NULL;
-    size_t len = 0;
+    int fd = openat(spool->dirfd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-        st.st_nlink != 1 || !wal_segment_size_valid((uint64_t)st.st_size))
-        return NULL;
-    data = g_try_malloc((size_t)st.st_size);
-    if (!data || !fs_read_full(fd, data, (size_t)st.st_size, &len, file, NULL) ||
-        len != (size_t)st.st_size)
-        return NULL;
-    return g_bytes_new_take(g_steal_pointer(&data), len);
+    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+                    st.st_nlink != 1 || !wal_segment_size_valid((uint64_t)st.st_size)))
+        fs_clear_fd(&fd);
+    if (fd >= 0)
+        *ret_len = (size_t)st.st_size;
+    return fd;
 }
 
-static bool is_proven(const WalSpool *spool, const WalName *name, const char *file, GBytes *content)
+static bool is_segment(const WalSpool *spool, const WalName *name, const void *begin, size_t n,
+                       size_t len)
 {
-    size_t len;
-    const void *data = g_bytes_get_data(content, &len);
     WalPage page;
-    Id want, got;
 
-    hash_bytes(data, len, &got);
-    return id_parse(file + SEGMENT_LEN + 1, &want) && id_equal(&want, &got) &&
-           wal_page_parse_first(name, data, len, &page, NULL) &&
+    return wal_page_parse_first(name, begin, n, &page, NULL) &&
            page.system_id == spool->system_id && page.segment_size == len;
 }
 
+/* Piece by piece: a buffer of its length costs more in faults of fresh pages than its checksum. */
+static bool is_proven(const WalSpool *spool, const WalName *name, const char *file, int fd,
+                      size_t len)
+{
+    g_autofree uint8_t *piece = g_malloc(PIECE_LEN);
+    size_t done = 0, n;
+    uint32_t want, got = 0;
+
+    while (done < len) {
+        if (!fs_read_full(fd, piece, MIN(PIECE_LEN, len - done), &n, file, NULL) || n == 0 ||
+            (done == 0 && !is_segment(spool, name, piece, n, len)))
+            return false;
+        got = crc32c(got, piece, n);
+        done += n;
+    }
+    return parse_sum(file, &want) && want == got;
+}
+
+static bool copy_out(int fd, size_t len, const char *path)
+{
+    g_autofree uint8_t *data = g_try_malloc(len);
+    size_t n;
+
+    return data && fs_pread_full(fd, data, len, 0, &n, path, NULL) && n == len &&
+           fs_write_durable(path, data, len, 0600, FS_REPLACE, NULL);
+}
+
 /* It is durable where it lies; the name follows. */
-static bool move_out(WalSpool *spool, const char *file, const char *path, GBytes *content)
+static bool move_out(WalSpool *spool, const char *file, int fd, size_t len, const char *path)
 {
     g_autofree char *parent = g_path_get_dirname(path);
-    size_t len;
-    const void *data = g_bytes_get_data(content, &len);
 
     if (renameat(spool->dirfd, file, AT_FDCWD, path) == 0)
         return fs_sync_dir(parent, NULL);
-    return errno == EXDEV && fs_write_durable(path, data, len, 0600, FS_REPLACE, NULL);
+    return errno == EXDEV && copy_out(fd, len, path);
 }
 
 bool wal_spool_take(WalSpool *spool, const WalName *name, const char *path, const Cancel *cancel,
                     uint32_t *ret_size)
 {
     g_autofree char *file = NULL;
-    g_autoptr(GBytes) content = NULL;
+    fs_autoclose int fd = -1;
+    size_t len = 0;
     bool taken;
 
     wait_for(spool, name, cancel);
     file = find(spool, name);
     if (!file)
         return false;
-    content = read_whole(spool, file);
+    fd = open_whole(spool, file, &len);
     taken =
-        content && is_proven(spool, name, file, content) && move_out(spool, file, path, content);
+        fd >= 0 && is_proven(spool, name, file, fd, len) && move_out(spool, file, fd, len, path);
     (void)unlinkat(spool->dirfd, file, 0); // a copy is left, or something that is not to be used
     if (taken)
-        *ret_size = (uint32_t)g_bytes_get_size(content);
+        *ret_size = (uint32_t)len;
     return taken;
 }
 
@@ -321,10 +352,8 @@ bool wal_spool_put(WalSpool *spool, const WalName *name, GBytes *content, GError
     g_autofree char *file = NULL;
     size_t len;
     const void *data = g_bytes_get_data(content, &len);
-    Id id;
 
-    hash_bytes(data, len, &id);
-    file = g_strdup_printf("%s.%s", wal_name_text(name).text, id_hex(&id).text);
+    file = g_strdup_printf("%s.%0*x", wal_name_text(name).text, SUM_LEN, crc32c(0, data, len));
     return fs_write_durable_at(spool->dirfd, file, file, data, len, 0600, FS_REPLACE, error);
 }
 

@@ -2,14 +2,16 @@
 /*
  * Where `wal get` keeps what it fetches ahead: segments of one cluster in one repository, in
  * <dir>/<system identifier>-<repository's location, hashed>/. A file is called
- * <segment>.<SHA-256 of its content> and comes there whole and durable; <segment>.part is locked by
+ * <segment>.<CRC-32C of its content> and comes there whole and durable; <segment>.part is locked by
  * who is fetching it, `lock` by the one process that fetches ahead, and `asked` says what was
  * handed out last. The directory is its user's alone, or it is not used.
  *
- * What lies here is never believed: before it is handed out its hash is computed again, and its
- * first page must say that it is this segment of this cluster. What fails there is removed. That a
- * segment is not here says nothing about the repository. Whatever cannot be done here is no error:
- * the segment is fetched. Any thread, unless told.
+ * What lies here is never believed: before it is handed out its checksum is computed again, and its
+ * first page must say that it is this segment of this cluster. What fails there is removed. The
+ * checksum is against accidents, and as strong as the one that each record of the log has: who may
+ * write here may also write where the segment goes, and what came from the store was proven by its
+ * seal and SHA-256. That a segment is not here says nothing about the repository. Whatever cannot
+ * be done here is no error: the segment is fetched. Any thread, unless told.
  */
 #pragma once
 #include "base/cancel.h"
@@ -45,6 +47,7 @@ bool wal_spool_claim(WalSpool *spool);
 bool wal_spool_has(WalSpool *spool, const WalName *name);
 /* From here to end others wait for it. -1: it cannot be written. */
 int wal_spool_begin(WalSpool *spool, const WalName *name);
+/* Durable. */
 bool wal_spool_put(WalSpool *spool, const WalName *name, GBytes *content, GError **error);
 void wal_spool_end(WalSpool *spool, const WalName *name, int busy);
 /* Removes all but the n segments after this one; NULL: all. Leaves alone what is being written. */

@@ -3,8 +3,11 @@
 
 #include "base/error.h"
 #include "base/plural.h"
+#include "op/walorigin.h"
 #include "op/walpath.h"
 #include "op/walsegment.h"
+
+#include <string.h>
 
 /* ---- telling ---- */
 
@@ -152,6 +155,7 @@ static bool follow(const WalWayCheck *check, const WalPath *path, const WalBase 
 {
     WalWay way = { .system_id = base->system_id,
                    .snapshot = &base->snapshot->id,
+                   .since = wal_base_ended(base),
                    .from_timeline = base->timeline,
                    .from = base->start,
                    .timeline = wal_path_timeline(path) };
@@ -174,40 +178,133 @@ static bool follow(const WalWayCheck *check, const WalPath *path, const WalBase 
 
 /* ---- what is on no way ---- */
 
+#define LATE_S 60 /* clocks of several machines may differ */
+
+/* When the history came of the timeline that goes on where this one was left; INT64_MAX: nobody
+ * knows. */
+static int64_t left_at(const WalWayCheck *check, const WalPath *path, const PgStretch *stretch)
+{
+    WalName name = {
+        .kind = WAL_HISTORY,
+        .timeline = pg_history_timeline_at(wal_path_history(path), stretch->end),
+    };
+    WalNameText text = wal_name_text(&name);
+
+    for (guint i = 0; i < check->cluster->timelines->len; i++) {
+        const GArray *objects =
+            ((const WalTimeline *)g_ptr_array_index(check->cluster->timelines, i))->objects;
+
+        for (guint k = 0; k < objects->len; k++)
+            if (strcmp(g_array_index(objects, WalInfo, k).object.name, text.text) == 0)
+                return g_array_index(objects, WalInfo, k).modified_at;
+    }
+    return INT64_MAX - LATE_S;
+}
+
+typedef struct {
+    WalName first, last;
+    guint n, n_late; /* that came after another timeline had begun */
+} Abandoned;
+
+static void find_abandoned(const WalTimeline *timeline, uint32_t size, uint64_t left, int64_t at,
+                           Abandoned *found)
+{
+    for (guint i = 0; i < timeline->objects->len; i++) {
+        const WalInfo *info = &g_array_index(timeline->objects, WalInfo, i);
+        WalName name;
+        uint64_t lsn;
+
+        if (!wal_name_parse(info->object.name, &name, NULL) || name.kind != WAL_SEGMENT ||
+            !wal_name_lsn(&name, size, &lsn, NULL) || lsn < left)
+            continue;
+        if (found->n++ == 0)
+            found->first = name;
+        found->last = name;
+        found->n_late += info->modified_at > at + LATE_S;
+    }
+}
+
 /* A server that was promoted, or recovered to an earlier moment, has left it behind. */
 static void tell_abandoned(const WalWayCheck *check, const WalPath *path,
                            const WalTimeline *timeline)
 {
     const PgStretch *stretch = pg_history_find(wal_path_history(path), timeline->timeline);
+    const uint32_t to = wal_path_timeline(path);
     uint64_t left = stretch ? stretch->end : 0;
-    WalName first = { 0 }, last = { 0 };
-    g_autofree char *message = NULL;
-    guint n = 0;
+    g_autoptr(GString) message = g_string_new(NULL);
+    Abandoned found = { 0 };
 
-    for (guint i = 0; i < timeline->objects->len; i++) {
-        WalName name;
-        uint64_t lsn;
-
-        if (!wal_name_parse(g_array_index(timeline->objects, WalInfo, i).object.name, &name,
-                            NULL) ||
-            name.kind != WAL_SEGMENT ||
-            !wal_name_lsn(&name, wal_path_segment_size(path), &lsn, NULL) || lsn < left)
-            continue;
-        if (n++ == 0)
-            first = name;
-        last = name;
-    }
-    if (n == 0)
+    find_abandoned(timeline, wal_path_segment_size(path), left,
+                   stretch ? left_at(check, path, stretch) : INT64_MAX - LATE_S, &found);
+    if (found.n == 0)
         return;
-    message = stretch
-                  ? g_strdup_printf("%u %s behind %s, where timeline %u was left; the way to "
-                                    "timeline %u does not pass them",
-                                    n, plural(n, "segment", "segments"), lsn_text(left).text,
-                                    timeline->timeline, wal_path_timeline(path))
-                  : g_strdup_printf("%u %s of a timeline that the way to timeline %u does not "
-                                    "pass",
-                                    n, plural(n, "segment", "segments"), wal_path_timeline(path));
-    tell(check, "wal-abandoned", timeline->timeline, &first, &last, message);
+    g_string_append_printf(message, "%u %s ", found.n, plural(found.n, "segment", "segments"));
+    if (stretch)
+        g_string_append_printf(message,
+                               "behind %s, where timeline %u was left; the way to timeline %u "
+                               "does not pass them",
+                               lsn_text(left).text, timeline->timeline, to);
+    else
+        g_string_append_printf(message, "of a timeline that the way to timeline %u does not pass",
+                               to);
+    if (found.n_late > 0)
+        g_string_append_printf(message,
+                               "; %u of them came when the next timeline had begun already: two "
+                               "servers archive here, and the latest timeline is that of one",
+                               found.n_late);
+    tell(check, "wal-abandoned", timeline->timeline, &found.first, &found.last, message->str);
+}
+
+/* ---- where timelines come from ---- */
+
+/* Against the histories of those before it, and the WAL where it begins. */
+static bool prove_origin(const WalWayCheck *check, const PgHistory *history, uint32_t size,
+                         GError **error)
+{
+    Repo *repo = check->open->repo;
+    const uint64_t system_id = check->cluster->system_id;
+    size_t n;
+    const PgStretch *stretches = pg_history_stretches(history, &n);
+
+    return wal_origin_agrees(repo, system_id, history, error) &&
+           wal_origin_joins(repo, system_id, size, history, stretches[n - 1].begin, error);
+}
+
+static bool check_origin(const WalWayCheck *check, const WalHeld *held, uint32_t timeline,
+                         uint32_t size, GError **error)
+{
+    WalName name = { .kind = WAL_HISTORY, .timeline = timeline };
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(PgHistory) history = wal_held_history(held, timeline, &failure);
+
+    if (history && prove_origin(check, history, size, &failure))
+        return true;
+    if (history && g_error_matches(failure, BS_ERROR, BS_ERROR_MISMATCH)) {
+        tell(check, "wal-origin", timeline, &name, &name, failure->message);
+        return true;
+    }
+    // of histories that cannot be read only that of the way counts, which is told there
+    if (!history && (g_error_matches(failure, BS_ERROR, BS_ERROR_WAL_GAP) ||
+                     g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT) ||
+                     g_error_matches(failure, BS_ERROR, BS_ERROR_MISMATCH)))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+static bool check_origins(const WalWayCheck *check, const WalHeld *held, uint32_t size,
+                          const Cancel *cancel, GError **error)
+{
+    for (guint i = 0; i < check->cluster->timelines->len; i++) {
+        const WalTimeline *timeline = g_ptr_array_index(check->cluster->timelines, i);
+
+        if (!timeline->has_history)
+            continue;
+        if (!cancel_check(cancel, error) ||
+            !check_origin(check, held, timeline->timeline, size, error))
+            return false;
+    }
+    return true;
 }
 
 /* ---- all together ---- */
@@ -269,13 +366,13 @@ bool wal_way_check(const WalWayCheck *check, const Cancel *cancel, GError **erro
 
     if (size == 0)
         return true;
+    held = wal_held_list(check->open->repo, check->cluster->system_id, error);
+    if (!held || !check_origins(check, held, size, cancel, error))
+        return false;
     if (!oldest) {
         tell_all_holes(check, check->floor);
         return true;
     }
-    held = wal_held_list(check->open->repo, check->cluster->system_id, error);
-    if (!held)
-        return false;
     path = wal_path_new(held, wal_held_latest(held), size, &failure);
     if (path)
         return check_way_to(check, path, cancel, error);

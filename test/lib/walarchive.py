@@ -24,9 +24,10 @@ def own(name):
 class Archive:
     """The repository as the server's user sees it: by a key file, with caches of its own."""
 
-    def __init__(self, repo):
+    def __init__(self, repo, key='key'):
+        """key: name of the key file, of each repository another one."""
         self.repo = repo
-        self.key = own('user') + '/key'
+        self.key = own('user') + '/' + key
         if not os.path.exists(self.key):
             repo.backstay('key', 'export', self.key, code=0)
             hand_over(self.key)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a cluster over three timelines, with base backups, restore points and a ledger, and notes of each commit that
-are kept outside of it."""
+"""The life of a cluster over four timelines, with base backups of the server, of a standby and of the server at rest, restore
+points and a ledger, and notes of each commit that are kept outside of it."""
 import os
 import datetime
 import random
@@ -11,7 +11,7 @@ import urllib.parse
 from cluster import Cluster, as_postgres
 from scenario import BACKSTAY, fact, path, run, say
 from walarchive import own
-from walmodel import Base, Wal, number
+from walmodel import Base, Wal, number, text
 
 LEDGER = 'select key, xid from ledger order by key'
 
@@ -64,13 +64,14 @@ class Life:
         self.bases, self.notes, self.points = [], {}, []
         self.push = archive.script('push', '%s wal push "$1" || exit\ncp "$1" %s/"${1##*/}"\n' % (BACKSTAY, own('kept')))
 
-    def backup(self, server):
-        url = 'pgcluster:postgresql://postgres@/?host=' + urllib.parse.quote(server.socket, safe='')
+    def backup(self, server, source=None, ended=None):
+        """ended: when it had come to its end, if that is not now."""
+        url = source or 'pgcluster:postgresql://postgres@/?host=' + urllib.parse.quote(server.socket, safe='')
         run(*as_postgres(), BACKSTAY, 'backup', url, '--checkpoint', 'fast', '--host', 'test', env=self.archive.environ, cwd=path('user'), code=0)
         taken = run(*as_postgres(), BACKSTAY, 'snapshots', '--json', env=self.archive.environ, cwd=path('user')).json()[-1]
         tags = dict(t.split('=', 1) for t in taken['tags'])
         self.bases.append(Base(taken['id'], int(tags['timeline']), number(tags['start-lsn']), number(tags['stop-lsn']),
-                               datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M:%S.%f')))
+                               ended or datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M:%S.%f')))
         say('base', self.bases[-1], tags['start-lsn'], tags['stop-lsn'])
 
     def live(self, server, timeline, meanwhile=lambda: None):
@@ -104,6 +105,7 @@ class Life:
             early = self.cold_copy(server)
             self.live(server, 1)
             self.live(server, 1, lambda: self.backup(server))
+            begin = self.bases[-1].stop
             self.live(server, 1)
             self.live(server, 1, lambda: self.backup(server))
             self.live(server, 1)
@@ -113,25 +115,32 @@ class Life:
             self.live(server, 2, lambda: self.backup(server))
             self.live(server, 2)
             server.stop()
-        with self.branch(early) as third:
+        with self.branch(early, begin) as third:
             self.live(third, 3)
             self.live(third, 3, lambda: self.backup(third))
             self.live(third, 3)
+            third.stop()
+            third.configure("recovery_target_lsn = ''")
+            third.promote()
+            self.live(third, 4, lambda: self.backup(third))
             third.stop()
         self.wal = Wal(path('kept'), server.bin)
 
     def cold_copy(self, server):
         server.stop()
+        self.backup(server, 'pgcluster:' + server.data)
         copy = server.copy(path('third'))
         server.start()
         return copy
 
-    def branch(self, copy):
-        """A recovery that leaves the first timeline between the first two base backups."""
-        first, second = self.bases[:2]
-        lsn = self.rng.choice([n[2] for n in self.notes[1] if first.stop < n[2] < second.start])
+    def branch(self, copy, begin):
+        """A recovery that leaves the first timeline behind begin and before the next base backup; a base of it is taken while
+        it is a standby still."""
+        end = min(b.start for b in self.bases if b.start > begin)
+        lsn = self.rng.choice([n[2] for n in self.notes[1] if begin < n[2] < end])
         copy.archive = path('kept')
-        copy.recover("recovery_target_lsn = '%X/%X'" % (lsn >> 32, lsn & 0xffffffff), "archive_command = '%s %%p'" % self.push)
+        copy.recover("recovery_target_lsn = '%s'" % text(lsn), "archive_command = '%s %%p'" % self.push, paused=lambda: self.backup(
+            copy, ended=copy.sql("select to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")))
         return copy
 
     def check_notes(self):

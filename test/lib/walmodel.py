@@ -41,6 +41,8 @@ def record_of(line):
             xid = rest.partition(':')[0]
     elif rmgr == 'XLOG' and what == 'RESTORE_POINT':
         kind, name = 'name', rest
+    elif rmgr == 'XLOG' and what == 'CHECKPOINT_SHUTDOWN':
+        kind = 'shutdown'
     return Record(number(lsn), 0, kind, int(xid), time[1] if kind in ('commit', 'abort') else None, name)
 
 
@@ -164,7 +166,8 @@ def expected(wal, base, timeline, target, absent=()):
             if not (segment in own and name == wal.file_of(base.timeline, segment)) and not older:
                 return Outcome('absent', doubtful=doubtful, last=sure or last, end=record.lsn)
             doubtful, sure = True, sure or last
-        where = stops(target, base, record)
+        # with a checkpoint of a server at rest a recovery begins, and it reads on behind it
+        where = stops(target, base, record) if (record.lsn, record.kind) != (base.start, 'shutdown') else None
         if where:
             limit = record.lsn if where == 'before' else record.end
             if limit < base.stop:

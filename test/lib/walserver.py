@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from cluster import as_postgres
@@ -113,6 +114,18 @@ def all_archived(server):
     return fact(not waiting(server), 'everything that waited is archived', waiting(server))
 
 
+def killed(cluster, server, rounds, rng):
+    """At any moment while segments wait; what was acknowledged is compared later."""
+    for _ in range(rounds):
+        writer = threading.Thread(target=fill, args=(cluster, 6))
+        writer.start()
+        time.sleep(rng.uniform(0, .6))
+        server.kill()
+        writer.join()
+        server.start()
+    all_archived(cluster)
+
+
 def kept():
     return sorted(n for n in os.listdir(path('kept')) if len(n) == 24)
 
@@ -122,12 +135,12 @@ def read(*names):
         return f.read()
 
 
-def all_there(archive, system):
-    """What was acknowledged, byte for byte."""
+def all_there(archive, system, names=None, folder=None):
+    """What was acknowledged, byte for byte: what was kept, or these files of another folder."""
+    names = os.listdir(path('kept')) if names is None else names
     lost = []
-    for name in sorted(os.listdir(path('kept'))):
-        out = path('user', 'out')
-        done = archive.wal('get', name, out, '--system-id', system)
-        if done.code or read('user', 'out') != read('kept', name):
+    for name in sorted(names):
+        done = archive.wal('get', name, path('user', 'out'), '--system-id', system)
+        if done.code or read('user', 'out') != read(folder or path('kept'), name):
             lost.append(name)
-    fact(kept() and not lost, 'every one of %d acknowledged files is there and equal' % len(os.listdir(path('kept'))), lost)
+    fact(names and not lost, 'every one of %d acknowledged files is there and equal' % len(names), lost)

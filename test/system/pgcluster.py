@@ -3,7 +3,6 @@
 # check: asan, timeout=1800
 """A whole PostgreSQL cluster over the replication protocol: what is restored, by us or by stock restic, starts as it is
 and holds what the server held; whatever goes wrong meanwhile never leaves a snapshot."""
-import glob
 import json
 import os
 import shutil
@@ -14,13 +13,18 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import releases
-from cluster import Replication, as_postgres, debian_bin, hand_over
-from livecluster import Load, Restored, comes, fill, holds, links_inside, make_absolute, make_server, restore, sound, tags, verified
+from cluster import Replication, as_postgres, debian_bin
+from livecluster import (Restored, backed_up_standby, backed_up_twice, comes, debian_cluster, fill, flip, follow, has_config, holds, left_nothing, links_inside,
+                         listing, make_absolute, make_server, manifest_of, restore, sound, tags, verified)
 from scenario import BACKSTAY, FAILED, INTERRUPTED, QUICK, REFUSED, SANITIZED, TOP, UNREACHABLE, Repo, equal, fact, finish, path, run, say
 
 
 def url(server, user='postgres'):
     return 'pgcluster:postgresql://%s@/?host=%s' % (user, urllib.parse.quote(server.socket, safe=''))
+
+
+def url_of_primary(*servers):
+    return url(servers[0], 'saver') + ''.join(',' + urllib.parse.quote(s.socket, safe='') for s in servers[1:]) + '&target_session_attrs=read-write'
 
 
 def backup(repo, server, *options, user='saver', code=0, **more):
@@ -44,10 +48,6 @@ def comes_back(repo, snapshot, live, least, bin, name, by_restic=False, amcheck=
             # a server would leave such a tablespace out of a base backup without a word
             fails(repo, 'relative links', copy, FAILED, 'relative', 'ln -sfn')
     shutil.rmtree(path(name), ignore_errors=True)
-
-
-def manifest_of(repo, snapshot):
-    return json.loads(repo.backstay('dump', snapshot, '/%s/manifest.json' % tags(repo, snapshot)['source'], code=0).out)
 
 
 def told(repo, snapshot, server):
@@ -78,16 +78,10 @@ def told(repo, snapshot, server):
 
 
 def round_trip(repo, server, bin, name):
-    with Load(server) as load:
-        comes(lambda: int(server.sql('select count(*) from ledger')) > 4, 'the load runs')
-        least = int(server.sql('select max(id) from ledger'))
-        first, _ = backup(repo, server)
-        second, again = backup(repo, server)
-    equal(load.error, None, name + ': the load went on meanwhile')
-    if not (first and second):
+    found = backed_up_twice(backup, repo, server, name)
+    if not found:
         return
-    added = again.summary()['data_added']
-    fact(added < again.summary()['total_bytes_processed'] / 4, name + ': the second backup adds little', again.summary())
+    first, second, least = found
     told(repo, second, server)
     comes_back(repo, first, server, least, bin, name + '-ours', amcheck=bin == debian_bin())
     comes_back(repo, second, server, least, bin, name + '-restic', by_restic=True)
@@ -99,15 +93,7 @@ def of_a_standby(repo, server, bin):
     folder = restore(repo, snapshot, 'standby')
     make_absolute(folder)
     with Restored(folder, bin) as standby:
-        standby.configure("primary_conninfo = 'host=%s user=saver'" % server.socket)
-        standby.run('touch', standby.data + '/standby.signal')
-        standby.start()
-        with Load(server) as load:
-            comes(lambda: standby.sql('select count(*) from ledger') == server.sql('select count(*) from ledger'), 'the standby follows')
-            least = int(standby.sql('select max(id) from ledger'))
-            snapshot, _ = backup(repo, standby)
-        equal(load.error, None, 'standby: the load went on')
-        fact(manifest_of(repo, snapshot)['cluster']['standby'], 'standby: the manifest says that it was one')
+        snapshot, least = backed_up_standby(backup, repo, standby, server)
         folder = restore(repo, snapshot, 'of-standby')
         os.unlink(folder + '/pgdata/standby.signal')
         with Restored(folder, bin) as copy:
@@ -127,14 +113,9 @@ def fails(repo, label, server, code, *words, before=None, **options):
     left_nothing(repo, label, kept)
 
 
-def left_nothing(repo, label, kept):
-    equal({s['id'] for s in repo.snapshots()}, kept, label + ': no snapshot was made')
-    equal(repo.objects('locks'), [], label + ': no lock is left')
-
-
-def slow_backup(repo, server):
+def slow_backup(repo, server, source=None):
     """One that takes half a minute: there is time to do it harm."""
-    process = subprocess.Popen([BACKSTAY, '-r', repo.path, 'backup', url(server, 'saver'), '--checkpoint', 'fast', '--max-rate', '1M'],
+    process = subprocess.Popen([BACKSTAY, '-r', repo.path, 'backup', source or url(server, 'saver'), '--checkpoint', 'fast', '--max-rate', '1M'],
                                env=repo.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     comes(lambda: server.sql("select count(*) from pg_stat_progress_basebackup where phase like 'streaming%' and backup_streamed > 2000000")
                == '1', 'the backup streams')
@@ -165,6 +146,27 @@ def promoted_meanwhile(repo, standby):
     out, err = process.communicate(timeout=120)
     fact(process.returncode == FAILED and b'promoted' in err, 'promoted meanwhile: it fails and says so', err.decode())
     left_nothing(repo, 'promoted meanwhile', kept)
+
+
+def switched_over(repo, server, bin):
+    """The roles change during a backup whose URL names both: it fails, and the next one finds the new primary."""
+    folder = restore(repo, backup(repo, server)[0], 'next')
+    make_absolute(folder)
+    with Restored(folder, bin) as other:
+        follow(other, server)
+        source = url_of_primary(other, server)
+        kept = {s['id'] for s in repo.snapshots()}
+        process = slow_backup(repo, server, source)
+        server.stop('fast')
+        other.run(other.bin + '/pg_ctl', '-D', other.data, '-w', 'promote')
+        out, err = process.communicate(timeout=60)
+        equal(process.returncode, UNREACHABLE, 'switched over: exit status')
+        left_nothing(repo, 'switched over', kept)
+        other.sql('checkpoint')
+        snapshot = repo.backstay('backup', source, '--checkpoint', 'fast', '--json', code=0).summary()['snapshot_id']
+        equal((tags(repo, snapshot)['timeline'], manifest_of(repo, snapshot)['cluster']['standby']), ('2', False),
+              'switched over: the next backup is of the new primary')
+    server.start()
 
 
 def stopped_meanwhile(repo, server, how):
@@ -201,42 +203,24 @@ def refused(repo, server):
 def damaged_page(repo, server):
     file = server.data + '/' + server.sql("select pg_relation_filepath('still')")
     server.sql('checkpoint')
-    with open(file, 'r+b') as f:
-        f.seek(8192 * 5 + 1000)
-        byte = f.read(1)
-        f.seek(8192 * 5 + 1000)
-        f.write(bytes([byte[0] ^ 1]))
+    flip(file, 8192 * 5 + 1000)
     fails(repo, 'a damaged page', server, FAILED, 'checksum', os.path.basename(file), 'block 5')
     snapshot, _ = backup(repo, server, '--no-verify-page-checksums')
     fact(snapshot, 'a damaged page: it can be saved as it is')
-    with open(file, 'r+b') as f:
-        f.seek(8192 * 5 + 1000)
-        f.write(byte)
+    flip(file, 8192 * 5 + 1000)
 
 
 # ---- Debian's layout ----
 
 def of_debian(repo):
     """pg_createcluster keeps the configuration in /etc."""
-    name, folder = 'backstay%d' % os.getpid(), path('debian')
-    release = debian_bin().split('/')[-2]
-    os.mkdir(folder)
-    hand_over(folder)
-    made = run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0)
-    if made.code:
-        return
-    try:
+    with debian_cluster() as (release, name, folder):
         port = open('/etc/postgresql/%s/%s/postgresql.conf' % (release, name)).read().split('\nport = ')[1].split()[0]
         place = 'pgcluster:postgresql://postgres@/?host=%s&port=%s' % (urllib.parse.quote(folder, safe=''), port)
         subprocess.run(['psql', '-Xq', '-h', folder, '-p', port, '-U', 'postgres', '-c', 'create table t as select 42 as id'], check=True)
         done = repo.backstay('backup', place, '--checkpoint', 'fast', '--json', code=0)
         snapshot = done.summary()['snapshot_id']
-        listing = repo.backstay('ls', snapshot, code=0).text
-        top = '/' + tags(repo, snapshot)['source']
-        wanted = [top + '/config/' + n for n in ('postgresql.conf', 'pg_hba.conf', 'pg_ident.conf', 'conf.d', 'start.conf')]
-        equal([n for n in wanted if n + '\n' not in listing], [], 'Debian: the configuration is in config/')
-    finally:
-        run('pg_dropcluster', '--stop', release, name, code=0)
+        has_config(listing(repo, snapshot), 'Debian')
     starts_by_command(repo, snapshot)
 
 
@@ -278,6 +262,7 @@ def main():
         damaged_page(repo, server)
         stopped_meanwhile(repo, server, 'fast')
         stopped_meanwhile(repo, server, 'immediate')
+        switched_over(repo, server, bin)
     of_debian(repo)
     for release in [] if QUICK or SANITIZED else sorted(releases.VERSIONS):
         of_release(repo, release)

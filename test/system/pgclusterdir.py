@@ -14,29 +14,15 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import releases
-from cluster import as_postgres, debian_bin, hand_over
-from livecluster import Load, Restored, comes, fill, holds, links_inside, make_server, restore, sound, tags, verified
-from scenario import (BACKSTAY, FAILED, INTERRUPTED, MISMATCH, PARTIAL, QUICK, REFUSED, SANITIZED, TOP, UNREACHABLE, Repo, equal, fact, finish, path,
-                      run)
+from cluster import debian_bin
+from livecluster import (Restored, backed_up_standby, backed_up_twice, comes, debian_cluster, fill, flip, has_config, holds, left_nothing, links_inside,
+                         listing, make_server, manifest_of, restore, sound, tags, top_of, verified)
+from scenario import (BACKSTAY, FAILED, INTERRUPTED, MISMATCH, PARTIAL, QUICK, REFUSED, SANITIZED, TOP, UNREACHABLE, Repo, equal, fact, finish, path)
 
 
 def backup(repo, server, *options, code=0, **more):
     done = repo.backstay('backup', 'pgcluster:' + server.data, '--checkpoint', 'fast', '--json', *options, code=code, **more)
     return done.summary().get('snapshot_id'), done
-
-
-def top_of(repo, snapshot):
-    return '/' + tags(repo, snapshot)['source']
-
-
-def manifest_of(repo, snapshot):
-    return json.loads(repo.backstay('dump', snapshot, top_of(repo, snapshot) + '/manifest.json', code=0).out)
-
-
-def listing(repo, snapshot):
-    """Paths below the top folder."""
-    top = top_of(repo, snapshot)
-    return {l[len(top) + 1:] for l in repo.backstay('ls', snapshot, code=0).text.splitlines() if l.startswith(top + '/')}
 
 
 # ---- what comes back ----
@@ -92,16 +78,10 @@ def same_as_protocol(repo, server):
 
 
 def round_trip(repo, server, name):
-    with Load(server) as load:
-        comes(lambda: int(server.sql('select count(*) from ledger')) > 4, 'the load runs')
-        least = int(server.sql('select max(id) from ledger'))
-        first, _ = backup(repo, server)
-        second, again = backup(repo, server)
-    equal(load.error, None, name + ': the load went on meanwhile')
-    if not (first and second):
+    found = backed_up_twice(backup, repo, server, name)
+    if not found:
         return
-    added = again.summary()['data_added']
-    fact(added < again.summary()['total_bytes_processed'] / 4, name + ': the second backup adds little', again.summary())
+    first, second, least = found
     told(repo, second, server)
     comes_back(repo, first, server, least, name + '-ours', amcheck=server.bin == debian_bin())
     comes_back(repo, second, server, least, name + '-restic', by_restic=True)
@@ -112,15 +92,7 @@ def of_a_standby(repo, server):
     """Made of a backup, whose relative links a server would not see in a base backup of its own."""
     snapshot, _ = backup(repo, server)
     with Restored(bring_back(repo, snapshot, 'standby'), server.bin) as standby:
-        standby.configure("primary_conninfo = 'host=%s user=saver'" % server.socket)
-        standby.run('touch', standby.data + '/standby.signal')
-        standby.start()
-        with Load(server) as load:
-            comes(lambda: standby.sql('select count(*) from ledger') == server.sql('select count(*) from ledger'), 'the standby follows')
-            least = int(standby.sql('select max(id) from ledger'))
-            snapshot, _ = backup(repo, standby)
-        equal(load.error, None, 'standby: the load went on')
-        fact(manifest_of(repo, snapshot)['cluster']['standby'], 'standby: the manifest says that it was one')
+        snapshot, least = backed_up_standby(backup, repo, standby, server)
         label = repo.backstay('dump', snapshot, top_of(repo, snapshot) + '/pgdata/backup_label', code=0).text
         fact('BACKUP FROM: standby' in label, 'standby: and so does its label', label)
         folder = bring_back(repo, snapshot, 'of-standby')
@@ -134,11 +106,6 @@ def of_a_standby(repo, server):
 
 
 # ---- what goes wrong ----
-
-def left_nothing(repo, label, kept):
-    equal({s['id'] for s in repo.snapshots()}, kept, label + ': no snapshot was made')
-    equal(repo.objects('locks'), [], label + ': no lock is left')
-
 
 def paused_backup(repo, server, primary=None, **env):
     """One that stands still while the server is in backup mode: it is stopped in the checkpoint at the start, which a
@@ -244,14 +211,6 @@ def damaged_page(repo, server):
     flip(server.data + '/' + file, 8192 * 5 + 1000)
 
 
-def flip(file, at):
-    with open(file, 'r+b') as f:
-        f.seek(at)
-        byte = f.read(1)
-        f.seek(at)
-        f.write(bytes([byte[0] ^ 1]))
-
-
 def link_at_the_top(repo, server):
     """Configuration kept elsewhere is saved; what leads to a directory of others is not."""
     os.makedirs(path('elsewhere/log'))
@@ -337,20 +296,9 @@ def stopped(repo, server):
 
 def of_debian(repo):
     """pg_createcluster keeps the configuration in /etc."""
-    name, folder = 'backstay%d' % os.getpid(), path('debian')
-    release = debian_bin().split('/')[-2]
-    os.mkdir(folder)
-    hand_over(folder)
-    made = run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0)
-    if made.code:
-        return
-    try:
+    with debian_cluster() as (_, _, folder):
         done = repo.backstay('backup', 'pgcluster:' + folder + '/data', '--checkpoint', 'fast', '--json', code=0)
-        found = listing(repo, done.summary()['snapshot_id'])
-        wanted = ['config/' + n for n in ('postgresql.conf', 'pg_hba.conf', 'pg_ident.conf', 'conf.d', 'start.conf')]
-        equal([n for n in wanted if n not in found], [], 'Debian: the configuration is in config/')
-    finally:
-        run('pg_dropcluster', '--stop', release, name, code=0)
+        has_config(listing(repo, done.summary()['snapshot_id']), 'Debian')
 
 
 def of_release(repo, release):

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # check: quick, asan, timeout=1800
 """A cluster restored to a target: a moment, a position, a transaction, a name, over two timelines. The ledger is exactly
-that of the target, or the restore was refused before anything was touched, with the point that can be reached."""
+that of the target, or the restore was refused before anything was touched, with the point that can be reached. The same from a copy
+in another repository, when the first one is gone."""
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, hand_over
 from pitrlife import NO_SPACE, Live, Restores, shows, wait_for
-from scenario import BACKSTAY, FAILED, NOT_EMPTY, QUICK, Repo, equal, fact, finish, path, run
+from scenario import BACKSTAY, FAILED, NOT_EMPTY, PARTIAL, QUICK, Repo, equal, fact, finish, path, run
 from walarchive import Archive, hand_over_all, own
 
 
@@ -229,6 +230,60 @@ def second_timeline(restores, live, push, first, last, bases):
             restores.reaches('the first timeline without it', '--target-latest', '--target-timeline', '1')
 
 
+# ---- another repository ----
+
+def wal_of(repo):
+    return sorted(os.path.relpath(os.path.join(d, n), repo.path) for d, _, names in os.walk(repo.path + '/wal') for n in names)
+
+
+def needed(repo, live, base):
+    """Of it, what lies behind the begin of that base, on any timeline."""
+    start = next(t for s in repo.snapshots() if s['id'] == base for t in s['tags'] if t.startswith('start-lsn=')).split('=')[1]
+    begin = live.sql("select pg_walfile_name('%s'::pg_lsn + 1)" % start)[8:]
+    found = [n for n in wal_of(repo) if n.endswith('.history') or os.path.basename(n)[8:24] >= begin]
+    fact(len(found) < len(wal_of(repo)), 'copy: there is older WAL')
+    return found
+
+
+def copied(repo, other, *ids, code=0, why):
+    done = other.backstay('copy', '--from-repo', repo.path, '--json', *ids, env={'RESTIC_FROM_PASSWORD': repo.password}, code=code, why=why)
+    return done.summary(), done.errors
+
+
+def carries_all(repo, other, want, system, hole):
+    with Aside(object_of(repo, system, hole), b'not a segment'):
+        told, errors = copied(repo, other, code=PARTIAL, why='copy: a segment that is damaged is held back')
+        fact(hole in errors and told['held_back'] == 1, 'copy: it is named', errors)
+        equal(wal_of(other), [n for n in want if not n.endswith(hole)], 'copy: all else is there')
+    told, _ = copied(repo, other, why='copy: when it is whole again')
+    equal((told['wal_copied'], told['wal_existing'], told['held_back'], told['snapshots_copied']), (1, len(want) - 1, 0, 0), 'copy: the rest comes')
+    equal(wal_of(other), want, 'copy: with every timeline and history')
+    told, _ = copied(repo, other, why='copy: once more')
+    equal((told['wal_copied'], told['snapshots_copied']), (0, 0), 'copy: finds nothing to do')
+    fact(read(object_of(repo, system, hole)) != read(object_of(other, system, hole)), 'copy: each has a seal of its own')
+
+
+def elsewhere(repo, live, first, last, bases, hole):
+    other = Repo.named('elsewhere', 'another password')
+    other.init()
+    carries_all(repo, other, needed(repo, live, bases[0]), live.sql('select system_identifier from pg_control_system()'), hole)
+    younger = Repo.named('younger', 'a third password')
+    younger.init()
+    copied(repo, younger, bases[1], why='copy of one base')
+    equal(wal_of(younger), needed(repo, live, bases[1]), 'copy: of one base only the WAL from its begin on, and histories')
+    archive = Archive(other, 'key-of-the-copy')
+    hand_over_all(other.path)
+    os.rename(repo.path, repo.path + '.away')
+    try:
+        restores = Restores(other, archive, live)
+        restores.n = 1000  # directories of its own
+        shows(restores, live, 'a transaction, from the copy', first, '--target-xid', live.marks[first]['xid'])
+        shows(restores, live, 'the end of the first timeline, from the copy', last, '--target-timeline', '1', '--target-latest', promote=True)
+    finally:
+        os.rename(repo.path + '.away', repo.path)
+    other.sound('the copy', read_data=False)
+
+
 def main():
     repo = Repo.named('repo')
     repo.backstay('init', code=0)
@@ -265,6 +320,7 @@ def main():
             shuts_down(restores, live, first)
         unfinished(restores, live, first)
         second_timeline(restores, live, push, first, last, bases)
+        elsewhere(repo, live, first, last, bases, hole)
     repo.sound('after all')
     finish()
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # check: timeout=1800
-"""Random points in time on three timelines, with gaps and damage in a third of the archives: the restored ledger is exactly
-that of the target, or the restore is refused before anything is written, and says how far it could go.
+"""Random points in time on four timelines, with gaps and damage in a third of the archives, and from a base on each timeline
+to each later one: the restored ledger is exactly that of the target, or the restore is refused before anything is written, and
+says how far it could go.
 
 SEED=N repeats a run, TARGETS=N sets how many."""
 import collections
@@ -15,7 +16,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, as_postgres
-from scenario import BACKSTAY, Repo, fact, finish, path, run, say, wait_until
+from scenario import BACKSTAY, Repo, equal, fact, finish, path, run, say, wait_until
 from walarchive import Archive, hand_over_all, own
 from wallife import LEDGER, Life
 from walmodel import Target, expected, number, on_way, text
@@ -97,8 +98,10 @@ def refusal_is_right(case, found, done):
     ends = [o for _, o in found if o.why in ('absent', 'end')]
     if case.base and len(ends) < len(found):
         return None
-    if ends and all(o.doubtful for o in ends) and 'no recovery of this base backup is possible' in done.errors:
-        return None  # its first segment is in doubt: there is no place before that
+    # its first segment is in doubt: there is no place before that; or the time is, and it is the first thing that is told
+    without = 'no recovery of this base backup is possible', 'so close to its begin'
+    if ends and all(o.doubtful for o in ends) and any(w in done.errors for w in without):
+        return None
     if ends and not any(o.last <= n <= o.end for n in named for o in ends):
         return 'no stop point between %s' % ', '.join('%s and %s' % (text(o.last), text(o.end)) for o in ends)
     return None
@@ -180,6 +183,81 @@ def difference(got, want):
     return {'got': len(got), 'want': len(want), 'too many': sorted(set(got) - set(want))[:3], 'missing': sorted(set(want) - set(got))[:3]}
 
 
+# ---- from each timeline to each ----
+
+def last_point(life, timeline):
+    """The last restore point that was made on it."""
+    begin = life.wal.path(timeline)[-1][1]
+    return [r.name for r in life.wal.records[timeline] if r.kind == 'name' and r.lsn >= begin][-1]
+
+
+def each_pair(life, repo, archive):
+    for i, first in enumerate(life.wal.timelines):
+        base = next(b for b in life.bases if b.timeline == first)
+        for second in life.wal.timelines[i:]:
+            case = Case(base, second, Target('name', last_point(life, second), False), rng.choice(('pause', 'promote')), None)
+            end = try_case(life, repo, archive, case, 'from %d to %d: %s' % (first, second, described(case)))
+            way = on_way(life.wal.path(second), base)
+            equal(end, 'restored' if way else 'refused', 'from %d to %d: it %s' % (first, second, 'can be done' if way else 'cannot be done'))
+
+
+def from_standby(life, repo, archive):
+    """The base that was taken of it is the last one of the first timeline."""
+    base = [b for b in life.bases if b.timeline == 1][-1]
+    case = Case(base, 3, Target('name', last_point(life, 3), False), 'promote', None)
+    equal(try_case(life, repo, archive, case, 'of a standby: ' + described(case)), 'restored', 'a base of a standby is as good')
+
+
+# ---- histories ----
+
+def planted(repo, *names):
+    """A copy of the repository without these histories; where they were."""
+    copy = path('harmed')
+    shutil.rmtree(copy, ignore_errors=True)
+    subprocess.run(['cp', '-al', repo.path, copy], check=True)
+    found = {}
+    for folder, _, there in os.walk(copy + '/wal'):
+        for name in set(there) & set(names):
+            found[name] = os.path.join(folder, name)
+            os.unlink(found[name])
+    return copy, found
+
+
+def not_restored(archive, where, base, timeline, code, label, *said):
+    target = path('user', 'refused')
+    done = run(*as_postgres(), BACKSTAY, 'restore', base.snapshot, '--target', target, '--target-latest', '--target-timeline', str(timeline),
+               env={**archive.environ, 'BACKSTAY_REPOSITORY': where}, cwd=path('user'), code=code, why=label + ' is refused')
+    fact(all(word in done.errors for word in said) and not os.path.exists(target), label + ': the message says why, and nothing was made', done.errors)
+
+
+def histories(life, repo, archive):
+    """Which timeline comes from where is only known from them, so one that is missing or is another's ends it."""
+    base = life.bases[1]
+    where, _ = planted(repo, '00000004.history')
+    not_restored(archive, where, base, 'latest', 26, 'a timeline without its history', '00000004.history')
+    not_restored(archive, where, base, 4, 26, 'and by its number', '00000004.history')
+    case = Case(base, 4, Target('name', last_point(life, 4), False), 'promote', ('gap', '00000003.history'))
+    equal(try_case(life, repo, archive, case, described(case)), 'restored', 'the history of the last one names all')
+    where, gone = planted(repo, '00000003.history', '00000004.history')
+    (_, _, left), *_ = life.wal.path(4)
+    with open(path('kept', '00000004.history'), encoding='utf-8') as f:
+        false = f.read().replace(text(left), text(left - 8))
+    with open(own('user/files') + '/00000004.history', 'w', encoding='utf-8') as f:
+        f.write(false)
+    os.chmod(path('user/files/00000004.history'), 0o644)
+    system = next(name for name in os.listdir(where + '/wal'))
+    push = lambda **more: run(*as_postgres(), BACKSTAY, 'wal', 'push', path('user/files/00000004.history'), '--system-id', system, cwd=path('user'),
+                              env={**archive.environ, 'BACKSTAY_REPOSITORY': where}, **more)
+    push(code=0, why='a history that nothing contradicts is archived')
+    os.link(gone['00000003.history'].replace(where, repo.path, 1), gone['00000003.history'])
+    not_restored(archive, where, base, 4, 27, 'a history that contradicts another', 'two servers', text(left), text(left - 8))
+    done = archive.wal('check', '-r', where, code=1, why='wal check finds it')
+    fact('wal-origin' in done.text and 'two servers' in done.text, 'and names it', done.all)
+    os.unlink(gone['00000004.history'])
+    done = push(code=27, why='it is not archived where the other one is held')
+    fact('not archived' in done.errors, 'and the reason is told', done.errors)
+
+
 def described(case):
     kind, value, exclusive = case.target
     value = text(value) if kind == 'lsn' else value
@@ -203,6 +281,9 @@ def main():
         case = any_case(life, i)
         ends[try_case(life, repo, archive, case, '%d: %s' % (i, described(case)))] += 1
     say(dict(ends))
+    each_pair(life, repo, archive)
+    from_standby(life, repo, archive)
+    histories(life, repo, archive)
     fact(ends['restored'] and ends['refused'], 'some were restored and some were refused', ends)
     finish()
 

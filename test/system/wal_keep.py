@@ -12,7 +12,7 @@ from cluster import Cluster, hand_over
 from scenario import BACKSTAY, PARTIAL, Repo, equal, fact, finish, path, run, wait_until
 from walarchive import Archive
 
-GUARD = 28
+GUARD, BEHIND = 28, 30
 
 
 def segments(archive):
@@ -51,6 +51,46 @@ def pruned(repo, *argv, code=0, why):
     return (done.messages('wal_pruned') or [{}])[0]
 
 
+def copied(repo):
+    """What was removed from between is no gap in a copy either, and comes not back where it was removed."""
+    other = Repo.named('copied', 'another password')
+    other.init()
+    copy = ('copy', '--from-repo', repo.path, '--json')
+    env = {'RESTIC_FROM_PASSWORD': repo.password}
+    other.backstay(*copy, env=env, code=0)
+    equal(held(other), held(repo), 'a copy has the same WAL')
+    found = other.backstay('wal', 'check', '--json', code=0, why='and knows what is missing on purpose').summary()
+    equal((found['snapshots_complete'], found['gaps'], found['missing']), (2, 0, 0), 'so that both bases have what they need there, too')
+    equal(other.backstay(*copy, env=env, code=0).summary()['wal_copied'], 0, 'nothing is copied twice')
+
+
+# ---- mirrors ----
+
+def mirrored(repo):
+    """A copy that follows from here on."""
+    mirror = Repo.named('mirror')
+    repo.backstay('mirror', 'add', mirror.path, '--name', 'second', code=0)
+    repo.backstay('mirror', 'sync', code=0)
+    equal(held(mirror), held(repo), 'a mirror has all WAL')
+    for one in (repo, mirror):
+        run('chown', '-R', 'postgres', one.path, code=0)
+    return mirror
+
+
+def prune_without_it(repo, mirror):
+    """What is removed while the mirror is away it keeps: it may be the last copy."""
+    before = held(repo)
+    os.rename(mirror.path, mirror.path + '.away')
+    repo.backstay('prune', code=BEHIND, why='prune without the mirror')
+    os.rename(mirror.path + '.away', mirror.path)
+    fact(len(held(repo)) < len(before), 'without it the rest goes')
+    equal(held(mirror), before, 'but not from a mirror that was away')
+    done = repo.backstay('prune', code=BEHIND, why='the next prune leaves it there')
+    fact('second' in done.errors and held(mirror) == before, 'and says so', done.errors)
+    repo.backstay('mirror', 'sync', '--delete', code=0, why='until somebody says that it was on purpose')
+    equal(held(mirror), held(repo), 'then both have the same')
+
+
 def nothing_goes_without_a_base(repo, server):
     before = held(repo)
     told = pruned(repo, 'prune', why='prune with WAL and no base')
@@ -76,12 +116,14 @@ def a_window_leaves_old_bases_their_own(repo, archive, server, first, second):
     third, begins = base(repo, server)
     work(server)
     before = held(repo)
+    mirror = mirrored(repo)
     policy = ('forget', '--keep-pitr', '0h', '--keep-tag', 'monthly', '--group-by', 'host', '--prune')
     told = pruned(repo, *policy, '--dry-run', why='a dry run of forget --keep-pitr --prune')
     equal(held(repo), before, 'removes nothing')
     would = told['segments_remove']
     told = pruned(repo, *policy, why='forget --keep-pitr --prune')
     equal(told['segments_remove'], would, 'removes as many as the dry run said')
+    equal(held(mirror), held(repo), 'and the same from the mirror')
     equal(sorted(s['id'] for s in repo.snapshots()), sorted([second, third]), 'the base of the window and the tagged one stay')
     left = held(repo)
     equal([n for n in left if n >= begins], [n for n in before if n >= begins], 'from the base of the window on no segment is missing')
@@ -96,7 +138,7 @@ def a_window_leaves_old_bases_their_own(repo, archive, server, first, second):
     os.rename(place.replace(victim, lost), path('aside'))
     repo.backstay('wal', 'check', code=26, why='a segment that is lost in the window is still missed')
     os.rename(path('aside'), place.replace(victim, lost))
-    return second, third
+    return second, third, mirror
 
 
 def what_is_left_recovers(repo, archive, server, third):
@@ -120,7 +162,7 @@ def what_is_left_recovers(repo, archive, server, third):
         equal(copy.sql("select count(*), md5(string_agg(id || note, '' order by id)) from ledger"), want, 'with the last row')
 
 
-def what_must_not_go(repo, second, third):
+def what_must_not_go(repo, mirror, third):
     before = held(repo)
     done = repo.backstay('forget', third, code=GUARD, why='the newest base is not removed by name')
     fact('newest base backup' in done.errors, 'and the reason is told', done.errors)
@@ -138,8 +180,7 @@ def what_must_not_go(repo, second, third):
     repo.backstay('prune', code=(1, PARTIAL), why='a snapshot that cannot be read')
     equal(held(repo), before, 'keeps all WAL, too')
     os.unlink(snapshot)
-    repo.backstay('prune', code=0)
-    fact(len(held(repo)) < len(before), 'without it the rest goes')
+    prune_without_it(repo, mirror)
     repo.backstay('forget', third, '--unsafe-allow-remove-all', code=0)
     before = held(repo)
     repo.backstay('prune', '--keep-pitr', '0h', code=0)
@@ -161,9 +202,10 @@ def main():
         work(server)
         nothing_goes_without_a_base(repo, server)
         first, second = the_oldest_base_decides(repo, server)
-        second, third = a_window_leaves_old_bases_their_own(repo, archive, server, first, second)
+        second, third, mirror = a_window_leaves_old_bases_their_own(repo, archive, server, first, second)
         what_is_left_recovers(repo, archive, server, third)
-    what_must_not_go(repo, second, third)
+        copied(repo)
+    what_must_not_go(repo, mirror, third)
     repo.backstay('check', code=0)
 
 

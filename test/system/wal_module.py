@@ -8,14 +8,13 @@ import random
 import shutil
 import signal
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster
 from scenario import BACKSTAY, QUICK, Repo, equal, fact, finish, path, say, wait_until
 from walarchive import Archive, hand_over_all, own
-from walserver import PATIENCE, Pushers, Server, all_archived, fill, waiting
+from walserver import PATIENCE, Pushers, Server, all_archived, all_there, fill, killed, waiting
 
 MODULE = os.path.join(os.path.dirname(os.path.dirname(BACKSTAY)), 'archive/backstay.so')
 ROUNDS = 3 if QUICK else 6
@@ -51,15 +50,9 @@ def acknowledged(cluster):
     return sorted(n[:-5] for n in os.listdir(cluster.data + '/pg_wal/archive_status') if n.endswith('.done') and len(n) == 29)
 
 
-def all_there(archive, cluster):
+def compare(archive, cluster):
     system = cluster.sql('select system_identifier from pg_control_system()')
-    names, lost = acknowledged(cluster), []
-    for name in names:
-        done = archive.wal('get', name, path('user', 'out'), '--system-id', system)
-        with open(cluster.data + '/pg_wal/' + name, 'rb') as a:
-            if done.code or a.read() != open(path('user', 'out'), 'rb').read():
-                lost.append(name)
-    fact(names and not lost, 'every one of %d acknowledged segments is there and equal' % len(names), lost)
+    all_there(archive, system, acknowledged(cluster), cluster.data + '/pg_wal')
 
 
 def failures(cluster):
@@ -69,17 +62,6 @@ def failures(cluster):
 def reload(cluster, *settings):
     cluster.configure(*settings)
     cluster.sql('select pg_reload_conf()')
-
-
-def killed(cluster, server):
-    for _ in range(ROUNDS):
-        writer = threading.Thread(target=fill, args=(cluster, 6))
-        writer.start()
-        time.sleep(rng.uniform(0, .6))
-        server.kill()
-        writer.join()
-        server.start()
-    all_archived(cluster)
 
 
 def without_server(cluster, server):
@@ -184,12 +166,12 @@ def main():
             fill(cluster, 6)
             all_archived(cluster)
             equal(failures(cluster), 0, 'the module archives, and nothing fails')
-            killed(cluster, server)
+            killed(cluster, server, ROUNDS, rng)
             without_server(cluster, server)
             refused(archive, cluster)
             configured(cluster, server)
             hanging(cluster, server)
-            all_there(archive, cluster)
+            compare(archive, cluster)
         another_cluster(server, settings)
         if not QUICK:
             speed(archive, server, Pushers(archive, server), settings)

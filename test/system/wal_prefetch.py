@@ -8,7 +8,6 @@ import glob
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -20,22 +19,24 @@ from s3 import S3Repo, S3Server
 from s3proxy import Proxy
 from scenario import BACKSTAY, QUICK, Repo, equal, fact, finish, path, run, say, wait_until
 from walarchive import Archive, hand_over_all, own
+from walsegment import MIB, SYSTEM, name_of, segment
 
 ABSENT, GET_FAILED = 1, 126
-MIB = 1 << 20
-SYSTEM = 7300000000000000001
 SEGMENTS = 24
 RECOVERY = os.environ.get('RECOVERY', '' if QUICK else '1')
 
 
-def name_of(n, timeline=1):
-    return '%08X%08X%08X' % (timeline, n // 4096, n % 4096)
-
-
-def segment(n, timeline=1, system=SYSTEM):
-    """As PostgreSQL 15 begins one of 1 MiB: xlog_internal.h, XLogLongPageHeaderData."""
-    head = struct.pack('<HHIQI4xQII', 0xd110, 2, timeline, n * MIB, 0, system, MIB, 8192)
-    return head + trees.noise(n * 100 + timeline, MIB - len(head))
+def crc32c(data):
+    """RFC 3720, a byte at a time."""
+    table = []
+    for n in range(256):
+        for _ in range(8):
+            n = n >> 1 ^ (0x82F63B78 if n & 1 else 0)
+        table.append(n)
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
 
 
 def background(spool):
@@ -79,7 +80,7 @@ class Getter:
 
     def files(self):
         """number -> path of each whole one."""
-        found = [f for f in glob.glob(self.spool + '/*/*.*') if len(os.path.basename(f)) == 24 + 1 + 64]
+        found = [f for f in glob.glob(self.spool + '/*/*.*') if len(os.path.basename(f)) == 24 + 1 + 8]
         return {int(os.path.basename(f)[16:24], 16): f for f in found}
 
     def holds(self, first, last):
@@ -148,10 +149,10 @@ def distrusted(archive):
             f.write(bytes([byte[0] ^ 1]))
 
     def foreign(file):
-        """A sound segment of that name, but of another cluster, under its right hash."""
+        """A sound segment of that name, but of another cluster, under its right checksum."""
         data = segment(int(os.path.basename(file)[16:24], 16), system=SYSTEM + 1)
         os.unlink(file)
-        replace(file[:-64] + trees.hashlib.sha256(data).hexdigest(), data)
+        replace(file[:-8] + '%08x' % crc32c(data), data)
 
     def replace(file, data):
         with open(file, 'wb') as f:
@@ -162,9 +163,9 @@ def distrusted(archive):
         replace(file, segment(9))
 
     def renamed(file):
-        """Another segment, with its own hash."""
+        """Another segment, with its own checksum."""
         os.unlink(file)
-        shutil.copy(outside, file[:-64] + os.path.basename(there[5])[-64:])
+        shutil.copy(outside, file[:-8] + os.path.basename(there[5])[-8:])
 
     def linked(file):
         os.unlink(file)

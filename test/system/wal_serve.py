@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, as_postgres, hand_over
 from scenario import BACKSTAY, LOCKED, MISMATCH, QUICK, UNREACHABLE, Repo, equal, fact, finish, path, run, say, wait_until
 from walarchive import Archive, hand_over_all, own
-from walserver import PATIENCE, Pushers, Server, all_archived, all_there, fill, kept, read
+from walserver import PATIENCE, Pushers, Server, all_archived, all_there, fill, kept, killed, read
 
 ROUNDS = 3 if QUICK else 6
 rng = random.Random(int(os.environ.get('SEED', '0')) or None)
@@ -32,22 +32,10 @@ def real_server(archive, server, pushers):
         fill(cluster, 6)
         all_archived(cluster)
         equal(cluster.sql('select failed_count from pg_stat_archiver'), '0', 'nobody but the server has a key, and nothing fails')
-        killed(cluster, server)
+        killed(cluster, server, ROUNDS, rng)
         away(archive, cluster)
         all_there(archive, system)
     return system
-
-
-def killed(cluster, server):
-    """At any moment while segments wait; what was acknowledged is compared later."""
-    for _ in range(ROUNDS):
-        writer = threading.Thread(target=fill, args=(cluster, 6))
-        writer.start()
-        time.sleep(rng.uniform(0, .6))
-        server.kill()
-        writer.join()
-        server.start()
-    all_archived(cluster)
 
 
 def away(archive, cluster):

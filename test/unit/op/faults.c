@@ -261,7 +261,7 @@ static bool copy_between(const World *world, Store *from_store, Store *to_store,
     OpenRepo from = { 0 }, to = { 0 };
     bool ok = open_locked(world, from_store, false, &from, error) &&
               open_locked(world, to_store, false, &to, error) &&
-              op_copy(&from, &to, &request, &watch, NULL, error);
+              op_copy(&from, &to, &request, &watch, NULL, &(CopyResult){ 0 }, error);
 
     close_locked(&from);
     close_locked(&to);

@@ -29,7 +29,7 @@ static void events_are_lines_in_the_file_and_are_told(void)
     char *dir = tempdir_new();
     g_autofree char *path = g_build_filename(dir, "events", NULL);
     json_t *told = json_array();
-    g_autoptr(RunEvents) events = run_events_open(path, remember, told, NULL);
+    g_autoptr(RunEvents) events = run_events_open(path, 0, remember, told, NULL);
     g_auto(GStrv) lines = NULL;
     struct stat st;
 
@@ -60,26 +60,26 @@ static void the_file_is_locked_while_the_run_lives(void)
 {
     char *dir = tempdir_new();
     g_autofree char *path = g_build_filename(dir, "events", NULL);
-    RunEvents *events = run_events_open(path, NULL, NULL, NULL);
+    RunEvents *events = run_events_open(path, 0, NULL, NULL, NULL);
     g_autoptr(GError) error = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), !=, 0);
-    g_assert_null(run_events_open(path, NULL, NULL, &error));
+    g_assert_null(run_events_open(path, 0, NULL, NULL, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_LOCKED);
     g_clear_error(&error);
     run_events_add(events, run_event_log("info", "x"));
     run_events_free(events);
     g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), ==, 0);
     g_assert_cmpint(close(fd), ==, 0);
-    g_assert_null(run_events_open(path, NULL, NULL, &error)); // it is another run's
+    g_assert_null(run_events_open(path, 0, NULL, NULL, &error)); // it is another run's
     g_assert_error(error, BS_ERROR, BS_ERROR_EXISTS);
     tempdir_remove(dir);
 }
 
 static void what_cannot_be_written_is_told_in_the_end(void)
 {
-    g_autoptr(RunEvents) events = run_events_open("/dev/full", NULL, NULL, NULL);
+    g_autoptr(RunEvents) events = run_events_open("/dev/full", 0, NULL, NULL, NULL);
     g_autoptr(GError) error = NULL;
 
     g_assert_nonnull(events);
@@ -91,7 +91,7 @@ static void what_cannot_be_written_is_told_in_the_end(void)
 static void without_a_file_events_are_only_told(void)
 {
     json_t *told = json_array();
-    g_autoptr(RunEvents) events = run_events_open(NULL, remember, told, NULL);
+    g_autoptr(RunEvents) events = run_events_open(NULL, 0, remember, told, NULL);
 
     g_assert_true(run_events_end(events, json_pack("{s:s}", "message_type", "run_end"), NULL));
     g_assert_cmpuint(json_array_size(told), ==, 1);

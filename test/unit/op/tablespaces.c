@@ -17,7 +17,7 @@ static bool place(const char *const *words, GArray **ret_places, GError **error)
     bool ok;
 
     g_array_append_vals(base.tablespaces, two, G_N_ELEMENTS(two));
-    ok = tablespaces_place(&base, (char *const *)words, "/data", ret_places, error);
+    ok = tablespaces_place(&base, (char *const *)words, NULL, "/data", ret_places, error);
     g_array_unref(base.tablespaces);
     return ok;
 }

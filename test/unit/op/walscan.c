@@ -2,62 +2,11 @@
 #include "op/walscan.h"
 
 #include "base/error.h"
-#include "lib/fixture.h"
-#include "lib/flaky_store.h"
-#include "lib/recorded_wal.h"
+#include "unit/op/recordedworld.h"
 
 #include <string.h>
 
-/* ---- a repository that holds the recorded WAL of 15 ---- */
-
-typedef struct {
-    RecordedWal *wal;
-    Store *store, *flaky;
-    Repo *repo;
-} World;
-
-static void put(World *world, const char *name, const void *data, size_t len)
-{
-    g_autoptr(GError) error = NULL;
-    WalObject object;
-
-    g_assert_true(wal_object_init(&object, world->wal->system_id, name, NULL));
-    wal_object_put(world->repo, &object, data, len, &(bool){ false }, NULL, &error);
-    g_assert_no_error(error);
-}
-
-static void put_all(World *world)
-{
-    g_autoptr(GByteArray) history = recorded(15, "00000003.history");
-
-    put(world, "00000003.history", history->data, history->len);
-    for (uint64_t at = 0; at < world->wal->bytes->len; at += RECORDED_SEGMENT) {
-        WalName name = recorded_segment(world->wal, world->wal->start + at);
-
-        put(world, wal_name_text(&name).text, world->wal->bytes->data + at, RECORDED_SEGMENT);
-    }
-}
-
-static World world_new(void)
-{
-    World world = { .wal = recorded_wal(15), .store = memory_store_new() };
-
-    world.flaky = flaky_store_new(world.store);
-    world.repo = quick_repo(world.flaky);
-    put_all(&world);
-    return world;
-}
-
-static void world_done(World *world)
-{
-    repo_close(world->repo);
-    store_free(world->flaky);
-    store_free(world->store);
-    recorded_wal_free(world->wal);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(World, world_done)
-
-static WalKey key_of(const World *world, uint64_t lsn)
+static WalKey key_of(const RecordedWorld *world, uint64_t lsn)
 {
     WalName name = recorded_segment(world->wal, lsn);
     WalObject object;
@@ -84,7 +33,7 @@ static bool see(const WalRecord *record, const WalEvent *event, void *user)
     return record->lsn == seen->stop_at;
 }
 
-static bool scan(const World *world, uint64_t start, uint64_t limit, Seen *seen,
+static bool scan(const RecordedWorld *world, uint64_t start, uint64_t limit, Seen *seen,
                  WalScanResult *ret_result, GError **error)
 {
     g_autoptr(WalHeld) held = wal_held_list(world->repo, world->wal->system_id, NULL);
@@ -94,7 +43,7 @@ static bool scan(const World *world, uint64_t start, uint64_t limit, Seen *seen,
     return wal_scan(path, start, limit, see, seen, NULL, ret_result, error);
 }
 
-static void scan_all(const World *world, Seen *seen, WalScanResult *ret_result)
+static void scan_all(const RecordedWorld *world, Seen *seen, WalScanResult *ret_result)
 {
     g_autoptr(GError) error = NULL;
 
@@ -103,7 +52,7 @@ static void scan_all(const World *world, Seen *seen, WalScanResult *ret_result)
 }
 
 /* What the reader finds in all of it, read at once. */
-static Seen straight(const World *world)
+static Seen straight(const RecordedWorld *world)
 {
     g_autoptr(WalReader) reader = wal_reader_new(world->wal->start, RECORDED_SEGMENT,
                                                  world->wal->system_id, world->wal->history);
@@ -120,7 +69,7 @@ static Seen straight(const World *world)
 
 static void hands_out_every_record_over_timelines(void)
 {
-    g_auto(World) world = world_new();
+    g_auto(RecordedWorld) world = world_new(15);
     g_auto(WalScanResult) result = { 0 };
     Seen want = straight(&world), seen = { 0 };
 
@@ -136,7 +85,7 @@ static void hands_out_every_record_over_timelines(void)
 
 static void stops_where_it_is_told(void)
 {
-    g_auto(World) world = world_new();
+    g_auto(RecordedWorld) world = world_new(15);
     g_auto(WalScanResult) all = { 0 }, stopped = { 0 }, limited = { 0 };
     Seen seen = { 0 }, until = { 0 }, below = { 0 };
 
@@ -153,7 +102,7 @@ static void stops_where_it_is_told(void)
 
 static void says_what_is_missing(void)
 {
-    g_auto(World) world = world_new();
+    g_auto(RecordedWorld) world = world_new(15);
     g_auto(WalScanResult) gap = { 0 }, end = { 0 };
     uint64_t hole = world.wal->start + 3 * RECORDED_SEGMENT;
     uint64_t last = world.wal->start + world.wal->bytes->len - RECORDED_SEGMENT;
@@ -178,7 +127,7 @@ static void says_what_is_missing(void)
 
 static void says_what_is_damaged(void)
 {
-    g_auto(World) world = world_new();
+    g_auto(RecordedWorld) world = world_new(15);
     g_auto(WalScanResult) result = { 0 };
     uint64_t at = world.wal->start + 2 * RECORDED_SEGMENT;
     WalName name = recorded_segment(world.wal, at);
@@ -193,15 +142,15 @@ static void says_what_is_damaged(void)
 
 static void a_short_segment_is_damaged(void)
 {
-    g_auto(World) world = world_new();
+    g_auto(RecordedWorld) world = world_new(15);
     g_auto(WalScanResult) result = { 0 };
     uint64_t at = world.wal->start + RECORDED_SEGMENT;
     WalName name = recorded_segment(world.wal, at);
     Seen seen = { 0 };
 
     g_assert_true(store_remove(world.store, key_of(&world, at).text, NULL));
-    put(&world, wal_name_text(&name).text, world.wal->bytes->data + RECORDED_SEGMENT,
-        RECORDED_SEGMENT / 2);
+    world_put(&world, wal_name_text(&name).text, world.wal->bytes->data + RECORDED_SEGMENT,
+              RECORDED_SEGMENT / 2);
     scan_all(&world, &seen, &result);
     g_assert_cmpint(result.end, ==, WAL_SCAN_DAMAGED);
     g_assert_cmpuint(seen.last, <, at);
@@ -209,7 +158,7 @@ static void a_short_segment_is_damaged(void)
 
 static void an_outage_is_a_failure(void)
 {
-    g_auto(World) world = world_new();
+    g_auto(RecordedWorld) world = world_new(15);
     g_auto(WalScanResult) result = { 0 };
     FlakyPlan plan = { .call = CALL_GET_WHOLE, .at = 4, .code = BS_ERROR_TRANSIENT };
     g_autoptr(GError) error = NULL;
@@ -224,7 +173,7 @@ static void an_outage_is_a_failure(void)
 
 static bool get_recorded(const char *name, void *user, GBytes **ret_content, GError **error)
 {
-    const World *world = user;
+    const RecordedWorld *world = user;
     WalName parsed;
     uint64_t lsn;
 
@@ -238,7 +187,7 @@ static bool get_recorded(const char *name, void *user, GBytes **ret_content, GEr
 
 static void takes_what_lies_elsewhere(void)
 {
-    g_auto(World) world = world_new();
+    g_auto(RecordedWorld) world = world_new(15);
     g_auto(WalScanResult) result = { 0 };
     uint64_t at = world.wal->start + 2 * RECORDED_SEGMENT;
     WalName name = recorded_segment(world.wal, at);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op/walspool.h"
 
+#include "codec/hash.h"
 #include "lib/tempdir.h"
 #include "op/walworld.h"
 
@@ -43,12 +44,18 @@ static GBytes *content_of(uint64_t system_id, unsigned n)
     return g_bytes_new_take(bytes, MIB);
 }
 
-static void put_segment(const Place *place, unsigned n)
+static void put_content(const Place *place, unsigned n, GBytes *content)
 {
-    g_autoptr(GBytes) content = content_of(CLUSTER, n);
     WalName name = segment(n);
 
     g_assert_true(wal_spool_put(place->spool, &name, content, NULL));
+}
+
+static void put_segment(const Place *place, unsigned n)
+{
+    g_autoptr(GBytes) content = content_of(CLUSTER, n);
+
+    put_content(place, n, content);
 }
 
 static bool has(const Place *place, unsigned n)
@@ -118,12 +125,10 @@ static void what_was_changed_is_removed(Place *place, G_GNUC_UNUSED gconstpointe
 /* Its hash is right, and still it is not what is asked for. */
 static void another_segment_is_removed(Place *place, G_GNUC_UNUSED gconstpointer data)
 {
-    WalName name = segment(3);
-
     for (int of_cluster = 0; of_cluster < 2; of_cluster++) {
         g_autoptr(GBytes) wrong = of_cluster ? content_of(OTHER, 3) : content_of(CLUSTER, 4);
 
-        g_assert_true(wal_spool_put(place->spool, &name, wrong, NULL));
+        put_content(place, 3, wrong);
         g_assert_false(take(place, 3));
         g_assert_false(g_file_test(place->out, G_FILE_TEST_EXISTS));
         g_assert_false(has(place, 3));

@@ -6,7 +6,16 @@
 typedef struct {
     GString *problems; /* "gap 1:3-4" */
     GString *ways;     /* "1>2 5.50", in MiB, and how many gaps */
+    GString *messages;
 } Told;
+
+static void told_clear(Told *told)
+{
+    g_string_free(told->problems, TRUE);
+    g_string_free(told->ways, TRUE);
+    g_string_free(told->messages, TRUE);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Told, told_clear)
 
 static unsigned mib_of(const char *name)
 {
@@ -24,6 +33,7 @@ static void note_problem(const WalProblem *problem, void *user)
 {
     GString *told = ((Told *)user)->problems;
 
+    g_string_append_printf(((Told *)user)->messages, "%s\n", problem->message);
     g_test_message("%s: %s", problem->code, problem->message);
     g_assert_cmpuint(problem->system_id, ==, CLUSTER);
     g_string_append_printf(told, "%s%s %u", told->len ? ", " : "", problem->code + strlen("wal-"),
@@ -36,6 +46,35 @@ static void note_way(const WalWay *way, void *user)
 {
     g_string_append_printf(((Told *)user)->ways, "%u>%u %.2f %u", way->from_timeline, way->timeline,
                            (double)way->end / MIB, way->gaps);
+}
+
+static Told check_way(World *world, const char *const *words, uint64_t floor)
+{
+    g_autoptr(GPtrArray) snapshots = NULL, clusters = NULL;
+    g_autoptr(GArray) bases = g_array_new(FALSE, FALSE, sizeof(WalBase));
+    g_autoptr(GError) error = NULL;
+    Told told = { g_string_new(NULL), g_string_new(NULL), g_string_new(NULL) };
+    WalWayCheck check = { .open = &world->open,
+                          .bases = bases,
+                          .floor = floor,
+                          .problem = note_problem,
+                          .way = note_way,
+                          .user = &told };
+
+    for (; *words; words++)
+        put_base(world->open.repo, CLUSTER, *words);
+    g_assert_true(snapshot_list(world->open.repo, NULL, NULL, &snapshots, NULL));
+    for (guint i = 0; i < snapshots->len; i++) {
+        WalBase base;
+
+        g_assert_cmpint(wal_base_of(snapshots->pdata[i], &base), ==, WAL_BASE_GOOD);
+        g_array_append_val(bases, base);
+    }
+    g_assert_true(op_wal_list(&world->open, NULL, &clusters, NULL, NULL));
+    check.cluster = clusters->pdata[0];
+    wal_way_check(&check, NULL, &error);
+    g_assert_no_error(error);
+    return told;
 }
 
 static void follows_the_newest_timeline(void)
@@ -121,34 +160,42 @@ static void follows_the_newest_timeline(void)
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_auto(World) world = world_new(cases[i].held);
-        g_autoptr(GPtrArray) snapshots = NULL, clusters = NULL;
-        g_autoptr(GArray) bases = g_array_new(FALSE, FALSE, sizeof(WalBase));
-        g_autoptr(GString) problems = g_string_new(NULL), ways = g_string_new(NULL);
-        g_autoptr(GError) error = NULL;
-        Told told = { problems, ways };
-        WalWayCheck check = { .open = &world.open,
-                              .bases = bases,
-                              .floor = cases[i].floor * MIB,
-                              .problem = note_problem,
-                              .way = note_way,
-                              .user = &told };
+        g_auto(Told) told = check_way(&world, cases[i].bases, cases[i].floor * MIB);
 
         g_test_message("%s", cases[i].label);
-        for (size_t k = 0; cases[i].bases[k]; k++)
-            put_base(world.open.repo, CLUSTER, cases[i].bases[k]);
-        g_assert_true(snapshot_list(world.open.repo, NULL, NULL, &snapshots, NULL));
-        for (guint k = 0; k < snapshots->len; k++) {
-            WalBase base;
+        g_assert_cmpstr(told.problems->str, ==, cases[i].problems);
+        g_assert_cmpstr(told.ways->str, ==, cases[i].ways);
+    }
+}
 
-            g_assert_cmpint(wal_base_of(snapshots->pdata[k], &base), ==, WAL_BASE_GOOD);
-            g_array_append_val(bases, base);
-        }
-        g_assert_true(op_wal_list(&world.open, NULL, &clusters, NULL, NULL));
-        check.cluster = clusters->pdata[0];
-        wal_way_check(&check, NULL, &error);
-        g_assert_no_error(error);
-        g_assert_cmpstr(problems->str, ==, cases[i].problems);
-        g_assert_cmpstr(ways->str, ==, cases[i].ways);
+/* One of them was left for timeline 2, and goes on. */
+static void two_servers_are_told(void)
+{
+    static const struct {
+        int after; // seconds from the history to the last segment of timeline 1
+        const char *words;
+    } cases[] = {
+        { -3600, NULL },
+        { 30, NULL },
+        { 3600, "1 of them came when the next timeline had begun" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(World) world = world_new("1:3 1:4 1:5 1:6 2:5 2:6");
+        static const char *const bases[] = { "1:3-4 9", NULL };
+        g_auto(Told) told = { 0 };
+
+        clock_set((Timestamp){ .sec = TODAY });
+        put_word(world.open.repo, CLUSTER, "2.history");
+        clock_set((Timestamp){ .sec = TODAY + cases[i].after });
+        put_word(world.open.repo, CLUSTER, "1:7");
+        clock_set((Timestamp){ .sec = TODAY });
+        told = check_way(&world, bases, 0);
+        g_assert_nonnull(strstr(told.messages->str, "2 segments behind"));
+        if (cases[i].words)
+            g_assert_nonnull(strstr(told.messages->str, cases[i].words));
+        else
+            g_assert_null(strstr(told.messages->str, "two servers"));
     }
 }
 
@@ -156,5 +203,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/walway/follows", follows_the_newest_timeline);
+    g_test_add_func("/walway/two-servers", two_servers_are_told);
     return g_test_run();
 }
