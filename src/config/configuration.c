@@ -6,6 +6,7 @@
 #include "config/check.h"
 #include "config/fromenv.h"
 #include "config/reference.h"
+#include "config/scheduleopen.h"
 #include "config/yaml.h"
 #include <string.h>
 #include <unistd.h>
@@ -126,16 +127,6 @@ static json_t *check_defaults(const Check *check, const json_t *root)
                                     : json_object();
 }
 
-/* Whole values: a schedule's own "keep" is not mixed with another. */
-static void merge_defaults(json_t *schedule, const json_t *defaults)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)defaults, key, value) if (!json_object_get(schedule, key))
-        json_object_set_new(schedule, key, json_deep_copy(value));
-}
-
 static json_t *check_schedules(const Check *check, const json_t *root, const json_t *defaults)
 {
     json_t *schedules = check_section(check, root, "schedules", &schedule_table), *schedule;
@@ -147,7 +138,8 @@ static json_t *check_schedules(const Check *check, const json_t *root, const jso
 
         check_own_name(check, name, schedule, pointer);
         json_object_set_new(schedule, "name", json_string(name));
-        merge_defaults(schedule, defaults);
+        schedule_merge_defaults(schedule, defaults);
+        schedule_select(check, schedule, true, pointer);
     }
     complete_section(check, schedules, "schedules", &schedule_table);
     return schedules;
@@ -355,6 +347,7 @@ const Schedule *configuration_schedule(const Configuration *in, const char *name
 
 static bool make_schedule(const Check *check, json_t *definition, Schedule **ret, GError **error)
 {
+    schedule_select(check, definition, false, "");
     check_complete(check, &schedule_table, definition, "");
     problems_place(check->problems, NULL);
     if (!problems_tell(check->problems, NULL, error))
@@ -383,6 +376,9 @@ static void refuse_power(const Check *check, const json_t *schedule)
     if (json_object_get(schedule, "hooks"))
         problems_add(check->problems, "/hooks",
                      "commands are written in the configuration file only");
+    if (json_object_get(schedule, "archives"))
+        problems_add(check->problems, "/archives",
+                     "where files are written is told in the configuration file only");
     if (redis && reference_is(redis))
         problems_add(check->problems, "/locks/redis",
                      "references are written in the configuration file only");
@@ -396,6 +392,6 @@ bool schedule_from_api(const Configuration *in, const json_t *definition, Proble
     json_auto_t *checked = check_object(&check, &schedule_table, definition, "");
 
     refuse_power(&check, checked);
-    merge_defaults(checked, json_object_get(in->tree, "defaults"));
+    schedule_merge_defaults(checked, json_object_get(in->tree, "defaults"));
     return make_schedule(&check, checked, ret, error);
 }

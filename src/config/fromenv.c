@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define KEY_BYTES 32
+#define KEPT      3 /* as of the backups themselves */
 
 typedef struct {
     json_t *tree;
@@ -176,6 +177,53 @@ static void read_sources(Reading *reading)
                      "REDIS_URL");
 }
 
+/* ---- archives ---- */
+
+/* What standard tools restore, under names that stay. */
+static const struct {
+    const char *source, *format, *latest;
+} archived[] = {
+    { "postgresql", "sql.gz", "latest.sql.gz" },
+    { "redis", "rdb", "latest.rdb" },
+};
+
+/* The whole of a server is several files, of which none is the latest. */
+static bool names_a_database(const json_t *source)
+{
+    const char *url = json_string_value(json_object_get(source, "url"));
+    const char *host = url ? strstr(url, "://") : NULL;
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+
+    return !path || (path[1] && path[1] != '?');
+}
+
+/* The repository's key is at hand, and what lies outside of it shall not be open. */
+static void read_archives(Reading *reading)
+{
+    const char *to = env("BACKUP_ARCHIVES");
+    const json_t *sources = json_object_get(reading->tree, "sources");
+    g_autofree char *key = secret_at(reading, "BACKUP_ENCRYPTION_KEY");
+    json_t *list = json_array();
+
+    for (size_t i = 0; to && i < G_N_ELEMENTS(archived); i++) {
+        const json_t *source = json_object_get(sources, archived[i].source);
+        json_t *archive;
+
+        if (!source)
+            continue;
+        archive = json_pack("{s:s, s:[s], s:s, s:{s:i}}", "to", to, "sources", archived[i].source,
+                            "format", archived[i].format, "keep", "last", KEPT);
+        if (i > 0 || names_a_database(source))
+            json_object_set_new(archive, "latest", json_string(archived[i].latest));
+        if (key)
+            json_object_set_new(archive, "encrypt", json_pack("{s:s}", "passphrase", key));
+        json_array_append_new(list, archive);
+    }
+    if (json_array_size(list) > 0)
+        set(reading, "schedules", "backup", "archives", json_incref(list), "BACKUP_ARCHIVES");
+    json_decref(list);
+}
+
 /* ---- the schedule ---- */
 
 static void read_schedule(Reading *reading)
@@ -193,6 +241,7 @@ static void read_schedule(Reading *reading)
              when ? "BACKUP_SCHEDULE" : "ENABLE_BACKUPS");
     if (zone && type_zone.parse(zone, NULL, NULL)) // TZ may be of other forms
         set_text(reading, "schedules", "backup", "timezone", zone, "TZ");
+    read_archives(reading);
 }
 
 /* ---- the whole ---- */

@@ -70,6 +70,17 @@ static void take_repository(Settings *settings, const RepositoryConfig *reposito
     take_options(settings, repository->options);
 }
 
+bool settings_name_is_directory(const char *name, GError **error)
+{
+    if (!g_file_test(name, G_FILE_TEST_EXISTS))
+        return false;
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "\"%s\" is a repository of the configuration and a directory here; write ./%s for "
+                "the directory, or go elsewhere for the other",
+                name, name);
+    return true;
+}
+
 bool settings_take_named(Settings *settings, GError **error)
 {
     const char *name = settings->repo;
@@ -86,13 +97,8 @@ bool settings_take_named(Settings *settings, GError **error)
     repository = configuration_repository(configuration, name);
     if (!repository)
         return true; // settings_repository() tells, when it is no directory either
-    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "\"%s\" is a repository of the configuration and a directory here; write ./%s "
-                    "for the directory, or go elsewhere for the other",
-                    name, name);
+    if (settings_name_is_directory(name, error))
         return false;
-    }
     take_repository(settings, repository);
     return true;
 }

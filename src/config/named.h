@@ -10,3 +10,5 @@
 
 /* Before settings_complete(). BS_ERROR_CONFIG, BS_ERROR_USAGE. */
 bool settings_take_named(Settings *settings, GError **error);
+/* True with BS_ERROR_USAGE: a name of the configuration could mean either. */
+bool settings_name_is_directory(const char *name, GError **error);

@@ -52,6 +52,10 @@ static const Field fields[] = {
       .help = "KiB a second that are sent at most", .example = "20000" },
     { "limit_download", FIELD_TEXT, AT(limit_download), &type_rate,
       .help = "KiB a second that are fetched at most" },
+    { "quota", FIELD_TEXT, AT(quota), &type_size,
+      .help = "room that it may take, such as what was ordered of a bucket; nothing is refused "
+              "beyond it, but the daemon tells before it is used up",
+      .example = "500G" },
     { "options", FIELD_LIST, AT(options), &type_text,
       .help = "options of the store, such as s3.bucket-lookup=path" },
 };

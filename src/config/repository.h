@@ -9,6 +9,7 @@ typedef struct {
     Reference password, s3_access_key, s3_secret_key, s3_session_token; /* NULL: not given */
     char *key_file, *s3_region, *cacert, *compression, *pack_size, *limit_upload, *limit_download;
     char **options; /* as -o; NULL: none */
+    uint64_t quota; /* bytes that it may take; 0: the disk decides */
 } RepositoryConfig;
 
 extern const Table repository_table;

@@ -16,7 +16,8 @@ typedef struct {
     char *id; /* of the file: its name; of the API: given by the catalogue */
     char *name;
     Origin origin;    /* of schedule_from_json(): ORIGIN_API */
-    char **sources;   /* names, in order */
+    char **sources;   /* names, in order; those that were selected, too */
+    json_t *select;   /* object of labels; NULL: sources are named */
     char *repository; /* name */
     char *cron_text;  /* five fields, or @daily */
     Cron cron;
@@ -29,9 +30,16 @@ typedef struct {
     int64_t jitter;          /* seconds; 0: none */
     RetentionPolicy keep;
     Duration keep_pitr;
-    bool lock_postgres;          /* advisory lock on the source database */
-    Reference lock_redis;        /* or a URL without a password; NULL: none */
-    char **before, **after;      /* lines for the shell; NULL: none */
+    json_t *archives;       /* list of objects, each for archive_config_new(); or NULL */
+    bool lock_postgres;     /* advisory lock on the source database */
+    Reference lock_redis;   /* or a URL without a password; NULL: none */
+    char **before, **after; /* lines for the shell; NULL: none */
+    char **pause, **resume; /* likewise, around the moment of a group */
+    char *consistency;      /* "each" or "group" */
+    bool group;             /* all sources of one moment */
+    int64_t max_spread_ms;  /* that it may take up; 0: any */
+    bool max_spread_fails;  /* else it is a warning */
+    int64_t pause_limit_ms;
     int64_t timeout, retry_wait; /* seconds; 0: none */
     int retries;
     int nice;
@@ -40,6 +48,7 @@ typedef struct {
     char **channels, **recipients; /* NULL: all channels, their own recipients */
     bool notify_success;
     int64_t rpo_target, rto_target; /* seconds; 0: none */
+    int64_t proof_target;           /* seconds; 0: none */
     json_t *definition; /* canonical: keys as in the file, and "name"; what the API shows and a run
                          * is handed. schedule_from_json() makes the same of it again. */
 } Schedule;

@@ -28,6 +28,11 @@ static const Field metrics_fields[] = {
       .help = "what the names of metrics begin with" },
     { "textfile", FIELD_TEXT, AT(textfile), &type_path,
       .help = "file for the text collector of node_exporter, which ends with .prom" },
+    { "stores", FIELD_TEXT, AT(stores_every), &type_wait, .fallback = "\"6h\"",
+      .help = "how often the daemon lists what lies in each repository, and checks the WAL there; "
+              "0: never" },
+    { "wal", FIELD_TEXT, AT(wal_every), &type_wait, .fallback = "\"5m\"",
+      .help = "how often it asks the servers of clusters how far their WAL is archived; 0: never" },
 };
 static const Table metrics_table = { .fields = metrics_fields, .n = G_N_ELEMENTS(metrics_fields) };
 
@@ -49,6 +54,12 @@ static const Field fields[] = {
       .help = "name of this daemon among several (default: the host name)" },
     { "webhook_origins", FIELD_LIST, AT(webhook_origins), &type_origin,
       .help = "notifications go to these origins only (default: to any public one)" },
+    { "restore_roots", FIELD_LIST, AT(restore_roots), &type_path,
+      .help = "directories below which the HTTP API may restore files (default: none)" },
+    { "upload_max", FIELD_TEXT, AT(upload_max), &type_size, .fallback = "\"16G\"",
+      .help = "the largest file that may be uploaded to be imported; 0: none" },
+    { "upload_min_speed", FIELD_TEXT, AT(upload_min_speed), &type_size, .fallback = "\"32K\"",
+      .help = "bytes a second: what is uploaded more slowly, on the whole, is cut off; 0: never" },
     { "sweep", FIELD_TEXT, AT(sweep_minute), &type_clock, .fallback = "\"04:00\"",
       .help = "when every repository is swept by retention each day, in Etc/UTC" },
 };

@@ -40,6 +40,7 @@ void settings_clear(Settings *settings)
     g_free(settings->s3_secret_key);
     g_free(settings->s3_session_token);
     g_free(settings->s3_region);
+    g_free(settings->source_name);
     g_free(settings->source_password);
     s3_settings_clear(&settings->s3);
     secret_free(settings->password);
@@ -160,11 +161,21 @@ static bool parse_pack_size(Settings *settings, GError **error)
     return true;
 }
 
-/* Root's state is the machine's. */
+static bool is_another_users(const char *dir)
+{
+    struct stat st;
+
+    return stat(dir, &st) == 0 && st.st_uid != geteuid();
+}
+
+/* Root's state is the machine's, unless that is the daemon's, who could not use what root made. */
 static char *default_dir(const char *system, const char *user)
 {
-    return geteuid() == 0 && !g_getenv("XDG_CACHE_HOME") && !g_getenv("XDG_STATE_HOME")
-               ? g_build_filename(system, "backstay", NULL)
+    g_autofree char *machine = g_build_filename(system, "backstay", NULL);
+
+    return geteuid() == 0 && !g_getenv("XDG_CACHE_HOME") && !g_getenv("XDG_STATE_HOME") &&
+                   !is_another_users(machine)
+               ? g_steal_pointer(&machine)
                : g_build_filename(user, "backstay", NULL);
 }
 

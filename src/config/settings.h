@@ -27,6 +27,7 @@ typedef struct {
     /* Of the repository that the configuration names (config/named.h); references: */
     char *password_reference, *s3_access_key, *s3_secret_key, *s3_session_token;
     char *s3_region;
+    char *source_name;     /* of the source that "@name" stands for; NULL: none */
     char *source_password; /* reference to that of the database that "@name" stands for */
     /* worked out by settings_complete: */
     int64_t retry_lock_ms;

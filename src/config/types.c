@@ -71,6 +71,17 @@ static bool parse_wait(const char *text, void *place, GError **error)
     return true;
 }
 
+static bool parse_span(const char *text, void *place, GError **error)
+{
+    int64_t ms;
+
+    if (!value_wait(text, &ms, NULL))
+        return REFUSED(error, "\"%s\" is no duration; write 500ms, 10s or 1m", text);
+    if (place)
+        *(int64_t *)place = ms;
+    return true;
+}
+
 static bool parse_within(const char *text, void *place, GError **error)
 {
     Duration duration;
@@ -165,6 +176,8 @@ static bool parse_catch_up(const char *text, G_GNUC_UNUSED void *place, GError *
 #define WAIT "a duration such as 30s, 5m, 1h30m or 2d"
 const FieldType type_wait = { "DURATION", WAIT, parse_wait, .number = true };
 const FieldType type_wait_text = { "DURATION", WAIT, parse_wait, .copied = true, .number = true };
+const FieldType type_span = { "SPAN", "a duration such as 500ms, 10s or 1m", parse_span,
+                              .number = true };
 const FieldType type_within = { "PERIOD", "a period such as 1y5m7d2h", parse_within };
 const FieldType type_time = { "TIME", "a time such as 2026-11-21T04:00:00Z", parse_time };
 const FieldType type_clock = { "CLOCK", "a time of the day such as 04:00", parse_clock };

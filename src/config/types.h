@@ -31,6 +31,7 @@ extern const FieldType type_header;    /* any text, or a reference */
 extern const FieldType type_http;      /* a reference, or a URL that is no secret */
 /* Become something: */
 extern const FieldType type_wait;   /* int64_t, seconds */
+extern const FieldType type_span;   /* int64_t, ms */
 extern const FieldType type_size;   /* uint64_t, bytes */
 extern const FieldType type_within; /* Duration: by the calendar */
 extern const FieldType type_time;   /* int64_t, Unix seconds, of RFC 3339 */
@@ -40,5 +41,8 @@ extern const FieldType type_clock;  /* int64_t, minutes of the day */
 bool url_has_password(const char *url);
 /* The same without it; to be freed. */
 char *url_without_password(const char *url);
+/* The same place, another database: what the path says. To be freed, and wiped where a password
+ * stands in it. */
+char *url_with_database(const char *url, const char *database);
 /* Another one, which is escaped there; to be freed, and wiped. */
 char *url_with_password(const char *url, const char *password);

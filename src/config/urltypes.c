@@ -60,6 +60,17 @@ char *url_with_password(const char *url, const char *password)
     return full;
 }
 
+char *url_with_database(const char *url, const char *database)
+{
+    const char *after = strstr(url, "://");
+    const char *begin = after ? after + 3 : url;
+    const size_t place = strcspn(begin, "/?#");
+    g_autofree char *escaped = g_uri_escape_string(database, NULL, FALSE);
+
+    return g_strdup_printf("%.*s/%s%s", (int)(begin - url + (gssize)place), url, escaped,
+                           begin + place + strcspn(begin + place, "?#"));
+}
+
 static bool has_host(const char *url, const char *scheme)
 {
     const char *rest = url + strlen(scheme);
@@ -173,13 +184,38 @@ static bool parse_listen(const char *text, G_GNUC_UNUSED void *place, GError **e
            REFUSED(error, "\"%s\" is no address; write 127.0.0.1:9898 or [::1]:9898", text);
 }
 
-static bool parse_address(const char *text, G_GNUC_UNUSED void *place, GError **error)
+static bool is_address(const char *text)
 {
     const char *at = strchr(text, '@');
 
-    return (at && at > text && at[1] && !strpbrk(text, " ,;<>\"()\\") && !strchr(at + 1, '@') &&
-            is_plain(text)) ||
-           REFUSED(error, "\"%s\" is no mail address; write name@example.org", text);
+    return at && at > text && at[1] && !strpbrk(text, " ,;<>\"()\\") && !strchr(at + 1, '@') &&
+           is_plain(text);
+}
+
+static bool is_words(const char *text)
+{
+    if (!g_utf8_validate(text, -1, NULL) || strpbrk(text, "\"\\"))
+        return false;
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
+/* RFC 5322, 3.4: alone, or behind a name and in angle brackets; the name is quoted when it is sent.
+ */
+static bool parse_address(const char *text, G_GNUC_UNUSED void *place, GError **error)
+{
+    const char *open = strrchr(text, '<');
+    const size_t len = open ? strlen(open) : 0;
+    g_autofree char *inside = len > 2 && open[len - 1] == '>' ? g_strndup(open + 1, len - 2) : NULL;
+    const bool named = inside && is_words(text) && open == strchr(text, '<');
+
+    return is_address(named ? inside : text) ||
+           REFUSED(error,
+                   "\"%s\" is no mail address; write name@example.org, or A Name "
+                   "<name@example.org>",
+                   text);
 }
 
 /* Prometheus, "Metric names and labels". */

@@ -40,7 +40,7 @@ static void problems_name_line_and_column(void)
         { "unknown key",
           BASE "schedules:\n  a:\n    sources: [files]\n    repository: main\n    "
                "cron: daily\n    targets: {x: 1}\n",
-          "b.yaml:12:15: schedules.a.targets.x: unknown key; known are rpo, rto" },
+          "b.yaml:12:15: schedules.a.targets.x: unknown key; known are rpo, rto, proof" },
         { "wrong type", "repositories:\n  main:\n    location: 5\n",
           "b.yaml:3:15: repositories.main.location: a number stands here; write an absolute path "
           "or s3:https://host/bucket/prefix" },
@@ -141,6 +141,12 @@ static void times_and_amounts_are_checked(void)
                                           "no \"nobody\" in notifications; there is none" },
         { "notify: {recipients: [a@b.c]}", NULL },
         { "notify: {recipients: [ab.c]}", "" },
+        { "notify: {recipients: ['Älteste <a@b.c>', '<a@b.c>']}", NULL },
+        { "notify: {recipients: ['A <ab.c>']}", "" },
+        { "notify: {recipients: ['A <a@b.c> B']}", "" },
+        { "notify: {recipients: ['A <a@b.c>, B <b@b.c>']}", "" },
+        { "notify: {recipients: [\"A\\r\\nBcc: <a@b.c>\"]}", "" },
+        { "notify: {recipients: ['A <']}", "" },
         { "targets: {rpo: 26h, rto: 4h}", NULL },
         { "ionice: 'best-effort:8'", "" },
         { "ionice: idle", NULL },
@@ -166,6 +172,58 @@ static void times_and_amounts_are_checked(void)
             g_assert_true(g_str_has_prefix(error->message, "b.yaml:10:"));
         configuration_free(configuration);
     }
+}
+
+static void a_pause_needs_a_group_and_its_end(void)
+{
+    static const struct {
+        const char *keys, *want; /* NULL: good */
+    } cases[] = {
+        { "consistency: group, hooks: {pause: a, resume: [b, c]}, pause_limit: 1500ms", NULL },
+        { "consistency: group, hooks: {pause: a, resume: b}, pause_limit: 10m", NULL },
+        { "consistency: group, pause_limit: 10s", NULL },
+        { "hooks: {pause: a, resume: b}",
+          "hooks.pause: is for a schedule with consistency: group" },
+        { "consistency: each, hooks: {resume: b}",
+          "hooks.resume: is for a schedule with consistency: group" },
+        { "consistency: group, hooks: {pause: a}",
+          "hooks.pause: needs hooks.resume, which undoes it" },
+        { "consistency: group, hooks: {before: a, resume: b}",
+          "hooks.resume: needs hooks.pause, which it undoes" },
+        { "consistency: group, pause_limit: 5s", "pause_limit: is for hooks.pause" },
+        { "consistency: group, hooks: {pause: a, resume: b}, pause_limit: 999ms",
+          "pause_limit: write a duration from 1s to 10m" },
+        { "consistency: group, hooks: {pause: a, resume: b}, pause_limit: 11m",
+          "pause_limit: write a duration from 1s to 10m" },
+        { "consistency: group, hooks: {pause: a, resume: b}, pause_limit: 0",
+          "pause_limit: write a duration from 1s to 10m" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *whole = g_strconcat(BASE "schedules:\n  a: {sources: files, repository: "
+                                                  "main, cron: daily, ",
+                                             cases[i].keys, "}\n", NULL);
+        g_autoptr(Configuration) configuration = NULL;
+        g_autoptr(GError) error = NULL;
+        bool good = configuration_parse("b.yaml", whole, strlen(whole), &configuration, &error);
+
+        g_test_message("%s: %s", cases[i].keys, error ? error->message : "good");
+        g_assert_cmpint(good, ==, !cases[i].want);
+        if (cases[i].want)
+            g_assert_true(g_str_has_suffix(error->message, cases[i].want));
+    }
+}
+
+static void what_is_paused_is_read(void)
+{
+    g_autoptr(Configuration) configuration =
+        parsed(BASE "schedules:\n  a: {sources: files, repository: main, cron: daily, consistency: "
+                    "group, hooks: {pause: [a, b], resume: c}, pause_limit: 2s}\n");
+    const Schedule *a = configuration_schedule(configuration, "a");
+
+    g_assert_cmpstr(a->pause[1], ==, "b");
+    g_assert_cmpstr(a->resume[0], ==, "c");
+    g_assert_cmpint(a->pause_limit_ms, ==, 2000);
 }
 
 static void everything_wrong_is_told_at_once(void)
@@ -274,6 +332,10 @@ static void the_api_gets_pointers(void)
           "{'name':'n','sources':['files'],'repository':'main','cron':'hourly',"
           "'hooks':{'before':['id']}}",
           "/hooks: commands are written in the configuration file only" },
+        { "archives",
+          "{'name':'n','sources':['files'],'repository':'main','cron':'hourly',"
+          "'archives':[{'to':'/etc/cron.d','format':'tar'}]}",
+          "/archives: where files are written is told in the configuration file only" },
         { "references",
           "{'name':'n','sources':['files'],'repository':'main','cron':'hourly',"
           "'locks':{'redis':'file:///etc/shadow'}}",
@@ -310,6 +372,75 @@ static void the_api_gets_pointers(void)
             g_assert_cmpint(schedule->origin, ==, ORIGIN_API);
         }
     }
+}
+
+#define LABELLED                                                                                   \
+    REPOSITORIES                                                                                   \
+    "sources:\n"                                                                                   \
+    "  a: {url: 'volume:/dev/vg/a', labels: {tier: gold, app: shop}}\n"                            \
+    "  b: {url: 'volume:/dev/vg/b', labels: {tier: silver, app: shop}}\n"                          \
+    "  c: {paths: /c}\n"                                                                           \
+    "  d: {url: 'volume:/dev/vg/d', labels: {tier: gold}}\n"                                       \
+    "schedules:\n"
+
+static char *selected(const Schedule *schedule)
+{
+    return g_strjoinv(" ", schedule->sources);
+}
+
+static void labels_select_sources(void)
+{
+    static const struct {
+        const char *label, *select, *want;
+    } cases[] = {
+        { "one label", "{tier: gold}", "a d" },
+        { "another value", "{tier: silver}", "b" },
+        { "all of them count", "{app: shop, tier: gold}", "a" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strdup_printf(
+            LABELLED "  s: {select: %s, repository: main, cron: daily, keep: {last: 1}}\n",
+            cases[i].select);
+        g_autoptr(Configuration) configuration = parsed(text), again = NULL;
+        const Schedule *schedule = configuration_schedule(configuration, "s");
+        g_autofree char *names = selected(schedule);
+
+        g_test_message("%s", cases[i].label);
+        g_assert_cmpstr(names, ==, cases[i].want);
+        g_assert_cmpint(schedule->keep.last, ==, 1);
+        g_assert_true(configuration_from_json(configuration->tree, &again, NULL));
+        g_assert_true(json_equal(configuration->tree, again->tree));
+    }
+}
+
+/* As the catalogue has it: what it was made of is asked again, and without a configuration kept. */
+static void what_is_selected_follows_the_configuration(void)
+{
+    g_autoptr(Configuration) configuration = parsed(LABELLED "  {}\n");
+    json_auto_t *definition =
+        json_pack("{s:s, s:[s], s:{s:s}, s:s, s:s}", "name", "n", "sources", "b", "select", "tier",
+                  "gold", "repository", "main", "cron", "hourly");
+    g_autoptr(Schedule) now = NULL, kept = NULL;
+    g_autofree char *names = NULL, *old_names = NULL;
+
+    g_assert_true(schedule_from_json(configuration, definition, &now, NULL));
+    names = selected(now);
+    g_assert_cmpstr(names, ==, "a d");
+    g_assert_true(schedule_from_json(NULL, definition, &kept, NULL));
+    old_names = selected(kept);
+    g_assert_cmpstr(old_names, ==, "b");
+}
+
+static void selections_are_checked(void)
+{
+    assert_refused(LABELLED "  s: {select: {tier: tin}, repository: main, cron: daily}\n",
+                   "b.yaml:10:7: schedules.s.select: no source has these labels");
+    assert_refused(LABELLED "  s: {select: {}, repository: main, cron: daily}\n",
+                   "b.yaml:10:7: schedules.s.select: write at least one label");
+    assert_refused(LABELLED
+                   "  s: {sources: c, select: {tier: gold}, repository: main, cron: daily}\n",
+                   "b.yaml:10:19: schedules.s.select: sources and select: leave one");
 }
 
 static void any_value_may_stand_elsewhere(void)
@@ -351,8 +482,15 @@ static void sources_become_operands_and_arguments(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/configuration/labels-select-sources", labels_select_sources);
+    g_test_add_func("/configuration/what-is-selected-follows-the-configuration",
+                    what_is_selected_follows_the_configuration);
+    g_test_add_func("/configuration/selections-are-checked", selections_are_checked);
     g_test_add_func("/configuration/problems_name_line_and_column", problems_name_line_and_column);
     g_test_add_func("/configuration/times_and_amounts_are_checked", times_and_amounts_are_checked);
+    g_test_add_func("/configuration/a_pause_needs_a_group_and_its_end",
+                    a_pause_needs_a_group_and_its_end);
+    g_test_add_func("/configuration/what_is_paused_is_read", what_is_paused_is_read);
     g_test_add_func("/configuration/everything_wrong_is_told_at_once",
                     everything_wrong_is_told_at_once);
     g_test_add_func("/configuration/what_is_left_open_has_defaults",
