@@ -37,7 +37,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Delivery, delivery_clear)
 
 typedef struct {
     const char *type;
-    unsigned kinds; /* EventKind: what it has words for; others are never given to it */
+    unsigned kinds; /* EventKind: what it has words for; others are never given to it. One that has
+                     * them for EVENT_GROUP is read by people: what comes all at once is one. */
     /*
      * One attempt. state: an object that is kept between the attempts of one event (which
      * recipients have it already); empty at first. The same event may come again after an attempt

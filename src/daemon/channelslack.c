@@ -76,6 +76,10 @@ static const char *colour_of(const json_t *event)
     case EVENT_RESOLVED:
     case EVENT_SUCCEEDED:
         return "#2eb886";
+    case EVENT_GROUP:
+        if (strcmp(severity, "info") == 0)
+            return "#2eb886";
+        // fall through
     case EVENT_OPENED:
     case EVENT_REMINDED:
         return strcmp(severity, "warning") == 0 ? "#daa038" : "#a30200";
@@ -126,6 +130,6 @@ static void slack_send(const Channel *channel, const json_t *event, G_GNUC_UNUSE
 
 const ChannelOps channel_slack = {
     .type = "slack",
-    .kinds = EVENT_INCIDENT | EVENT_SUCCEEDED | EVENT_REPORT | EVENT_TEST,
+    .kinds = EVENT_INCIDENT | EVENT_SUCCEEDED | EVENT_REPORT | EVENT_TEST | EVENT_GROUP,
     .send = slack_send,
 };

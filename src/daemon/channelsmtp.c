@@ -213,6 +213,6 @@ static void smtp_channel_send(const Channel *channel, const json_t *event, json_
 
 const ChannelOps channel_smtp = {
     .type = "smtp",
-    .kinds = EVENT_INCIDENT | EVENT_SUCCEEDED | EVENT_REPORT | EVENT_TEST,
+    .kinds = EVENT_INCIDENT | EVENT_SUCCEEDED | EVENT_REPORT | EVENT_TEST | EVENT_GROUP,
     .send = smtp_channel_send,
 };

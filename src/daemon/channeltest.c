@@ -16,7 +16,7 @@ static void set_unknown(const Configuration *configuration, const char *name, GE
                 *list ? "are: " : "is none", list);
 }
 
-static json_t *event_of(const char *instance)
+json_t *channel_test_event(const char *instance)
 {
     json_t *event = event_new(EVENT_TEST, instance, clock_now().sec);
 
@@ -46,7 +46,7 @@ bool channel_test(const Configuration *configuration, const char *name, const ch
                          .origins = (const char *const *)configuration->server.webhook_origins,
                          .resolve = reference_resolve,
                          .cancel = cancel };
-    event = event_of(instance);
+    event = channel_test_event(instance);
     state = json_object();
     ops->send(&channel, event, state, &delivery);
     json_decref(event);

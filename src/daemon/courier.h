@@ -20,6 +20,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Courier, courier_free)
  * are done with at once. */
 bool courier_post(Courier *courier, const json_t *event, GError **error);
 
+/* What became of the last test (EVENT_TEST), which is tried once. id: of the event; said: what the
+ * channel said, or NULL; to be freed. */
+typedef enum { COURIER_TEST_WAITS, COURIER_TEST_DELIVERED, COURIER_TEST_FAILED } CourierTest;
+CourierTest courier_tested(Courier *courier, const char *id, char **ret_said);
+
 typedef struct {
     uint64_t delivered, failures; /* attempts that failed */
     uint64_t dropped;             /* given up: refused for good, or too old */

@@ -20,6 +20,7 @@ static const struct {
     { EVENT_RESOLVED, "resolved" }, { EVENT_SUCCEEDED, "succeeded" },
     { EVENT_STARTED, "started" },   { EVENT_ENDED, "ended" },
     { EVENT_REPORT, "report" },     { EVENT_TEST, "test" },
+    { EVENT_GROUP, "group" },
 };
 
 const char *event_kind_name(EventKind kind)

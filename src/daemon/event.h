@@ -24,6 +24,7 @@ typedef enum {
     EVENT_ENDED = 1 << 5,     /* the same run, however it ended */
     EVENT_REPORT = 1 << 6,
     EVENT_TEST = 1 << 7,
+    EVENT_GROUP = 1 << 8, /* several of the others as one message for people */
 } EventKind;
 
 #define EVENT_INCIDENT (EVENT_OPENED | EVENT_REMINDED | EVENT_RESOLVED)

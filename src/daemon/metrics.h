@@ -5,7 +5,7 @@
  * OpenMetrics 1.0 on request.
  */
 #pragma once
-#include "config/schedule.h"
+#include "config/configuration.h"
 #include "state/catalog.h"
 
 typedef struct {
@@ -18,7 +18,8 @@ typedef struct {
     const char *prefix;               /* of every name: "backstay" */
     const Schedule *const *schedules; /* those of the file and of the API */
     size_t n_schedules;
-    const MetricsChannel *channels; /* NULL: who asks does not know */
+    const Configuration *configuration; /* NULL: nothing is told of repositories and clusters */
+    const MetricsChannel *channels;     /* NULL: who asks does not know */
     size_t n_channels;
     int64_t now; /* Unix seconds */
     bool openmetrics;

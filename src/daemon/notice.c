@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/notice.h"
 
+#include "base/plural.h"
 #include "codec/rfc3339.h"
 
 #include <string.h>
 
-#define LINES_MAX 100 /* of a report */
+#define LINES_MAX 100 /* of a report, and of a group */
+#define FIRST_MAX 200 /* characters of what a member of a group says */
 
 static char *bytes_text(uint64_t bytes)
 {
@@ -117,9 +119,9 @@ json_t *notice_of_run(EventKind kind, const char *instance, const char *base_url
 
 /* ---- incidents ---- */
 
-char *notice_title(const char *schedule, Condition condition)
+char *notice_title(const char *name, Condition condition)
 {
-    return g_strdup_printf("backup of %s %s", schedule, condition_words(condition));
+    return g_strdup_printf("%s %s", name, condition_words(condition));
 }
 
 static char *title_of(EventKind kind, const IncidentRow *incident)
@@ -191,7 +193,7 @@ json_t *notice_report(const char *instance, const char *period, const GArray *ru
     json_t *event = event_new(EVENT_REPORT, instance, now);
     g_autoptr(GString) text = g_string_new(NULL);
     g_autofree char *title = NULL, *stored_text = NULL;
-    unsigned n[RUN_SKIPPED + 1] = { 0 };
+    unsigned n[RUN_STATES] = { 0 };
     uint64_t stored = 0;
 
     for (guint i = 0; i < runs->len; i++) {
@@ -213,5 +215,80 @@ json_t *notice_report(const char *instance, const char *period, const GArray *ru
     event_set(event, "text", text->str);
     event_add_fact(event, "stored", "%s", stored_text);
     event_add_fact(event, "skipped", "%u", n[RUN_SKIPPED]);
+    return event;
+}
+
+/* ---- many at once ---- */
+
+static unsigned rank(const char *severity)
+{
+    static const char *const ranks[] = { "info", "warning", "error", "critical" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(ranks); i++)
+        if (strcmp(severity, ranks[i]) == 0)
+            return i;
+    return 0;
+}
+
+/* "95 problems, 2 resolved on node1" */
+static char *title_of_group(const GPtrArray *events)
+{
+    static const struct {
+        EventKind kind;
+        const char *one, *many;
+    } words[] = {
+        { EVENT_OPENED, "problem", "problems" },
+        { EVENT_REMINDED, "goes on", "go on" },
+        { EVENT_RESOLVED, "resolved", "resolved" },
+        { EVENT_SUCCEEDED, "succeeded", "succeeded" },
+    };
+    GString *title = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        unsigned n = 0;
+
+        for (guint k = 0; k < events->len; k++)
+            n += event_kind(g_ptr_array_index(events, k)) == words[i].kind;
+        if (n > 0)
+            g_string_append_printf(title, "%s%u %s", title->len > 0 ? ", " : "", n,
+                                   plural(n, words[i].one, words[i].many));
+    }
+    g_string_append_printf(title, " on %s", event_text(g_ptr_array_index(events, 0), "instance"));
+    return g_string_free(title, FALSE);
+}
+
+static void add_title(GString *text, const json_t *event)
+{
+    g_auto(GStrv) lines = g_strsplit(event_text(event, "text"), "\n", 2);
+    g_autofree char *first = event_cut(lines[0] ? lines[0] : "", FIRST_MAX);
+
+    g_string_append_printf(text, "%s%s%s\n", event_text(event, "title"), *first ? ": " : "", first);
+}
+
+json_t *notice_group(const GPtrArray *events, int64_t now)
+{
+    const json_t *first = g_ptr_array_index(events, 0);
+    json_t *event = event_new(EVENT_GROUP, event_text(first, "instance"), now);
+    g_autofree char *title = title_of_group(events);
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *worst = "info";
+
+    for (guint i = 0; i < events->len; i++) {
+        const json_t *one = g_ptr_array_index(events, i);
+
+        if (i < LINES_MAX)
+            add_title(text, one);
+        if (event_kind(one) != EVENT_RESOLVED && rank(event_text(one, "severity")) > rank(worst))
+            worst = event_text(one, "severity");
+    }
+    if (events->len > LINES_MAX)
+        g_string_append_printf(text, "and %u more\n", events->len - LINES_MAX);
+    event_set(event, "severity", worst);
+    event_set(event, "title", title);
+    event_set(event, "text", text->str);
+    if (*event_text(first, "url"))
+        event_set(event, "url", event_text(first, "url"));
+    if (json_object_get(first, "recipients"))
+        json_object_set(event, "recipients", json_object_get(first, "recipients"));
     return event;
 }

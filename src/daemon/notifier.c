@@ -4,117 +4,27 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "config/reference.h"
-#include "config/types.h"
 #include "daemon/channeltest.h"
-#include "daemon/courier.h"
 #include "daemon/incident.h"
+#include "daemon/lines.h"
 #include "daemon/notice.h"
 #include "daemon/reporting.h"
+#include "daemon/verdict.h"
 #include "state/incidents.h"
 
 #include <pthread.h>
 #include <string.h>
 
-#define REMIND_LEAST_S 3600
-
-/* ---- channels ---- */
-
-typedef struct {
-    const ChannelConfig *config;
-    const ChannelOps *ops;
-    Channel channel;
-    Courier *courier;
-    int64_t remind_s; /* 0: never */
-} Line;
-
 struct Notifier {
     const Configuration *configuration;
     char *instance;
     int64_t began; /* Unix seconds */
-    GPtrArray *lines;
+    Lines *lines;
     Reporting *reporting;
     pthread_mutex_t mutex; /* all below */
     Catalog *catalog;
     GHashTable *tellings; /* "schedule\ncondition" -> Telling */
-    GArray *counts;       /* of MetricsChannel */
 };
-
-static void line_free(gpointer pointer)
-{
-    Line *line = pointer;
-
-    courier_free(line->courier);
-    g_free(line);
-}
-
-static bool is_set(const Line *line, const char *key)
-{
-    return json_is_true(json_object_get(line->config->settings, key));
-}
-
-/* Whether a list has the word; one that is not there has all when that is what it means. */
-static bool lists(const Line *line, const char *key, const char *word, bool absent)
-{
-    const json_t *list = json_object_get(line->config->settings, key);
-    const json_t *item;
-    size_t i;
-
-    if (!list)
-        return absent;
-    json_array_foreach((json_t *)list, i,
-                       item) if (json_is_string(item) &&
-                                 strcmp(json_string_value(item), word) == 0) return true;
-    return false;
-}
-
-static bool line_new(Notifier *notifier, const ChannelConfig *config, const char *queue,
-                     GError **error)
-{
-    g_autofree char *dir = g_build_filename(queue, config->name, NULL);
-    const char *remind = event_text(config->settings, "remind");
-    const ServerConfig *server = &notifier->configuration->server;
-    Line *line = g_new0(Line, 1);
-
-    line->config = config;
-    line->ops = channel_ops(config->type);
-    line->channel = (Channel){ .name = config->name,
-                               .settings = config->settings,
-                               .origins = (const char *const *)server->webhook_origins,
-                               .resolve = reference_resolve };
-    if (*remind)
-        (void)type_wait.parse(remind, &line->remind_s, NULL); // it was checked
-    if (!line->ops) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "notifications.%s: unknown type '%s'",
-                    config->name, config->type);
-        line_free(line);
-        return false;
-    }
-    if (!courier_new(line->ops, &line->channel, dir, &line->courier, error)) {
-        g_prefix_error(error, "notifications.%s: ", config->name);
-        line_free(line);
-        return false;
-    }
-    g_ptr_array_add(notifier->lines, line);
-    return true;
-}
-
-static bool open_lines(Notifier *notifier, const char *queue, GError **error)
-{
-    GHashTableIter iter;
-    gpointer config;
-
-    g_hash_table_iter_init(&iter, notifier->configuration->channels);
-    while (g_hash_table_iter_next(&iter, NULL, &config)) {
-        const ChannelConfig *channel = config;
-
-        if (json_is_false(json_object_get(channel->settings, "enabled")))
-            continue;
-        if (!line_new(notifier, channel, queue, error))
-            return false;
-    }
-    return true;
-}
 
 bool notifier_new(const NotifierOptions *options, Notifier **ret_notifier, GError **error)
 {
@@ -123,13 +33,11 @@ bool notifier_new(const NotifierOptions *options, Notifier **ret_notifier, GErro
     notifier->configuration = options->configuration;
     notifier->instance = g_strdup(options->instance);
     notifier->began = clock_now().sec;
-    notifier->lines = g_ptr_array_new_with_free_func(line_free);
     notifier->tellings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    notifier->counts = g_array_new(FALSE, TRUE, sizeof(MetricsChannel));
     pthread_mutex_init(&notifier->mutex, NULL);
     if (!catalog_reopen(options->catalog, &notifier->catalog, error) ||
         !reporting_new(options->queue, &notifier->reporting, error) ||
-        !open_lines(notifier, options->queue, error))
+        !(notifier->lines = lines_new(options->configuration, options->queue, error)))
         return false;
     *ret_notifier = g_steal_pointer(&notifier);
     return true;
@@ -139,49 +47,13 @@ void notifier_free(Notifier *notifier)
 {
     if (!notifier)
         return;
-    g_ptr_array_unref(notifier->lines);
+    lines_free(notifier->lines);
     reporting_free(notifier->reporting);
     catalog_free(notifier->catalog);
     g_hash_table_unref(notifier->tellings);
-    g_array_unref(notifier->counts);
     pthread_mutex_destroy(&notifier->mutex);
     g_free(notifier->instance);
     g_free(notifier);
-}
-
-/* ---- who hears of it ---- */
-
-static bool is_chosen(const Line *line, const Schedule *schedule)
-{
-    return !schedule || !schedule->channels ||
-           g_strv_contains((const char *const *)schedule->channels, line->config->name);
-}
-
-/* A reminder is made as often as the most impatient channel wants it; the others take each so many
- * of them. */
-static bool wants_reminder(const Line *line, int64_t age_s, int64_t step_s)
-{
-    return line->remind_s > 0 && age_s / line->remind_s != MAX(age_s - step_s, 0) / line->remind_s;
-}
-
-static void post(const Line *line, const json_t *event)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!courier_post(line->courier, event, &error))
-        log_error("notification cannot be kept", "channel", line->config->name, "title",
-                  event_text(event, "title"), "error", error->message, NULL);
-}
-
-static void post_incident(Notifier *notifier, const Schedule *schedule, const json_t *event)
-{
-    for (guint i = 0; i < notifier->lines->len; i++) {
-        const Line *line = g_ptr_array_index(notifier->lines, i);
-
-        if (is_chosen(line, schedule) &&
-            lists(line, "conditions", event_text(event, "condition"), true))
-            post(line, event);
-    }
 }
 
 static const char *base_url(const Notifier *notifier)
@@ -191,9 +63,15 @@ static const char *base_url(const Notifier *notifier)
 
 /* ---- incidents ---- */
 
-static Telling *telling_of(Notifier *notifier, const Schedule *schedule, Condition condition)
+/* What an incident is about: schedule NULL: of none, and all channels hear of it. */
+typedef struct {
+    const char *id, *name; /* name: "backup of nightly" */
+    const Schedule *schedule;
+} Subject;
+
+static Telling *telling_of(Notifier *notifier, const char *id, Condition condition)
 {
-    g_autofree char *key = g_strdup_printf("%s\n%s", schedule->id, condition_name(condition));
+    g_autofree char *key = g_strdup_printf("%s\n%s", id, condition_name(condition));
     Telling *telling = g_hash_table_lookup(notifier->tellings, key);
 
     if (!telling) {
@@ -209,22 +87,22 @@ static void tell(Notifier *notifier, EventKind kind, const Schedule *schedule,
     json_t *event =
         notice_of_incident(kind, notifier->instance, base_url(notifier), schedule, incident, now);
 
-    post_incident(notifier, schedule, event);
+    lines_post_incident(notifier->lines, schedule, event);
     json_decref(event);
 }
 
-static void complain(const char *what, const Schedule *schedule, const GError *error)
+static void complain(const char *what, const char *id, const GError *error)
 {
-    log_error(what, "schedule", schedule ? schedule->name : "", "error", error->message, NULL);
+    log_error(what, "schedule", id, "error", error->message, NULL);
 }
 
-static void set_wrong(Notifier *notifier, const Schedule *schedule, Condition condition,
+static void set_wrong(Notifier *notifier, const Subject *subject, Condition condition,
                       const char *run, const char *text, int64_t now)
 {
-    g_auto(IncidentRow) row = { .schedule = g_strdup(schedule->id),
+    g_auto(IncidentRow) row = { .schedule = g_strdup(subject->id),
                                 .condition = g_strdup(condition_name(condition)),
                                 .severity = g_strdup(condition_severity(condition)),
-                                .summary = notice_title(schedule->name, condition),
+                                .summary = notice_title(subject->name, condition),
                                 .run = g_strdup(run),
                                 .detail = json_object() };
     g_autoptr(GError) error = NULL;
@@ -232,45 +110,36 @@ static void set_wrong(Notifier *notifier, const Schedule *schedule, Condition co
 
     event_set(row.detail, "text", text ? text : "");
     if (!catalog_incident_open(notifier->catalog, &row, now * 1000, &opened, &error))
-        complain("incident cannot be kept", schedule, error);
-    else if (opened && telling_open(telling_of(notifier, schedule, condition), now))
-        tell(notifier, EVENT_OPENED, schedule, &row, now);
+        complain("incident cannot be kept", subject->id, error);
+    else if (opened && telling_open(telling_of(notifier, subject->id, condition), now))
+        tell(notifier, EVENT_OPENED, subject->schedule, &row, now);
 }
 
-static void set_right(Notifier *notifier, const Schedule *schedule, Condition condition,
-                      int64_t now)
+static void set_right(Notifier *notifier, const Subject *subject, Condition condition, int64_t now)
 {
     g_auto(IncidentRow) row = { 0 };
     g_autoptr(GError) error = NULL;
     bool resolved = false;
 
-    if (!catalog_incident_resolve(notifier->catalog, schedule->id, condition_name(condition),
+    if (!catalog_incident_resolve(notifier->catalog, subject->id, condition_name(condition),
                                   now * 1000, &row, &resolved, &error))
-        complain("incident cannot be resolved", schedule, error);
-    else if (resolved && telling_resolve(telling_of(notifier, schedule, condition)))
-        tell(notifier, EVENT_RESOLVED, schedule, &row, now);
+        complain("incident cannot be resolved", subject->id, error);
+    else if (resolved && telling_resolve(telling_of(notifier, subject->id, condition)))
+        tell(notifier, EVENT_RESOLVED, subject->schedule, &row, now);
 }
 
 static void apply(Notifier *notifier, const Schedule *schedule, Judgement judgement,
                   const char *run, const char *text, int64_t now)
 {
+    g_autofree char *name = g_strconcat("backup of ", schedule->name, NULL);
+    const Subject subject = { schedule->id, name, schedule };
+
     for (Condition i = 0; i < CONDITIONS; i++) {
         if (judgement.wrong & (1u << i))
-            set_wrong(notifier, schedule, i, run, text, now);
+            set_wrong(notifier, &subject, i, run, text, now);
         else if (judgement.right & (1u << i))
-            set_right(notifier, schedule, i, now);
+            set_right(notifier, &subject, i, now);
     }
-}
-
-void notifier_condition(Notifier *notifier, const Schedule *schedule, Condition condition,
-                        bool wrong, const char *text, int64_t now)
-{
-    pthread_mutex_lock(&notifier->mutex);
-    if (wrong)
-        set_wrong(notifier, schedule, condition, NULL, text, now);
-    else
-        set_right(notifier, schedule, condition, now);
-    pthread_mutex_unlock(&notifier->mutex);
 }
 
 /* ---- runs ---- */
@@ -280,13 +149,7 @@ static void post_run(Notifier *notifier, EventKind kind, const Schedule *schedul
 {
     json_t *event = notice_of_run(kind, notifier->instance, base_url(notifier), schedule, run, now);
 
-    for (guint i = 0; i < notifier->lines->len; i++) {
-        const Line *line = g_ptr_array_index(notifier->lines, i);
-
-        if (is_chosen(line, schedule) &&
-            (kind != EVENT_SUCCEEDED || schedule->notify_success || is_set(line, "success")))
-            post(line, event);
-    }
+    lines_post_run(notifier->lines, schedule, event);
     json_decref(event);
 }
 
@@ -350,7 +213,7 @@ static void look_at_telling(Notifier *notifier, const Schedule *schedule, const 
     for (Condition i = 0; i < CONDITIONS; i++) {
         const IncidentRow *row = find_open(open, schedule->id, i);
 
-        if (row && telling_look(telling_of(notifier, schedule, i), now))
+        if (row && telling_look(telling_of(notifier, schedule->id, i), now))
             tell(notifier, EVENT_OPENED, schedule, row, now);
     }
 }
@@ -365,7 +228,7 @@ static void look_at(Notifier *notifier, const Schedule *schedule, const GArray *
     int64_t since;
 
     if (!catalog_last(notifier->catalog, schedule->id, &last, &success, &error)) {
-        complain("schedule cannot be looked at", schedule, error);
+        complain("schedule cannot be looked at", schedule->id, error);
         return;
     }
     if (last.id && run_state_ended(last.state))
@@ -385,7 +248,34 @@ static void look_at(Notifier *notifier, const Schedule *schedule, const GArray *
     look_at_telling(notifier, schedule, open, now);
 }
 
-/* ---- reminders ---- */
+/* ---- what is measured ---- */
+
+/* Of one that is open already nothing is new while it lasts. */
+static void look_at_measured(Notifier *notifier, const Schedule *const *schedules, size_t n,
+                             const GArray *open, int64_t now)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) verdicts =
+        verdicts_of(notifier->catalog, notifier->configuration, schedules, n, now, &error);
+
+    if (!verdicts) {
+        complain("what was measured cannot be looked at", "", error);
+        return;
+    }
+    for (guint i = 0; i < verdicts->len; i++) {
+        const Verdict *verdict = g_ptr_array_index(verdicts, i);
+        const Subject subject = { verdict->subject, verdict->name, verdict->schedule };
+        const IncidentRow *row = find_open(open, verdict->subject, verdict->condition);
+
+        if (verdict->wrong && !row)
+            set_wrong(notifier, &subject, verdict->condition, NULL, verdict->text, now);
+        else if (verdict->right && row)
+            set_right(notifier, &subject, verdict->condition, now);
+        else if (row && !verdict->schedule &&
+                 telling_look(telling_of(notifier, subject.id, verdict->condition), now))
+            tell(notifier, EVENT_OPENED, NULL, row, now);
+    }
+}
 
 static const Schedule *find_schedule(const Schedule *const *schedules, size_t n, const char *id)
 {
@@ -395,39 +285,38 @@ static const Schedule *find_schedule(const Schedule *const *schedules, size_t n,
     return NULL;
 }
 
-static int64_t shortest_reminder(const Notifier *notifier)
+/* Nobody can put right what is not there any more, and a pager would ring for ever. */
+static void end_of_the_gone(Notifier *notifier, const Schedule *const *schedules, size_t n,
+                            const GArray *open, int64_t now)
 {
-    int64_t shortest = INT64_MAX;
+    for (guint i = 0; i < open->len; i++) {
+        const IncidentRow *row = &g_array_index(open, IncidentRow, i);
+        const Subject subject = { row->schedule, row->schedule, NULL };
 
-    for (guint i = 0; i < notifier->lines->len; i++) {
-        const Line *line = g_ptr_array_index(notifier->lines, i);
-
-        if (line->remind_s > 0)
-            shortest = MIN(shortest, MAX(line->remind_s, REMIND_LEAST_S));
+        if (find_schedule(schedules, n, row->schedule) ||
+            verdict_is_of_repository(notifier->configuration, row->schedule))
+            continue;
+        for (Condition k = 0; k < CONDITIONS; k++)
+            if (strcmp(condition_name(k), row->condition) == 0)
+                set_right(notifier, &subject, k, now);
     }
-    return shortest;
 }
+
+/* ---- reminders ---- */
 
 static void remind_of(Notifier *notifier, const Schedule *schedule, const IncidentRow *incident,
                       int64_t step_s, int64_t now)
 {
     json_t *event = notice_of_incident(EVENT_REMINDED, notifier->instance, base_url(notifier),
                                        schedule, incident, now);
-    int64_t age_s = now - incident->opened_at / 1000;
 
-    for (guint i = 0; i < notifier->lines->len; i++) {
-        const Line *line = g_ptr_array_index(notifier->lines, i);
-
-        if (wants_reminder(line, age_s, step_s) && is_chosen(line, schedule) &&
-            lists(line, "conditions", incident->condition, true))
-            post(line, event);
-    }
+    lines_post_reminder(notifier->lines, schedule, event, now - incident->opened_at / 1000, step_s);
     json_decref(event);
 }
 
 static void remind(Notifier *notifier, const Schedule *const *schedules, size_t n, int64_t now)
 {
-    int64_t step_s = shortest_reminder(notifier);
+    int64_t step_s = lines_reminder_step(notifier->lines);
     g_autoptr(GArray) rows = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -435,14 +324,14 @@ static void remind(Notifier *notifier, const Schedule *const *schedules, size_t 
         return;
     if (!catalog_incidents_remind(notifier->catalog, (now - step_s) * 1000, now * 1000, &rows,
                                   &error)) {
-        complain("incidents cannot be looked at", NULL, error);
+        complain("incidents cannot be looked at", "", error);
         return;
     }
     for (guint i = 0; i < rows->len; i++) {
         const IncidentRow *row = &g_array_index(rows, IncidentRow, i);
         const Schedule *schedule = find_schedule(schedules, n, row->schedule);
 
-        if (schedule)
+        if (schedule || verdict_is_of_repository(notifier->configuration, row->schedule))
             remind_of(notifier, schedule, row, step_s, now);
     }
 }
@@ -459,16 +348,11 @@ static void report(Notifier *notifier, const ReportDue *due, const GArray *open,
     json_t *event;
 
     if (!catalog_runs(notifier->catalog, &query, &runs, &error)) {
-        complain("report cannot be made", NULL, error);
+        complain("report cannot be made", "", error);
         return;
     }
     event = notice_report(notifier->instance, due->title, runs, open, now);
-    for (guint i = 0; i < notifier->lines->len; i++) {
-        const Line *line = g_ptr_array_index(notifier->lines, i);
-
-        if (lists(line, "reports", due->name, false))
-            post(line, event);
-    }
+    lines_post_report(notifier->lines, due->name, event);
     json_decref(event);
 }
 
@@ -480,10 +364,12 @@ void notifier_check(Notifier *notifier, const Schedule *const *schedules, size_t
 
     pthread_mutex_lock(&notifier->mutex);
     if (!catalog_incidents_open(notifier->catalog, &open, &error)) {
-        complain("incidents cannot be looked at", NULL, error);
+        complain("incidents cannot be looked at", "", error);
     } else {
         for (size_t i = 0; i < n; i++)
             look_at(notifier, schedules[i], open, now);
+        look_at_measured(notifier, schedules, n, open, now);
+        end_of_the_gone(notifier, schedules, n, open, now);
         remind(notifier, schedules, n, now);
         while (reporting_next(notifier->reporting, notifier->configuration->server.sweep_minute,
                               now, &due))
@@ -499,28 +385,29 @@ bool notifier_test(Notifier *notifier, const char *channel, GError **error)
     return channel_test(notifier->configuration, channel, notifier->instance, NULL, error);
 }
 
+bool notifier_queue_test(Notifier *notifier, const char *channel, char **ret_id, GError **error)
+{
+    json_t *event = channel_test_event(notifier->instance);
+    const bool queued = lines_test(notifier->lines, channel, event, error);
+
+    if (queued)
+        *ret_id = g_strdup(event_text(event, "id"));
+    json_decref(event);
+    return queued;
+}
+
+bool notifier_tested(Notifier *notifier, const char *channel, const char *id,
+                     CourierTest *ret_result, char **ret_said, GError **error)
+{
+    return lines_tested(notifier->lines, channel, id, ret_result, ret_said, error);
+}
+
 const MetricsChannel *notifier_counts(Notifier *notifier, size_t *ret_n)
 {
-    g_array_set_size(notifier->counts, 0);
-    for (guint i = 0; i < notifier->lines->len; i++) {
-        const Line *line = g_ptr_array_index(notifier->lines, i);
-        CourierCount count = courier_count(line->courier);
-        MetricsChannel channel = { .channel = line->config->name,
-                                   .failures = count.failures,
-                                   .dropped = count.dropped,
-                                   .waiting = count.waiting };
-
-        g_array_append_val(notifier->counts, channel);
-    }
-    *ret_n = notifier->counts->len;
-    return (const MetricsChannel *)(void *)notifier->counts->data;
+    return lines_counts(notifier->lines, ret_n);
 }
 
 bool notifier_settle(Notifier *notifier, int64_t timeout_ms)
 {
-    for (guint i = 0; i < notifier->lines->len; i++)
-        if (!courier_settle(((const Line *)g_ptr_array_index(notifier->lines, i))->courier,
-                            timeout_ms))
-            return false;
-    return true;
+    return lines_settle(notifier->lines, timeout_ms);
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "config/configuration.h"
+#include "daemon/courier.h"
 #include "daemon/incident.h"
 #include "daemon/metrics.h"
 #include "state/catalog.h"
@@ -31,21 +32,21 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Notifier, notifier_free)
 void notifier_run_started(Notifier *notifier, const Schedule *schedule, const RunRow *run);
 void notifier_run_ended(Notifier *notifier, const Schedule *schedule, const RunRow *run);
 
-/* What nobody says: runs whose end was not told because the daemon died, silences, reminders,
- * reports. At the start and every few minutes. Unix seconds. */
+/* What nobody says: runs whose end was not told because the daemon died, silences, what was
+ * measured (daemon/verdict.h), incidents of what is configured no more, reminders, reports.
+ * schedules: all of them. At the start and every few minutes. Unix seconds. */
 void notifier_check(Notifier *notifier, const Schedule *const *schedules, size_t n, int64_t now);
-
-/*
- * A condition that somebody measures: a repository nearly full, WAL that lags, a proof that is
- * stale. schedule: whose it is; asset: what it is of, for people and for the incident's key; text:
- * the numbers. Told as often as it is measured, people hear of it once.
- */
-void notifier_condition(Notifier *notifier, const Schedule *schedule, Condition condition,
-                        bool wrong, const char *text, int64_t now);
 
 /* Sends one at once, and waits for what comes of it: BS_ERROR_NOT_FOUND: no such channel;
  * BS_ERROR_FAILED: why it did not arrive. */
 bool notifier_test(Notifier *notifier, const char *channel, GError **error);
+
+/* The same by its queue and courier, as everything else goes. *ret_id: for notifier_tested().
+ * BS_ERROR_NOT_FOUND: no such channel; errors of the disk. */
+bool notifier_queue_test(Notifier *notifier, const char *channel, char **ret_id, GError **error);
+/* courier_tested(). */
+bool notifier_tested(Notifier *notifier, const char *channel, const char *id,
+                     CourierTest *ret_result, char **ret_said, GError **error);
 
 /* Of all channels, owned by the notifier until the next call. One thread. */
 const MetricsChannel *notifier_counts(Notifier *notifier, size_t *ret_n);

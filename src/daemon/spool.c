@@ -14,25 +14,12 @@
 #define WAIT_FIRST_S 30
 #define WAIT_MAX_S   3600
 #define SUFFIX       ".json"
-#define NUMBER_LEN   12
-#define ID_TEXT_LEN  32
 
 struct Spool {
     char *dir;
     GPtrArray *items; /* of SpoolItem, in order */
     uint64_t last;    /* number */
 };
-
-static void item_free(gpointer pointer)
-{
-    SpoolItem *item = pointer;
-
-    json_decref(item->event);
-    json_decref(item->state);
-    g_free(item->name);
-    g_free(item->incident);
-    g_free(item);
-}
 
 void spool_free(Spool *spool)
 {
@@ -60,61 +47,13 @@ static char *path_of(const Spool *spool, const SpoolItem *item)
     return g_build_filename(spool->dir, item->name, NULL);
 }
 
-/* "000000000017-<id>.json"; false: it is none of ours. */
-static bool parse_name(const char *name, uint64_t *ret_number, char **ret_id)
-{
-    if (strlen(name) != NUMBER_LEN + 1 + ID_TEXT_LEN + strlen(SUFFIX) || name[NUMBER_LEN] != '-' ||
-        strspn(name, "0123456789") != NUMBER_LEN ||
-        strspn(name + NUMBER_LEN + 1, "0123456789abcdef") != ID_TEXT_LEN)
-        return false;
-    *ret_number = g_ascii_strtoull(name, NULL, 10);
-    *ret_id = g_strndup(name + NUMBER_LEN + 1, ID_TEXT_LEN);
-    return true;
-}
-
 /* ---- files ---- */
-
-/* Takes both references. */
-static SpoolItem *item_new(const char *name, json_t *event, json_t *state)
-{
-    SpoolItem *item = g_new0(SpoolItem, 1);
-
-    item->name = g_strdup(name);
-    item->event = event;
-    item->state = state;
-    if (event_kind(event) & EVENT_INCIDENT)
-        item->incident = event_incident_key(event);
-    return item;
-}
-
-static SpoolItem *item_decode(const char *name, const char *id, GBytes *bytes)
-{
-    SpoolItem *item;
-    json_t *json = json_loadb(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), 0, NULL);
-    json_t *event = json_object_get(json, "event"), *state = json_object_get(json, "state");
-
-    if (!json_is_object(event) || !json_is_object(state) || event_kind(event) == 0 ||
-        strcmp(event_text(event, "id"), id) != 0) {
-        json_decref(json);
-        return NULL;
-    }
-    item = item_new(name, json_incref(event), json_incref(state));
-    item->kept_at = json_integer_value(json_object_get(json, "kept_at"));
-    item->next_at = json_integer_value(json_object_get(json, "next_at"));
-    item->attempts = (unsigned)json_integer_value(json_object_get(json, "attempts"));
-    json_decref(json);
-    return item;
-}
 
 static bool item_save(const Spool *spool, const SpoolItem *item, GError **error)
 {
     g_autofree char *path = path_of(spool, item);
-    json_t *json = json_pack("{s:I, s:I, s:i, s:O, s:O}", "kept_at", (json_int_t)item->kept_at,
-                             "next_at", (json_int_t)item->next_at, "attempts", (int)item->attempts,
-                             "event", item->event, "state", item->state);
-    g_autofree char *text = json_dumps(json, JSON_COMPACT);
+    g_autofree char *text = spool_item_encode(item);
 
-    json_decref(json);
     return fs_write_durable(path, text, strlen(text), 0600, FS_REPLACE, error);
 }
 
@@ -140,13 +79,34 @@ static void load_item(Spool *spool, const char *name)
         set_aside(path, error->message);
         return;
     }
-    if (parse_name(name, &number, &id))
-        item = item_decode(name, id, bytes);
+    if (spool_name_parse(name, &number, &id))
+        item = spool_item_decode(name, id, bytes);
     spool->last = MAX(spool->last, number);
     if (item)
         g_ptr_array_add(spool->items, item);
     else
         set_aside(path, "it is no notification of ours");
+}
+
+/* Of groups that were made durable before their members were removed. */
+static bool remove_members(Spool *spool, GError **error)
+{
+    g_autoptr(GHashTable) members = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < spool->items->len; i++) {
+        const SpoolItem *group = g_ptr_array_index(spool->items, i);
+
+        for (char **id = group->members; id && *id; id++)
+            g_hash_table_add(members, *id);
+    }
+    for (guint i = spool->items->len; i-- > 0;) {
+        SpoolItem *item = g_ptr_array_index(spool->items, i);
+
+        if (g_hash_table_contains(members, event_text(item->event, "id")) &&
+            !spool_remove(spool, item, error))
+            return false;
+    }
+    return true;
 }
 
 static bool load(Spool *spool, GError **error)
@@ -167,7 +127,7 @@ static bool load(Spool *spool, GError **error)
             load_item(spool, name);
     }
     g_ptr_array_sort(spool->items, by_name);
-    return true;
+    return remove_members(spool, error);
 }
 
 bool spool_open(const char *dir, Spool **ret_spool, GError **error)
@@ -176,7 +136,7 @@ bool spool_open(const char *dir, Spool **ret_spool, GError **error)
     g_autofree char *parent = g_path_get_dirname(dir);
 
     spool->dir = g_strdup(dir);
-    spool->items = g_ptr_array_new_with_free_func(item_free);
+    spool->items = g_ptr_array_new_with_free_func(spool_item_free);
     if (!fs_make_dirs(dir, 0700, error) || !fs_sync_dir(parent, error) || !load(spool, error))
         return false;
     *ret_spool = g_steal_pointer(&spool);
@@ -190,7 +150,8 @@ static SpoolItem *find(const Spool *spool, const char *id)
     for (guint i = 0; i < spool->items->len; i++) {
         SpoolItem *item = g_ptr_array_index(spool->items, i);
 
-        if (strcmp(event_text(item->event, "id"), id) == 0)
+        if (strcmp(event_text(item->event, "id"), id) == 0 ||
+            (item->members && g_strv_contains((const char *const *)item->members, id)))
             return item;
     }
     return NULL;
@@ -220,20 +181,27 @@ bool spool_add(Spool *spool, const json_t *event, int64_t now, GError **error)
     g_autofree char *name = NULL;
     SpoolItem *item;
 
-    g_return_val_if_fail(strlen(id) == ID_TEXT_LEN, false);
     if (find(spool, id))
         return true;
     if (!make_room(spool, error))
         return false;
-    name = g_strdup_printf("%0*" G_GUINT64_FORMAT "-%s" SUFFIX, NUMBER_LEN, ++spool->last, id);
-    item = item_new(name, json_deep_copy(event), json_object());
+    name = spool_name_format(++spool->last, id);
+    item = spool_item_new(name, json_deep_copy(event), json_object());
     item->kept_at = item->next_at = now;
     if (!item_save(spool, item, error)) {
-        item_free(item);
+        spool_item_free(item);
         return false;
     }
     g_ptr_array_add(spool->items, item);
     return true;
+}
+
+/* It, or one of those that it stands for. */
+static bool concerns(const SpoolItem *item, const char *incident)
+{
+    if (item->incidents)
+        return g_strv_contains((const char *const *)item->incidents, incident);
+    return item->incident && strcmp(item->incident, incident) == 0;
 }
 
 /* Another of the same incident goes first. */
@@ -242,24 +210,82 @@ static bool is_blocked(const Spool *spool, guint place)
     const SpoolItem *item = g_ptr_array_index(spool->items, place);
 
     for (guint i = 0; item->incident && i < place; i++) {
-        const SpoolItem *before = g_ptr_array_index(spool->items, i);
-
-        if (before->incident && strcmp(before->incident, item->incident) == 0)
+        if (concerns(g_ptr_array_index(spool->items, i), item->incident))
             return true;
     }
     return false;
 }
 
-SpoolItem *spool_due(Spool *spool, int64_t now)
+/* A clock that was set back makes nobody wait for longer than the longest wait. */
+static bool is_due(const SpoolItem *item, int64_t now)
 {
+    return item->next_at <= now || item->next_at > now + 2 * WAIT_MAX_S;
+}
+
+static bool waits_for_one_of(const GPtrArray *late, const SpoolItem *item)
+{
+    for (guint i = 0; item->incident && i < late->len; i++)
+        if (concerns(g_ptr_array_index(late, i), item->incident))
+            return true;
+    return false;
+}
+
+GPtrArray *spool_all_due(Spool *spool, int64_t now)
+{
+    g_autoptr(GPtrArray) late = g_ptr_array_new();
+    GPtrArray *due = g_ptr_array_new();
+
     for (guint i = 0; i < spool->items->len; i++) {
         SpoolItem *item = g_ptr_array_index(spool->items, i);
+        bool is_late = !is_due(item, now) || waits_for_one_of(late, item);
 
-        // a clock that was set back makes nobody wait for longer than the longest wait
-        if ((item->next_at <= now || item->next_at > now + 2 * WAIT_MAX_S) && !is_blocked(spool, i))
-            return item;
+        g_ptr_array_add(is_late ? late : due, item);
     }
-    return NULL;
+    return due;
+}
+
+static SpoolItem *group_new(Spool *spool, const GPtrArray *items, const json_t *event)
+{
+    g_autoptr(GStrvBuilder) ids = g_strv_builder_new(), incidents = g_strv_builder_new();
+    const SpoolItem *first = g_ptr_array_index(items, 0);
+    g_autofree char *name = spool_name_format(++spool->last, event_text(event, "id"));
+    SpoolItem *group = spool_item_new(name, json_deep_copy(event), json_object());
+
+    group->kept_at = first->kept_at;
+    group->next_at = first->next_at;
+    for (guint i = 0; i < items->len; i++) {
+        const SpoolItem *item = g_ptr_array_index(items, i);
+
+        g_strv_builder_add(ids, event_text(item->event, "id"));
+        if (item->incident)
+            g_strv_builder_add(incidents, item->incident);
+        group->kept_at = MIN(group->kept_at, item->kept_at);
+    }
+    group->members = g_strv_builder_end(ids);
+    group->incidents = g_strv_builder_end(incidents);
+    return group;
+}
+
+SpoolItem *spool_group(Spool *spool, const GPtrArray *items, const json_t *event, GError **error)
+{
+    SpoolItem *group = group_new(spool, items, event);
+
+    if (!item_save(spool, group, error)) {
+        spool_item_free(group);
+        return NULL;
+    }
+    g_ptr_array_add(spool->items, group);
+    for (guint i = 0; i < items->len; i++) {
+        SpoolItem *item = g_ptr_array_index(items, i);
+        g_autoptr(GError) stays = NULL;
+
+        if (spool_remove(spool, item, &stays))
+            continue;
+        // the next start removes it, and this one must not send it either
+        log_warn("notification stays in the queue", "error", stays->message, NULL);
+        (void)g_ptr_array_remove(spool->items, item);
+    }
+    return group;
 }
 
 int64_t spool_next(const Spool *spool)

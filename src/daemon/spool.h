@@ -7,20 +7,9 @@
  * opens it waits. One process and one thread at a time.
  */
 #pragma once
-#include "daemon/event.h"
+#include "daemon/spoolitem.h"
 
 typedef struct Spool Spool;
-
-typedef struct {
-    char *name;        /* of the file */
-    char *incident;    /* its key; NULL: of none */
-    bool held;         /* being sent: not to be dropped */
-    int64_t kept_at;   /* Unix seconds, when it came here */
-    int64_t next_at;   /* when it is tried next */
-    unsigned attempts; /* so far */
-    json_t *event;
-    json_t *state; /* of the channel (daemon/channel.h) */
-} SpoolItem;
 
 #define SPOOL_MAX 500 /* files of one channel; when it is full the oldest go */
 
@@ -32,9 +21,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Spool, spool_free)
 
 /* Durable when it returns. The same id again changes nothing. */
 bool spool_add(Spool *spool, const json_t *event, int64_t now, GError **error);
-/* What is due now, the oldest first; NULL: nothing is. Borrowed until the next call. */
-SpoolItem *spool_due(Spool *spool, int64_t now);
-/* When spool_due() has something again; INT64_MAX: it is empty. */
+/* All that is due now, of SpoolItem, borrowed; one behind another of the same incident only when
+ * that is due, too. */
+GPtrArray *spool_all_due(Spool *spool, int64_t now);
+/* They become one, event, which is as old as the oldest of them. However it is interrupted, they
+ * are there or it is, never both. NULL: they stay as they were; else they are freed. */
+SpoolItem *spool_group(Spool *spool, const GPtrArray *items, const json_t *event, GError **error);
+/* When spool_all_due() has something more; INT64_MAX: it is empty. */
 int64_t spool_next(const Spool *spool);
 /* It was tried, and is to be tried again: with a growing wait, at least wait_s, with jitter. The
  * state is kept. */

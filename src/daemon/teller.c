@@ -6,25 +6,25 @@
 #include "base/log.h"
 #include "daemon/metrics.h"
 #include "daemon/notifier.h"
+#include "daemon/survey.h"
 #include <string.h>
 
 #define CHECK_MS 300000
 
 struct Teller {
-    Catalog *catalog;
-    const char *queue, *node;
+    TellerWorld world;
     const Configuration *configuration;
     Notifier *notifier; /* NULL: it could not be made */
-    int64_t check_at;   /* of clock_monotonic_ms() */
+    Survey *survey;
+    int64_t check_at; /* of clock_monotonic_ms() */
 };
 
-Teller *teller_new(Catalog *catalog, const char *queue, const char *node)
+Teller *teller_new(const TellerWorld *world)
 {
     Teller *teller = g_new0(Teller, 1);
 
-    teller->catalog = catalog;
-    teller->queue = queue;
-    teller->node = node;
+    teller->world = *world;
+    teller->survey = survey_new(world->program, world->config, world->catalog);
     return teller;
 }
 
@@ -33,6 +33,7 @@ void teller_free(Teller *teller)
     if (!teller)
         return;
     notifier_free(teller->notifier);
+    survey_free(teller->survey);
     g_free(teller);
 }
 
@@ -41,9 +42,9 @@ void teller_free(Teller *teller)
 static bool begin(Teller *teller, GError **error)
 {
     const NotifierOptions options = { .configuration = teller->configuration,
-                                      .catalog = teller->catalog,
-                                      .queue = teller->queue,
-                                      .instance = teller->node };
+                                      .catalog = teller->world.catalog,
+                                      .queue = teller->world.queue,
+                                      .instance = teller->world.node };
 
     if (notifier_new(&options, &teller->notifier, error))
         return true;
@@ -68,7 +69,8 @@ bool teller_configure(Teller *teller, const Configuration *configuration, GError
 
 static bool is_told(const Teller *teller, const Schedule *schedule, const RunRow *run)
 {
-    return teller->notifier && schedule && strcmp(run->kind, "backup") == 0;
+    return teller->notifier && schedule &&
+           (strcmp(run->kind, "backup") == 0 || strcmp(run->kind, "drill") == 0);
 }
 
 void teller_run_started(Teller *teller, const Schedule *schedule, const RunRow *run)
@@ -84,6 +86,28 @@ void teller_run_ended(Teller *teller, const Schedule *schedule, const RunRow *ru
     teller->check_at = 0; // the file of metrics is old now
 }
 
+static bool has_notifier(const Teller *teller, GError **error)
+{
+    if (teller->notifier)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_TRANSIENT,
+                "nobody can be notified; the daemon's log says why");
+    return false;
+}
+
+bool teller_test(Teller *teller, const char *channel, char **ret_id, GError **error)
+{
+    return has_notifier(teller, error) &&
+           notifier_queue_test(teller->notifier, channel, ret_id, error);
+}
+
+bool teller_tested(Teller *teller, const char *channel, const char *id, CourierTest *ret_result,
+                   char **ret_said, GError **error)
+{
+    return has_notifier(teller, error) &&
+           notifier_tested(teller->notifier, channel, id, ret_result, ret_said, error);
+}
+
 /* ---- the text file ---- */
 
 static bool write_file(Teller *teller, const GPtrArray *schedules, GError **error)
@@ -93,12 +117,13 @@ static bool write_file(Teller *teller, const GPtrArray *schedules, GError **erro
     MetricsOptions options = { .prefix = server->metrics_prefix,
                                .schedules = (const Schedule *const *)schedules->pdata,
                                .n_schedules = schedules->len,
+                               .configuration = teller->configuration,
                                .now = clock_now().sec,
                                .file = true };
 
     if (teller->notifier)
         options.channels = notifier_counts(teller->notifier, &options.n_channels);
-    return metrics_print(teller->catalog, &options, text, error) &&
+    return metrics_print(teller->world.catalog, &options, text, error) &&
            metrics_write(server->textfile, text, error);
 }
 
@@ -118,13 +143,36 @@ static void look(Teller *teller, const GPtrArray *schedules)
 
 int64_t teller_turn(Teller *teller, const Schedules *schedules)
 {
+    g_autoptr(GPtrArray) all = schedules_list(schedules);
+    const int64_t measure = survey_turn(teller->survey, teller->configuration,
+                                        (const Schedule *const *)all->pdata, all->len);
     const int64_t now = clock_monotonic_ms();
-    g_autoptr(GPtrArray) all = NULL;
 
-    if (teller->check_at > now)
-        return teller->check_at - now;
-    all = schedules_list(schedules);
-    look(teller, all);
-    teller->check_at = now + CHECK_MS;
-    return CHECK_MS;
+    if (survey_has_news(teller->survey))
+        teller->check_at = 0;
+    if (teller->check_at <= now) {
+        look(teller, all);
+        teller->check_at = now + CHECK_MS;
+    }
+    return MIN(measure, teller->check_at - now);
+}
+
+json_t *teller_channels(Teller *teller)
+{
+    json_t *channels = json_array();
+    const MetricsChannel *counts;
+    size_t n = 0;
+
+    counts = teller->notifier ? notifier_counts(teller->notifier, &n) : NULL;
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(
+            channels, json_pack("{s:s, s:I, s:I, s:i}", "channel", counts[i].channel, "failures",
+                                (json_int_t)counts[i].failures, "dropped",
+                                (json_int_t)counts[i].dropped, "waiting", (int)counts[i].waiting));
+    return channels;
+}
+
+bool teller_reaped(Teller *teller, pid_t pid, int status)
+{
+    return survey_reaped(teller->survey, pid, status);
 }

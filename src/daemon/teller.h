@@ -6,13 +6,20 @@
  */
 #pragma once
 #include "config/configuration.h"
+#include "daemon/courier.h"
 #include "daemon/schedules.h"
 #include "state/catalog.h"
 
 typedef struct Teller Teller;
 
-/* All borrowed for its life. catalog: the scheduler's own, in its thread. */
-Teller *teller_new(Catalog *catalog, const char *queue, const char *node);
+/* All borrowed for its life. */
+typedef struct {
+    Catalog *catalog; /* the scheduler's own, in its thread */
+    const char *queue, *node;
+    const char *program; /* our own, which measures */
+    const char *config;  /* the file; NULL: the usual places */
+} TellerWorld;
+Teller *teller_new(const TellerWorld *world);
 void teller_free(Teller *teller);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Teller, teller_free)
 
@@ -22,10 +29,20 @@ bool teller_configure(Teller *teller, const Configuration *configuration, GError
 /* The configuration is about to go. */
 void teller_let_go(Teller *teller);
 
-/* Of a schedule's backup; other kinds of runs are nobody's business. schedule: NULL: it is gone. */
+/* Of a schedule's backup or drill; other kinds of runs are nobody's business. schedule: NULL: it is
+ * gone. */
 void teller_run_started(Teller *teller, const Schedule *schedule, const RunRow *run);
 void teller_run_ended(Teller *teller, const Schedule *schedule, const RunRow *run);
 
-/* Looks for silences and the like when it is time to, and writes the text file; returns when to be
- * called again, in ms from now, at most. */
+/* notifier_queue_test() and notifier_tested(). BS_ERROR_TRANSIENT: nobody can be told anything. */
+bool teller_test(Teller *teller, const char *channel, char **ret_id, GError **error);
+bool teller_tested(Teller *teller, const char *channel, const char *id, CourierTest *ret_result,
+                   char **ret_said, GError **error);
+
+/* Looks for silences and the like when it is time to, writes the text file, and starts what
+ * measures (daemon/survey.h); returns when to be called again, in ms from now, at most. */
 int64_t teller_turn(Teller *teller, const Schedules *schedules);
+/* How the channels do: an array of {channel, failures, dropped, waiting}. A new reference. */
+json_t *teller_channels(Teller *teller);
+/* A child of the scheduler has ended; false: it has measured nothing. */
+bool teller_reaped(Teller *teller, pid_t pid, int status);

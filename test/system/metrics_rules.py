@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # check: quick, timeout=120
 """The alert rules under promtool; rules and dashboard ask for nothing that the program does not tell."""
+import glob
 import json
 import os
 import re
@@ -16,9 +17,11 @@ NAME = re.compile(r'\bbackstay_([a-z_]+)')
 
 def names_told():
     """As the sources have them: families in the table, and those that are printed by hand."""
-    with open(TOP + '/src/daemon/metrics.c') as f:
-        text = f.read()
-    return set(re.findall(r'^    \{ "([a-z_]+)", OF_', text, re.M)) | set(re.findall(r'exposition_family\(&?to, "([a-z_]+)"', text))
+    text = ''
+    for name in glob.glob(TOP + '/src/daemon/metrics*.c'):
+        with open(name) as f:
+            text += f.read()
+    return set(re.findall(r'^    \{ "([a-z_]+)", (?:OF_|"gauge"|"counter")', text, re.M)) | set(re.findall(r'exposition_family\(&?to, "([a-z_]+)"', text))
 
 
 told = names_told()

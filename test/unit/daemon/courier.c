@@ -8,6 +8,7 @@
 #include "lib/tempdir.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NOW INT64_C(1700000000)
@@ -42,9 +43,17 @@ static void add(Spool *spool, EventKind kind, const char *asset, int64_t now)
     json_decref(event);
 }
 
+/* The oldest that is due; NULL: nothing is. */
+static SpoolItem *due(Spool *spool, int64_t now)
+{
+    g_autoptr(GPtrArray) all = spool_all_due(spool, now);
+
+    return all->len > 0 ? g_ptr_array_index(all, 0) : NULL;
+}
+
 static void assert_due(Spool *spool, int64_t now, const char *title)
 {
-    SpoolItem *item = spool_due(spool, now);
+    SpoolItem *item = due(spool, now);
 
     g_assert_cmpstr(item ? event_text(item->event, "title") : NULL, ==, title);
 }
@@ -68,7 +77,7 @@ static void messages_survive_a_restart(void)
     g_assert_cmpint(st.st_mode & 0777, ==, 0700);
     for (int i = 0; i < 6; i++) {
         g_autoptr(Spool) spool = spool_at(queue);
-        SpoolItem *item = spool_due(spool, NOW);
+        SpoolItem *item = due(spool, NOW);
 
         g_assert_cmpstr(event_text(item->event, "title"), ==, i % 2 ? "two" : "one");
         g_assert_true(spool_remove(spool, item, NULL));
@@ -111,15 +120,15 @@ static void an_incident_stays_in_order(void)
 
     add(spool, EVENT_OPENED, "a", NOW);
     add(spool, EVENT_OPENED, "b", NOW);
-    g_assert_true(spool_again(spool, spool_due(spool, NOW), NOW, 1000, NULL));
+    g_assert_true(spool_again(spool, due(spool, NOW), NOW, 1000, NULL));
     add(spool, EVENT_RESOLVED, "a", NOW + 1);
     assert_due(spool, NOW + 1, "b");
-    g_assert_true(spool_remove(spool, spool_due(spool, NOW + 1), NULL));
+    g_assert_true(spool_remove(spool, due(spool, NOW + 1), NULL));
     assert_due(spool, NOW + 1, NULL);
     g_assert_cmpint(spool_next(spool), ==, NOW + 1000);
-    g_assert_cmpint(event_kind(spool_due(spool, NOW + 1000)->event), ==, EVENT_OPENED);
-    g_assert_true(spool_remove(spool, spool_due(spool, NOW + 1000), NULL));
-    g_assert_cmpint(event_kind(spool_due(spool, NOW + 1000)->event), ==, EVENT_RESOLVED);
+    g_assert_cmpint(event_kind(due(spool, NOW + 1000)->event), ==, EVENT_OPENED);
+    g_assert_true(spool_remove(spool, due(spool, NOW + 1000), NULL));
+    g_assert_cmpint(event_kind(due(spool, NOW + 1000)->event), ==, EVENT_RESOLVED);
     tempdir_remove(dir);
 }
 
@@ -147,11 +156,73 @@ static void a_full_queue_drops_the_oldest(void)
 
     log_set_level(LOG_ERROR);
     add(spool, EVENT_SUCCEEDED, "held", NOW);
-    spool_due(spool, NOW)->held = true;
+    due(spool, NOW)->held = true;
     for (int i = 0; i < SPOOL_MAX + 5; i++)
         add(spool, EVENT_SUCCEEDED, "more", NOW);
     g_assert_cmpuint(spool_n(spool), ==, SPOOL_MAX);
     assert_due(spool, NOW, "held");
+    tempdir_remove(dir);
+}
+
+static SpoolItem *group_all(Spool *spool, int64_t now)
+{
+    g_autoptr(GPtrArray) all = spool_all_due(spool, now);
+    g_autoptr(GError) error = NULL;
+    json_t *event = event_of(EVENT_GROUP, "group", now);
+    SpoolItem *group = spool_group(spool, all, event, &error);
+
+    g_assert_no_error(error);
+    json_decref(event);
+    return group;
+}
+
+/* Killed when the group was durable and its members were still there. */
+static void a_group_replaces_its_members(void)
+{
+    char *dir = tempdir_new(), *killed = tempdir_new();
+    g_autofree char *copy =
+        g_strdup_printf("cp -n %s/* %s/ && cp %s/*.json %s/", dir, killed, dir, killed);
+
+    for (int round = 0; round < 2; round++) {
+        g_autoptr(Spool) spool = spool_at(round == 0 ? dir : killed);
+
+        if (round == 0) {
+            g_autofree char *before = g_strdup_printf("cp %s/* %s/", dir, killed);
+
+            add(spool, EVENT_OPENED, "a", NOW);
+            add(spool, EVENT_OPENED, "b", NOW + 1);
+            add(spool, EVENT_RESOLVED, "a", NOW + 2);
+            g_assert_cmpint(system(before), ==, 0);
+            g_assert_cmpint(group_all(spool, NOW + 10)->kept_at, ==, NOW);
+            g_assert_cmpuint(tempdir_n_files(dir), ==, 1);
+            g_assert_cmpint(system(copy), ==, 0);
+        }
+        g_assert_cmpuint(spool_n(spool), ==, 1);
+        assert_due(spool, NOW + 10, "group");
+    }
+    g_assert_cmpuint(tempdir_n_files(killed), ==, 1);
+    tempdir_remove(dir);
+    tempdir_remove(killed);
+}
+
+static void what_a_group_opens_is_resolved_after_it(void)
+{
+    char *dir = tempdir_new();
+
+    for (int round = 0; round < 2; round++) {
+        g_autoptr(Spool) spool = spool_at(dir); // the second one has read it
+
+        if (round == 0) {
+            add(spool, EVENT_OPENED, "a", NOW);
+            add(spool, EVENT_OPENED, "b", NOW);
+            g_assert_true(spool_again(spool, group_all(spool, NOW), NOW, 1000, NULL));
+            add(spool, EVENT_RESOLVED, "b", NOW + 1);
+            add(spool, EVENT_RESOLVED, "c", NOW + 1);
+        }
+        assert_due(spool, NOW + 1, "c");
+        g_assert_cmpuint(spool_n(spool), ==, 3);
+        assert_due(spool, NOW + 1000, "group");
+    }
     tempdir_remove(dir);
 }
 
@@ -201,13 +272,22 @@ static const ChannelOps target_ops = {
     .send = send,
 };
 
+/* Read by people. */
+static const ChannelOps people_ops = {
+    .type = "people",
+    .kinds = EVENT_INCIDENT | EVENT_SUCCEEDED | EVENT_REPORT | EVENT_GROUP,
+    .send = send,
+};
+
+static const ChannelOps *ops = &target_ops;
+
 static Courier *courier_at(const char *dir)
 {
     static const Channel channel = { .name = "target" };
     g_autoptr(GError) error = NULL;
     Courier *courier = NULL;
 
-    courier_new(&target_ops, &channel, dir, &courier, &error);
+    courier_new(ops, &channel, dir, &courier, &error);
     g_assert_no_error(error);
     return courier;
 }
@@ -322,6 +402,93 @@ static void a_channel_that_hangs_can_be_left(void)
     tempdir_remove(dir);
 }
 
+static void post_many(Courier *courier, unsigned n, const char *recipient)
+{
+    for (unsigned i = 0; i < n; i++) {
+        g_autofree char *asset = g_strdup_printf("s%u", i);
+        json_t *event = event_of(EVENT_OPENED, asset, clock_now().sec);
+
+        if (recipient)
+            json_object_set_new(event, "recipients", json_pack("[s]", recipient));
+        g_assert_true(courier_post(courier, event, NULL));
+        json_decref(event);
+    }
+}
+
+static void wake_at(Courier *courier, int64_t at)
+{
+    clock_set((Timestamp){ .sec = at });
+    post(courier, EVENT_REPORT, "report"); // it looks at the clock when something comes
+    g_assert_true(courier_settle(courier, 60000));
+}
+
+static void many_at_once_are_one(void)
+{
+    char *dir = tempdir_new();
+    Courier *courier;
+
+    clock_set((Timestamp){ .sec = NOW });
+    target_reset(0, DELIVERY_DONE);
+    ops = &people_ops;
+    courier = courier_at(dir);
+    post_many(courier, 1, NULL);
+    g_assert_true(courier_settle(courier, 60000));
+    post_many(courier, 1, NULL);
+    g_assert_true(courier_settle(courier, 60000));
+    post_many(courier, 1, NULL);
+    g_assert_true(courier_settle(courier, 60000));
+    g_assert_cmpstr(target.log->str, ==, "s0 s0 s0 ");
+    post_many(courier, 97, NULL);             // beyond what goes out in a minute
+    post_many(courier, 1, "dba@example.org"); // somebody else does not wait
+    g_assert_true(courier_settle(courier, 60000));
+    g_assert_cmpstr(target.log->str, ==, "s0 s0 s0 s0 ");
+    g_assert_cmpuint(courier_count(courier).waiting, ==, 97);
+    wake_at(courier, NOW + 59);
+    g_assert_cmpstr(target.log->str, ==, "s0 s0 s0 s0 report ");
+    courier_free(courier); // a restart loses nothing of it
+    courier = courier_at(dir);
+    wake_at(courier, NOW + 60);
+    g_assert_nonnull(strstr(target.log->str, "97 problems on node1 "));
+    g_assert_cmpuint(courier_count(courier).waiting, ==, 0);
+    g_assert_cmpuint(tempdir_n_files(dir), ==, 0);
+    post_many(courier, 2, NULL); // the minute after a group is quiet, too
+    g_assert_true(courier_settle(courier, 60000));
+    g_assert_cmpuint(courier_count(courier).waiting, ==, 2);
+    wake_at(courier, NOW + 121); // and a few are none
+    g_assert_true(g_str_has_suffix(target.log->str, "s0 s1 report ") ||
+                  g_str_has_suffix(target.log->str, "report s0 s1 "));
+    courier_free(courier);
+    ops = &target_ops;
+    tempdir_remove(dir);
+}
+
+/* What some have already is not gathered, for they would have it twice. */
+static void a_message_that_is_halfway_stays_alone(void)
+{
+    char *dir = tempdir_new();
+    Courier *courier;
+
+    log_set_level(LOG_ERROR + 1);
+    clock_set((Timestamp){ .sec = NOW });
+    target_reset(1, DELIVERY_LATER);
+    ops = &people_ops;
+    courier = courier_at(dir);
+    post_many(courier, 1, NULL); // fails, and has a state
+    g_assert_true(courier_settle(courier, 60000));
+    courier_free(courier);
+    courier = courier_at(dir);
+    clock_set((Timestamp){ .sec = NOW + 3600 });
+    post_many(courier, 9, NULL);
+    g_assert_true(courier_settle(courier, 60000));
+    wake_at(courier, NOW + 7200);
+    g_assert_nonnull(strstr(target.log->str, "s0 "));
+    g_assert_null(strstr(target.log->str, "10 problems"));
+    g_assert_cmpuint(courier_count(courier).waiting, ==, 0);
+    courier_free(courier);
+    ops = &target_ops;
+    tempdir_remove(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -330,6 +497,9 @@ int main(int argc, char **argv)
     g_test_add_func("/spool/an incident stays in order", an_incident_stays_in_order);
     g_test_add_func("/spool/waits grow and differ", waits_grow_and_differ);
     g_test_add_func("/spool/a full queue drops the oldest", a_full_queue_drops_the_oldest);
+    g_test_add_func("/spool/a group replaces its members", a_group_replaces_its_members);
+    g_test_add_func("/spool/what a group opens is resolved after it",
+                    what_a_group_opens_is_resolved_after_it);
     g_test_add_func("/courier/delivers in order and once", delivers_in_order_and_once);
     g_test_add_func("/courier/what is refused is not tried again",
                     what_is_refused_is_not_tried_again);
@@ -337,5 +507,8 @@ int main(int argc, char **argv)
     // these set the clock, for good
     g_test_add_func("/courier/delivers after an outage", delivers_after_an_outage);
     g_test_add_func("/courier/gives up what is too old", gives_up_what_is_too_old);
+    g_test_add_func("/courier/many at once are one", many_at_once_are_one);
+    g_test_add_func("/courier/a message that is halfway stays alone",
+                    a_message_that_is_halfway_stays_alone);
     return g_test_run();
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "config/configuration.h"
 #include "lib/tempdir.h"
+#include "state/settings.h"
 
 #include <string.h>
 
@@ -124,6 +125,8 @@ static void tells_what_the_catalogue_remembers(void)
     g_autoptr(GString) text = NULL;
 
     fill(world);
+    g_assert_true(catalog_due_put(world->catalog, "nightly", true, 1, NULL));
+    g_assert_true(catalog_missed_add(world->catalog, "nightly", 1, 2, NULL));
     text = print(world, (MetricsOptions){ 0 });
 #define APP   "{source=\"app\",kind=\"postgres\",schedule=\"nightly\",repository=\"main\"} "
 #define FILES "{source=\"files\",kind=\"files\",schedule=\"nightly\",repository=\"main\"} "
@@ -147,6 +150,8 @@ static void tells_what_the_catalogue_remembers(void)
     assert_line(text, "backstay_backups_total{status=\"success\",schedule=\"nightly\"} 1");
     assert_line(text, "backstay_backups_total{status=\"failed\",schedule=\"nightly\"} 1");
     assert_line(text, "backstay_backups_total{status=\"failed\",schedule=\"weekly\"} 0");
+    assert_line(text, "backstay_backup_missed_runs_total{schedule=\"nightly\"} 2");
+    assert_line(text, "backstay_backup_missed_runs_total{schedule=\"weekly\"} 0");
     assert_line(text, "backstay_backup_duration_seconds_bucket{schedule=\"nightly\",le=\"1\"} 0");
     assert_line(text, "backstay_backup_duration_seconds_bucket{schedule=\"nightly\",le=\"60\"} 2");
     assert_line(text,
@@ -171,6 +176,204 @@ static void what_is_not_configured_is_not_told_of(void)
     g_assert_nonnull(strstr(text->str, "nightly"));
     g_assert_null(strstr(text->str, "weekly"));
     world_free(world);
+}
+
+static void keep(World *world, const char *name, const char *row)
+{
+    json_t *value = json_loads(row, 0, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_nonnull(value);
+    catalog_setting_put(world->catalog, name, value, 0, NULL, &error);
+    g_assert_no_error(error);
+    json_decref(value);
+}
+
+static void measure_all(World *world)
+{
+    keep(world, "measured/store/main",
+         "{\"at\": 1699999000, \"up\": false, \"seen\": 1699990000, \"told\": {\"bytes\": 700,"
+         " \"places\": {\"snapshots\": {\"objects\": 3}, \"locks\": {\"objects\": 1,"
+         " \"oldest\": \"2023-11-14T19:25:00Z\"}}}}"); // 5,200 s before it was seen
+    keep(world, "measured/store/other",
+         "{\"at\": 1699999000, \"up\": true, \"seen\": 1699999000, \"told\": {\"bytes\": 50,"
+         " \"places\": {\"snapshots\": {\"objects\": 0}}}}");
+    keep(world, "measured/store/gone", "{\"at\": 1, \"up\": true, \"told\": {\"bytes\": 1}}");
+    keep(world, "measured/lag/main/db",
+         "{\"at\": 1699999900, \"up\": true, \"seen\": 1699999900, \"told\": {"
+         " \"system_identifier\": \"77\", \"held_time\": \"2023-11-14T22:10:00Z\", \"lag_bytes\": "
+         "12,"
+         " \"lag_seconds\": 34, \"archiver\": {\"waiting\": 2, \"failed_count\": 5}}}");
+    keep(world, "measured/way/main",
+         "{\"at\": 1, \"up\": true, \"seen\": 1, \"told\": {\"ways\": [{\"system_identifier\": "
+         "\"77\","
+         " \"gaps\": 0, \"since\": \"2023-11-14T03:00:00Z\"}]}}");
+}
+
+static Configuration *places_of_two(void)
+{
+    const char *text = "repositories:\n"
+                       "  main: {location: \"s3:https://s3.example.org/bucket/a\"}\n"
+                       "  other: {location: \"s3:https://s3.example.org/bucket/b\", quota: 100}\n"
+                       "sources:\n"
+                       "  db: {url: \"pgcluster:postgresql://db1/\"}\n"
+                       "schedules:\n"
+                       "  pitr: {sources: [db], repository: main, cron: daily}\n";
+    g_autoptr(GError) error = NULL;
+    Configuration *configuration = NULL;
+
+    configuration_parse("backstay.yaml", text, strlen(text), &configuration, &error);
+    g_assert_no_error(error);
+    return configuration;
+}
+
+static void tells_what_was_measured(void)
+{
+    World *world = world_new();
+    g_autoptr(Configuration) configuration = places_of_two();
+    MetricsOptions options = { .configuration = configuration, .prefix = "backstay", .now = NOW };
+    const Schedule *pitr = configuration_schedule(configuration, "pitr");
+    g_autoptr(GString) text = g_string_new("\n");
+    g_autoptr(GError) error = NULL;
+
+    options.schedules = &pitr;
+    options.n_schedules = 1;
+    measure_all(world);
+    add_run(world->catalog, world->schedules[0], "check", RUN_SUCCEEDED, 5000, 10, NULL);
+    metrics_print(world->catalog, &options, text, &error);
+    g_assert_no_error(error);
+#define MAIN  "{repository=\"main\"} "
+#define OTHER "{repository=\"other\"} "
+#define DB    "{source=\"db\",repository=\"main\"} "
+    assert_line(text, "backstay_repository_up" MAIN "0");
+    assert_line(text, "backstay_repository_up" OTHER "1");
+    assert_line(text, "backstay_repository_size_bytes" MAIN "700");
+    assert_line(text, "backstay_repository_snapshots" MAIN "3");
+    assert_line(text, "backstay_repository_lock_age_seconds" MAIN "100");
+    assert_line(text, "backstay_repository_lock_age_seconds" OTHER "0");
+    assert_line(text, "backstay_repository_last_check_timestamp_seconds" MAIN "1699995010");
+    assert_line(text, "backstay_store_free_bytes" OTHER "50");
+    assert_line(text, "backstay_store_used_bytes{store=\"s3:https://s3.example.org/bucket\"} 750");
+    assert_line(text, "backstay_wal_up" DB "1");
+    assert_line(text, "backstay_wal_last_archived_timestamp_seconds" DB "1699999800");
+    assert_line(text, "backstay_wal_pending_segments" DB "2");
+    assert_line(text, "backstay_wal_archive_failures_total" DB "5");
+    assert_line(text, "backstay_wal_lag_bytes" DB "12");
+    assert_line(text, "backstay_wal_gap_count" DB "0");
+    assert_line(text, "backstay_pitr_window_start_timestamp_seconds" DB "1699930800");
+    assert_line(text, "backstay_pitr_window_end_timestamp_seconds" DB "1699999800");
+    g_assert_null(strstr(text->str, "gone")); // what is configured no more
+    g_assert_null(strstr(text->str, "backstay_store_free_bytes" MAIN)); // a bucket without a quota
+    world_free(world);
+}
+
+static void sources_that_were_there_are_up(void)
+{
+    World *world = world_new();
+    g_autoptr(GString) text = NULL;
+
+    add_run(world->catalog, world->schedules[0], "backup", RUN_PARTIAL, 3600, 45,
+            "{\"snapshots\": [{\"source\": \"app\", \"kind\": \"postgres\", \"state\": \"failed\","
+            " \"code\": 21}, {\"source\": \"files\", \"kind\": \"files\", \"state\": \"failed\","
+            " \"code\": 1}]}");
+    text = print(world, (MetricsOptions){ 0 });
+    assert_line(text, "backstay_source_up" APP "0");
+    assert_line(text, "backstay_source_up" FILES "1"); // it failed otherwise
+    world_free(world);
+}
+
+static void failed_checks_of_the_last_drill_are_counted(void)
+{
+    static const struct {
+        const char *label;
+        RunState state;
+        const char *detail, *line;
+    } drills[] = {
+        { "nothing was wrong", RUN_SUCCEEDED, NULL, "0" },
+        { "two checks failed", RUN_FAILED,
+          "{\"errors\": [{\"item\": \"app.users\", \"error\": {\"message\": \"3 rows, not 4\"}},"
+          " {\"item\": \"app.orders\", \"error\": {\"message\": \"is missing\"}}]}",
+          "2" },
+        { "it did not come to a check", RUN_FAILED, NULL, "1" },
+        { "and all is well again", RUN_SUCCEEDED, "{\"results\": []}", "0" },
+    };
+    World *world = world_new();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(drills); i++) {
+        g_autofree char *line =
+            g_strconcat("backstay_drill_checks_failed" ALL, drills[i].line, NULL);
+        g_autoptr(GString) text = NULL;
+
+        g_test_message("%s", drills[i].label);
+        // ids are in order of time
+        add_run(world->catalog, world->schedules[0], "drill", drills[i].state,
+                1000 - (int64_t)i * 10, 5, drills[i].detail);
+        text = print(world, (MetricsOptions){ 0 });
+        assert_line(text, line);
+        g_assert_null(strstr(text->str, "drill_checks_failed{schedule=\"weekly\""));
+    }
+    world_free(world);
+}
+
+/* The schedule "pitr" of a cluster alone, and "both" of a cluster and files. */
+static void what_wal_brings_back_is_not_lost(void)
+{
+    const char *text = "repositories:\n"
+                       "  main: {location: /srv/main}\n"
+                       "sources:\n"
+                       "  db: {url: \"pgcluster:postgresql://db1/\"}\n"
+                       "  files: {paths: [/srv]}\n"
+                       "schedules:\n"
+                       "  both: {sources: [db, files], repository: main, cron: daily}\n"
+                       "  pitr: {sources: [db], repository: main, cron: daily}\n";
+#define LAG(behind)                                                                                \
+    "{\"at\": 1, \"up\": true, \"seen\": 1699999900, \"told\": {"                                  \
+    " \"system_identifier\": \"77\", \"lag_seconds\": " behind "}}"
+#define WAY(gaps)                                                                                  \
+    "{\"at\": 1, \"up\": true, \"seen\": 1, \"told\": {\"ways\": ["                                \
+    " {\"system_identifier\": \"77\", \"gaps\": " gaps "}]}}"
+    static const struct {
+        const char *label, *lag, *way, *pitr;
+    } cases[] = {
+        { "nothing was measured", NULL, NULL, "7200" },
+        { "WAL is held to the end", LAG("0"), WAY("0"), "100" },
+        { "WAL is behind", LAG("34"), WAY("0"), "134" },
+        { "WAL is further behind than the backup", LAG("90000"), WAY("0"), "7200" },
+        { "there is a gap", LAG("34"), WAY("1"), "7200" },
+        { "nobody has looked for gaps", LAG("34"), NULL, "7200" },
+        { "no WAL is held of its timeline", LAG("null"), WAY("0"), "7200" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        World *world = world_new();
+        g_autoptr(Configuration) configuration = NULL;
+        g_autofree char *pitr = g_strconcat(
+            "backstay_rpo_seconds{schedule=\"pitr\",repository=\"main\"} ", cases[i].pitr, NULL);
+        const Schedule *schedules[2];
+        MetricsOptions options = { .prefix = "backstay", .now = NOW, .n_schedules = 2 };
+        g_autoptr(GString) out = g_string_new("\n");
+        g_autoptr(GError) error = NULL;
+
+        g_test_message("%s", cases[i].label);
+        configuration_parse("backstay.yaml", text, strlen(text), &configuration, &error);
+        g_assert_no_error(error);
+        schedules[0] = configuration_schedule(configuration, "both");
+        schedules[1] = configuration_schedule(configuration, "pitr");
+        options.configuration = configuration;
+        options.schedules = schedules;
+        add_run(world->catalog, schedules[0], "backup", RUN_SUCCEEDED, 7200, 90, NULL);
+        add_run(world->catalog, schedules[1], "backup", RUN_SUCCEEDED, 7200, 90, NULL);
+        if (cases[i].lag)
+            keep(world, "measured/lag/main/db", cases[i].lag);
+        if (cases[i].way)
+            keep(world, "measured/way/main", cases[i].way);
+        metrics_print(world->catalog, &options, out, &error);
+        g_assert_no_error(error);
+        assert_line(out, pitr);
+        // files have no WAL
+        assert_line(out, "backstay_rpo_seconds{schedule=\"both\",repository=\"main\"} 7200");
+        world_free(world);
+    }
 }
 
 static void names_that_others_know_come_out(void)
@@ -288,6 +491,11 @@ int main(int argc, char **argv)
                     tells_what_the_catalogue_remembers);
     g_test_add_func("/metrics/what is not configured is not told of",
                     what_is_not_configured_is_not_told_of);
+    g_test_add_func("/metrics/tells what was measured", tells_what_was_measured);
+    g_test_add_func("/metrics/failed checks of the last drill are counted",
+                    failed_checks_of_the_last_drill_are_counted);
+    g_test_add_func("/metrics/what WAL brings back is not lost", what_wal_brings_back_is_not_lost);
+    g_test_add_func("/metrics/sources that were there are up", sources_that_were_there_are_up);
     g_test_add_func("/metrics/names that others know come out", names_that_others_know_come_out);
     g_test_add_func("/metrics/hostile names are escaped", hostile_names_are_escaped);
     g_test_add_func("/metrics/bad prefixes are refused", bad_prefixes_are_refused);

@@ -3,10 +3,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "daemon/event.h"
 #include "lib/http_server.h"
 #include "lib/tempdir.h"
 #include "state/incidents.h"
+#include "state/settings.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -65,6 +67,7 @@ static char *configuration_text(const char *url)
                            "    sources: [app]\n"
                            "    repository: main\n"
                            "    cron: 0 3 * * *\n"
+                           "    targets: {proof: 8d}\n"
                            "notifications:\n"
                            "  all:\n"
                            "    type: webhook\n"
@@ -75,6 +78,7 @@ static char *configuration_text(const char *url)
                            "    url: %s/failures\n"
                            "    conditions: [failed]\n"
                            "    remind: 48h\n"
+                           "    reports: [weekly]\n"
                            "  ping:\n"
                            "    type: healthchecks\n"
                            "    url: %s/ping\n"
@@ -93,6 +97,14 @@ static void world_start(World *world)
 
     notifier_new(&options, &world->notifier, &error);
     g_assert_no_error(error);
+}
+
+/* When everything arrived: what is cut off on its way may have arrived too, and is sent again. */
+static void world_restart(World *world)
+{
+    g_assert_true(notifier_settle(world->notifier, 120000));
+    notifier_free(world->notifier);
+    world_start(world);
 }
 
 static World *world_new(void)
@@ -214,8 +226,7 @@ static void what_was_not_told_is_told_after_a_restart(void)
 
     g_assert_true(catalog_run_insert(world->catalog, &row, NULL));
     for (int i = 0; i < 3; i++) {
-        notifier_free(world->notifier);
-        world_start(world);
+        world_restart(world);
         check_at(world, NOW + 60 + i);
     }
     assert_came(world, "/all opened failed;/failures opened failed");
@@ -246,9 +257,7 @@ static void reminders_come_as_often_as_wanted(void)
 
     check_at(world, NOW); // the first look reports nothing
     run_at(world, NOW, RUN_FAILED, "no connection");
-    notifier_condition(world->notifier, world->nightly, CONDITION_MISSED, true, "so that it stands",
-                       NOW);
-    assert_came(world, "/all opened failed;/all opened missed;/failures opened failed;/ping/21");
+    assert_came(world, "/all opened failed;/failures opened failed;/ping/21");
     for (int64_t at = NOW; at < NOW + 5 * DAY + HOUR; at += HOUR)
         check_at(world, at);
     g_assert_true(notifier_settle(world->notifier, 120000));
@@ -264,6 +273,132 @@ static void reminders_come_as_often_as_wanted(void)
         g_assert_cmpuint(failures, ==, 2);
     }
     pthread_mutex_unlock(&world->mutex);
+    world_free(world);
+}
+
+static unsigned count_of(World *world, const char *what)
+{
+    unsigned n = 0;
+
+    g_assert_true(notifier_settle(world->notifier, 120000));
+    pthread_mutex_lock(&world->mutex);
+    for (const char *c = world->log->str; (c = strstr(c, what)); c++)
+        n++;
+    pthread_mutex_unlock(&world->mutex);
+    return n;
+}
+
+/* Daily after the sweep, weekly on Mondays, each once, however often the daemon is started. */
+static void reports_come_at_their_times(void)
+{
+    const int64_t monday = INT64_C(1700452800); /* 2023-11-20 04:00 UTC, by date(1) */
+    World *world = world_new();
+
+    check_at(world, NOW);
+    check_at(world, monday - 1);
+    g_assert_cmpuint(count_of(world, "/failures report"), ==, 0);
+    g_assert_cmpuint(count_of(world, "/all report"), ==, 1); // what was slept through is one
+    check_at(world, monday);
+    g_assert_cmpuint(count_of(world, "/failures report Weekly digest of node1"), ==, 1);
+    g_assert_cmpuint(count_of(world, "/all report Daily report of node1"), ==, 2);
+    for (int64_t at = monday; at < monday + 14 * DAY; at += 6 * HOUR) {
+        world_restart(world);
+        check_at(world, at);
+    }
+    g_assert_cmpuint(count_of(world, "/failures report Weekly"), ==, 2);
+    g_assert_cmpuint(count_of(world, "/all report Daily"), ==, 15);
+    world_free(world);
+}
+
+/* ---- what is measured ---- */
+
+static void measure(World *world, const char *name, const char *row)
+{
+    json_t *value = json_loads(row, 0, NULL), *before = NULL;
+    g_autoptr(GError) error = NULL;
+    unsigned version = 0;
+
+    g_assert_nonnull(value);
+    (void)catalog_setting_get(world->catalog, name, &before, &version, NULL);
+    catalog_setting_put(world->catalog, name, value, version, NULL, &error);
+    g_assert_no_error(error);
+    json_decref(before);
+    json_decref(value);
+}
+
+static void a_full_repository_is_told_once(void)
+{
+    World *world = world_new();
+
+    check_at(world, NOW);
+    measure(world, "measured/store/main",
+            "{\"at\": 1, \"up\": true, \"seen\": 1, \"told\":"
+            " {\"bytes\": 5, \"free_bytes\": 4, \"room_bytes\": 100}}");
+    for (int i = 0; i < 3; i++)
+        check_at(world, NOW + i);
+    assert_came(world, "/all opened repository-full");
+    check_at(world, NOW + 25 * HOUR);
+    g_assert_cmpuint(count_of(world, "/all reminded repository-full"), ==, 1);
+    measure(world, "measured/store/main", // between enough and too little nothing changes
+            "{\"at\": 1, \"up\": true, \"seen\": 1, \"told\":"
+            " {\"bytes\": 5, \"free_bytes\": 5.5, \"room_bytes\": 100}}");
+    check_at(world, NOW + 25 * HOUR + 1);
+    g_assert_cmpuint(count_of(world, "resolved repository-full"), ==, 0);
+    measure(world, "measured/store/main",
+            "{\"at\": 1, \"up\": true, \"seen\": 1, \"told\":"
+            " {\"bytes\": 5, \"free_bytes\": 50, \"room_bytes\": 100}}");
+    check_at(world, NOW + 25 * HOUR + 2);
+    g_assert_cmpuint(count_of(world, "/all resolved repository-full"), ==, 1);
+    world_free(world);
+}
+
+static void drill_at(World *world, int64_t at, RunState state)
+{
+    g_auto(RunRow) row = { .kind = g_strdup("drill"),
+                           .schedule = g_strdup("nightly"),
+                           .schedule_name = g_strdup("nightly"),
+                           .state = state,
+                           .created_at = at * 1000,
+                           .started_at = at * 1000,
+                           .ended_at = (at + 5) * 1000,
+                           .node = g_strdup("node1"),
+                           .error = state == RUN_FAILED ? g_strdup("rows differ") : NULL };
+
+    g_assert_true(catalog_run_insert(world->catalog, &row, NULL));
+    check_at(world, at + 5);
+}
+
+static void proofs_are_watched(void)
+{
+    World *world = world_new();
+
+    for (int64_t at = NOW; at < NOW + 8 * DAY; at += DAY) { // a daemon that is started every day
+        world_restart(world);
+        check_at(world, at);
+    }
+    g_assert_cmpuint(count_of(world, "drill-stale"), ==, 0);
+    check_at(world, NOW + 8 * DAY + 60);
+    g_assert_cmpuint(count_of(world, "/all opened drill-stale"), ==, 1);
+    drill_at(world, NOW + 9 * DAY, RUN_FAILED);
+    g_assert_cmpuint(count_of(world, "/all opened drill-failed"), ==, 1);
+    drill_at(world, NOW + 9 * DAY + HOUR, RUN_SUCCEEDED);
+    g_assert_cmpuint(count_of(world, "/all resolved drill-failed"), ==, 1);
+    g_assert_cmpuint(count_of(world, "/all resolved drill-stale"), ==, 1);
+    check_at(world, NOW + 18 * DAY);
+    g_assert_cmpuint(count_of(world, "/all opened drill-stale"), ==, 2);
+    world_free(world);
+}
+
+static void what_is_gone_is_resolved(void)
+{
+    World *world = world_new();
+
+    run_at(world, NOW, RUN_FAILED, "no connection");
+    assert_came(world, "/all opened failed;/failures opened failed;/ping/21");
+    clock_set((Timestamp){ .sec = NOW + 60 });
+    notifier_check(world->notifier, NULL, 0, NOW + 60);
+    notifier_check(world->notifier, NULL, 0, NOW + 120);
+    assert_came(world, "/all resolved failed;/failures resolved failed");
     world_free(world);
 }
 
@@ -305,6 +440,40 @@ static void a_broken_channel_stops_no_other(void)
     world_free(world);
 }
 
+/* Of a test that goes by the queue, as everything else does. */
+static CourierTest queued(World *world, char **ret_said)
+{
+    CourierTest result = COURIER_TEST_WAITS;
+    g_autofree char *id = NULL;
+
+    g_assert_true(notifier_queue_test(world->notifier, "all", &id, NULL));
+    while (result == COURIER_TEST_WAITS) {
+        g_usleep(5000); // clock_sleep_ms() would set the clock, and the channel gives up
+        g_assert_true(notifier_tested(world->notifier, "all", id, &result, ret_said, NULL));
+    }
+    g_assert_true(notifier_settle(world->notifier, 60000)); // it is not tried again
+    return result;
+}
+
+static void a_test_goes_by_the_queue(void)
+{
+    World *world = world_new();
+    g_autofree char *said = NULL, *why = NULL, *id = NULL;
+    g_autoptr(GError) none = NULL;
+
+    (void)queued(world, &said);
+    g_assert_cmpstr(said, ==, NULL); // delivered
+    assert_came(world, "/all test test");
+    world->broken = true;
+    log_set_level(LOG_ERROR);
+    g_assert_cmpint(queued(world, &why), ==, COURIER_TEST_FAILED);
+    g_test_message("it said: %s", why);
+    g_assert_nonnull(strstr(why, "HTTP 500"));
+    g_assert_false(notifier_queue_test(world->notifier, "nobody", &id, &none));
+    g_assert_error(none, BS_ERROR, BS_ERROR_NOT_FOUND);
+    world_free(world);
+}
+
 static void a_test_says_what_came_of_it(void)
 {
     World *world = world_new();
@@ -335,8 +504,13 @@ int main(int argc, char **argv)
     g_test_add_func("/notifier/silence is told and ends", silence_is_told_and_ends);
     g_test_add_func("/notifier/reminders come as often as wanted",
                     reminders_come_as_often_as_wanted);
+    g_test_add_func("/notifier/reports come at their times", reports_come_at_their_times);
+    g_test_add_func("/notifier/a full repository is told once", a_full_repository_is_told_once);
+    g_test_add_func("/notifier/proofs are watched", proofs_are_watched);
+    g_test_add_func("/notifier/what is gone is resolved", what_is_gone_is_resolved);
     g_test_add_func("/notifier/a storm makes few messages", a_storm_makes_few_messages);
     g_test_add_func("/notifier/a broken channel stops no other", a_broken_channel_stops_no_other);
     g_test_add_func("/notifier/a test says what came of it", a_test_says_what_came_of_it);
+    g_test_add_func("/notifier/a test goes by the queue", a_test_goes_by_the_queue);
     return g_test_run();
 }
