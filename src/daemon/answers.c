@@ -20,23 +20,6 @@ static bool wants(const json_t *request, const char *key, const char **ret_text,
     return false;
 }
 
-/* ---- the catalogue ---- */
-
-bool scheduler_open_catalog(Scheduler *scheduler, GError **error)
-{
-    const ServerConfig *server = &scheduler->configuration->server;
-    g_autofree char *file = g_strdup_printf("sqlite:%s/catalogue.db", scheduler->places.state);
-    g_autoptr(Secret) password = NULL;
-
-    scheduler->node = g_strdup(server->node ? server->node : g_get_host_name());
-    if (server->catalogue_password &&
-        !reference_resolve("server.catalogue_password", server->catalogue_password, &password,
-                           error))
-        return false;
-    return catalog_open(server->catalogue ? server->catalogue : file, password, &scheduler->catalog,
-                        error);
-}
-
 /* ---- requests ---- */
 
 static bool run(Scheduler *scheduler, const json_t *request, json_t *answer, GError **error)
@@ -63,6 +46,35 @@ static bool run(Scheduler *scheduler, const json_t *request, json_t *answer, GEr
     if (!runs_order(scheduler->runs, &order, &id, error))
         return false;
     json_object_set_new(answer, "run", json_string(id));
+    return true;
+}
+
+/* `backstay run` by hand: it must be the schedule that we know by that name. */
+static bool begin(Scheduler *scheduler, const json_t *request, json_t *answer, GError **error)
+{
+    RunOrder order = { .trigger = TRIGGER_MANUAL, .attempt = 1 };
+    g_autofree char *id = NULL, *events = NULL;
+    const char *name;
+
+    if (!wants(request, "schedule", &name, error) || !wants(request, "kind", &order.kind, error))
+        return false;
+    if (strcmp(order.kind, "backup") != 0 && strcmp(order.kind, "sweep") != 0) {
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE, "there is no such kind of run");
+        return false;
+    }
+    order.schedule = schedules_find(scheduler->schedules, name);
+    order.user = text_of(request, "user");
+    if (!order.schedule ||
+        !json_equal(order.schedule->definition, json_object_get(request, "definition"))) {
+        json_object_set_new(answer, "why",
+                            json_string("the daemon has no such schedule, or another one of that "
+                                        "name; `systemctl reload backstay` has it read its "
+                                        "configuration again"));
+        return true;
+    }
+    if (!runs_begin_by_hand(scheduler->runs, &order, &id, &events, error))
+        return false;
+    json_object_update_new(answer, json_pack("{s:s, s:s}", "run", id, "events", events));
     return true;
 }
 
@@ -115,16 +127,28 @@ static bool status(Scheduler *scheduler, G_GNUC_UNUSED const json_t *request, js
     return true;
 }
 
+static bool channels(Scheduler *scheduler, G_GNUC_UNUSED const json_t *request, json_t *answer,
+                     G_GNUC_UNUSED GError **error)
+{
+    json_object_set_new(answer, "channels", teller_channels(scheduler->teller));
+    return true;
+}
+
 json_t *scheduler_answer(const json_t *request, void *user)
 {
     static const struct {
         const char *op;
         bool (*answer)(Scheduler *scheduler, const json_t *request, json_t *answer, GError **error);
     } ops[] = { { "run", run },
+                { "begin", begin },
                 { "cancel", cancel },
                 { "reload", reload },
                 { "changed", changed },
-                { "status", status } };
+                { "task", scheduler_task },
+                { "test", scheduler_test },
+                { "tested", scheduler_tested },
+                { "status", status },
+                { "channels", channels } };
     const char *op = text_of(request, "op");
     g_autoptr(GError) error = NULL;
     json_t *answer;

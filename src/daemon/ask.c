@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "daemon/refusal.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -101,26 +102,47 @@ static bool judge(json_t *answer, const char *path, GError **error)
 
     if (json_is_true(json_object_get(answer, "ok")))
         return true;
-    g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s", text ? text : path);
+    g_set_error(error, BS_ERROR, refusal_code(json_string_value(json_object_get(answer, "reason"))),
+                "%s", text ? text : path);
     if (error && json_is_integer(code))
         bs_error_set_exit_status(*error, (int)CLAMP(json_integer_value(code), 1, 255));
     return false;
 }
 
+static bool find_owner(int fd, uid_t *ret_owner)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return false;
+    *ret_owner = peer.uid;
+    return true;
+}
+
 bool ask_scheduler(const char *path, json_t *request, int timeout_ms, json_t **ret_answer,
                    GError **error)
+{
+    uid_t owner;
+
+    return ask_scheduler_of(path, request, timeout_ms, ret_answer, &owner, error);
+}
+
+bool ask_scheduler_of(const char *path, json_t *request, int timeout_ms, json_t **ret_answer,
+                      uid_t *ret_owner, GError **error)
 {
     g_autofree char *place = path ? g_strdup(path) : usual_path();
     g_autoptr(GString) line = g_string_new(NULL);
     fs_autoclose int fd = connect_to(place);
+    const bool reached = fd >= 0 && find_owner(fd, ret_owner);
     json_t *answer;
     bool ok;
 
-    if (fd < 0)
+    if (!reached)
         g_set_error(error, BS_ERROR, BS_ERROR_UNREACHABLE,
                     "no scheduler at %s: %s; start one with `backstay daemon`", place,
                     g_strerror(errno));
-    ok = fd >= 0 && send_line(fd, request, place, error) &&
+    ok = reached && send_line(fd, request, place, error) &&
          receive_line(fd, timeout_ms, place, line, error);
     json_decref(request);
     if (!ok)

@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * path: NULL for where the scheduler of this user, or of the machine, is found. request: takes the
@@ -12,3 +13,6 @@
  */
 bool ask_scheduler(const char *path, json_t *request, int timeout_ms, json_t **ret_answer,
                    GError **error);
+/* Also tells whose process has answered. */
+bool ask_scheduler_of(const char *path, json_t *request, int timeout_ms, json_t **ret_answer,
+                      uid_t *ret_owner, GError **error);

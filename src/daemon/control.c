@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/refusal.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,8 +117,8 @@ json_t *control_refusal(const GError *error)
 {
     g_autofree char *text = g_utf8_make_valid(error->message, -1);
 
-    return json_pack("{s:b, s:i, s:s}", "ok", 0, "code", bs_error_exit_status(error), "error",
-                     text);
+    return json_pack("{s:b, s:i, s:s, s:s}", "ok", 0, "code", bs_error_exit_status(error), "reason",
+                     refusal_word(error), "error", text);
 }
 
 /* ---- requests ---- */

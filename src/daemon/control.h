@@ -29,5 +29,5 @@ bool control_has_listeners(const Control *control);
 /* To all who asked for events. Takes the reference. */
 void control_tell(Control *control, json_t *event);
 
-/* {"ok":false,"code":N,"error":TEXT} */
+/* {"ok":false,"code":N,"reason":WORD,"error":TEXT}; WORD: daemon/refusal.h */
 json_t *control_refusal(const GError *error);

@@ -33,17 +33,31 @@ static bool make(const char *path, GError **error)
     return false;
 }
 
+static char *find_state(void)
+{
+    return choose("STATE_DIRECTORY", "/var/lib/backstay", g_get_user_state_dir());
+}
+
+char *places_catalogue(void)
+{
+    g_autofree char *state = find_state();
+
+    return g_build_filename(state, "catalogue.db", NULL);
+}
+
 bool places_open(Places *ret_places, GError **error)
 {
     g_auto(Places) places = {
-        .state = choose("STATE_DIRECTORY", "/var/lib/backstay", g_get_user_state_dir()),
+        .state = find_state(),
         .runtime = choose("RUNTIME_DIRECTORY", "/run/backstay", g_get_user_runtime_dir()),
     };
 
     places.runs = g_build_filename(places.state, "runs", NULL);
     places.queue = g_build_filename(places.state, "queue", NULL);
+    places.uploads = g_build_filename(places.state, "uploads", NULL);
     places.control = g_build_filename(places.runtime, "control.sock", NULL);
-    if (!make(places.runs, error) || !make(places.queue, error) || !make(places.runtime, error))
+    if (!make(places.runs, error) || !make(places.queue, error) || !make(places.uploads, error) ||
+        !make(places.runtime, error))
         return false;
     *ret_places = places;
     memset(&places, 0, sizeof places);
@@ -56,6 +70,7 @@ void places_done(Places *places)
     g_free(places->runtime);
     g_free(places->runs);
     g_free(places->queue);
+    g_free(places->uploads);
     g_free(places->control);
     memset(places, 0, sizeof *places);
 }
@@ -64,4 +79,14 @@ char *places_run(const Places *places, const char *id)
 {
     g_return_val_if_fail(strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32, NULL);
     return g_build_filename(places->runs, id, NULL);
+}
+
+char *places_run_usual(const char *id)
+{
+    g_autofree char *state = find_state();
+    const Places places = { .runs = g_build_filename(state, "runs", NULL) };
+    char *path = places_run(&places, id);
+
+    g_free(places.runs);
+    return path;
 }

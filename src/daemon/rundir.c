@@ -58,6 +58,16 @@ static bool refuse_name(const char *what, const char *name, GError **error)
     return false;
 }
 
+/* What is copied into the repository with the run (op/installation.h). */
+static json_t *installation_of(const Configuration *configuration, Catalog *catalog)
+{
+    g_autofree char *path =
+        configuration->path ? g_canonicalize_filename(configuration->path, NULL) : NULL;
+
+    return json_pack("{s:s?, s:s, s:s?}", "config", path, "catalogue", catalog_url(catalog),
+                     "catalogue_password", configuration->server.catalogue_password);
+}
+
 bool run_spec(const Configuration *configuration, const Schedule *schedule, Catalog *catalog,
               const RunRow *row, json_t **ret_spec, GError **error)
 {
@@ -76,10 +86,11 @@ bool run_spec(const Configuration *configuration, const Schedule *schedule, Cata
     }
     if (!history_of(catalog, schedule->id, &history, error))
         return false;
-    *ret_spec = json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O}", "run", row->id, "schedule_id",
-                          schedule->id, "trigger", run_trigger_name(row->trigger), "schedule",
-                          schedule->definition, "sources", sources, "repository", repository,
-                          "history", history);
+    *ret_spec =
+        json_pack("{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:o}", "run", row->id, "kind",
+                  row->kind, "schedule_id", schedule->id, "trigger", run_trigger_name(row->trigger),
+                  "schedule", schedule->definition, "sources", sources, "repository", repository,
+                  "history", history, "installation", installation_of(configuration, catalog));
     return true;
 }
 
@@ -152,18 +163,17 @@ bool run_dir_reset(const char *dir, unsigned attempt, GError **error)
 
 /* ---- those of old runs ---- */
 
-/* It holds files only. */
-static bool remove_dir(const char *path)
+bool run_dir_remove(const char *dir)
 {
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    g_autoptr(GDir) open = g_dir_open(dir, 0, NULL);
     const char *name;
 
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *file = in(path, name);
+    while (open && (name = g_dir_read_name(open))) {
+        g_autofree char *file = in(dir, name);
 
         (void)unlink(file); // rmdir(2) tells
     }
-    return rmdir(path) == 0;
+    return rmdir(dir) == 0;
 }
 
 static gint newest_first(gconstpointer a, gconstpointer b)
@@ -188,7 +198,7 @@ void run_dirs_clean(const Places *places, GHashTable *keep, int64_t now_ms)
         if (g_hash_table_contains(keep, id) ||
             (i < RUN_DIRS_KEPT && now_ms - run_id_time(id) < RUN_DIRS_KEPT_MS))
             continue;
-        if (!remove_dir(path))
+        if (!run_dir_remove(path))
             log_warn("the directory of an old run cannot be removed", "path", path, "error",
                      g_strerror(errno), NULL);
     }

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "daemon/process.h"
 #include "daemon/rundir.h"
 #include <errno.h>
 #include <signal.h>
@@ -21,7 +20,8 @@ Running *running_add(Runs *runs, RunRow *row)
     run->runs = runs;
     run->row = *row;
     *row = (RunRow){ 0 };
-    run->watch = -1;
+    run->watch = run->unit = -1;
+    run->by_hand = json_is_true(json_object_get(run->row.detail, RUN_BY_HAND));
     run->dir = places_run(runs->world.places, run->row.id);
     g_ptr_array_add(runs->all, run);
     return run;
@@ -36,6 +36,7 @@ void running_free(gpointer data)
     run_row_clear(&run->row);
     run_life_clear(&run->life);
     events_file_free(run->events);
+    fs_clear_fd(&run->unit);
     g_free(run->dir);
     g_free(run->why);
     g_free(run);
@@ -164,8 +165,10 @@ static void told(const json_t *event, void *user)
         tell(run, "progress");
     else if (what == RUN_TOLD_MORE)
         tell(run, "stage");
-    if (run->life.pid > 0)
+    if (run->life.pid > 0) {
         run->begin_by = 0;
+        fs_clear_fd(&run->unit);
+    }
 }
 
 void running_read(Running *run)
@@ -226,40 +229,13 @@ bool running_watch(Running *run, GError **error)
     return false;
 }
 
-/* ---- the process ---- */
+/* ---- the beginning ---- */
 
-bool running_start(Running *run, GError **error)
+bool running_prepare_made(Running *run, int64_t timeout, GError **error)
 {
     const RunsWorld *world = &run->runs->world;
-    g_autofree char *spec = g_build_filename(run->dir, "spec.json", NULL);
-    g_autofree char *events = g_build_filename(run->dir, EVENTS_NAME, NULL);
-    g_autofree char *unit =
-        g_strdup_printf("%s%s.service", world->unit ? world->unit : "", run->row.id);
-    const char *const child[] = { world->program,
-                                  "run",
-                                  "--spec",
-                                  spec,
-                                  "--events",
-                                  events,
-                                  strcmp(run->row.kind, "sweep") == 0 ? "--retention-only" : NULL,
-                                  NULL };
-    const char *const systemd[] = { "/usr/bin/systemctl", "start", "--no-block", unit, NULL };
-    fs_autoclose int output = run_dir_output(run->dir, error);
-    const ProcessStart start = { .argv = world->unit ? systemd : child,
-                                 .dir = "/",
-                                 .output = output };
 
-    run->begin_by = clock_monotonic_ms() + BEGIN_MS;
-    return output >= 0 && process_start(&start, &run->child, error);
-}
-
-bool running_begin(Running *run, const Schedule *schedule, GError **error)
-{
-    const RunsWorld *world = &run->runs->world;
-    json_auto_t *spec = NULL;
-
-    if (!run_spec(world->configuration, schedule, world->catalog, &run->row, &spec, error) ||
-        !run_dir_make(run->dir, spec, error) || !running_watch(run, error))
+    if (!running_watch(run, error))
         return false;
     run->row.state = RUN_RUNNING;
     run->row.started_at = clock_now_ms();
@@ -269,9 +245,19 @@ bool running_begin(Running *run, const Schedule *schedule, GError **error)
         return false;
     tell(run, "run");
     world->started(&run->row, world->user);
-    if (schedule->timeout > 0)
-        run->end_by = clock_monotonic_ms() + schedule->timeout * 1000;
-    return running_start(run, error);
+    if (timeout > 0)
+        run->end_by = clock_monotonic_ms() + timeout * 1000;
+    return true;
+}
+
+bool running_prepare(Running *run, const Schedule *schedule, GError **error)
+{
+    const RunsWorld *world = &run->runs->world;
+    json_auto_t *spec = NULL;
+
+    return run_spec(world->configuration, schedule, world->catalog, &run->row, &spec, error) &&
+           run_dir_make(run->dir, spec, error) &&
+           running_prepare_made(run, schedule->timeout, error);
 }
 
 const Schedule *running_schedule(const Running *run)
@@ -287,29 +273,14 @@ const Schedule *running_schedule(const Running *run)
 
 void running_begin_or_fail(Running *run)
 {
-    const Schedule *schedule = running_schedule(run);
+    const bool task = running_is_task(run);
+    const Schedule *schedule = task ? NULL : running_schedule(run);
     g_autoptr(GError) error = NULL;
 
     run->waits = false;
-    if (!schedule)
+    if (!task && !schedule)
         running_fail(run, 20, "its schedule is gone");
-    else if (!running_begin(run, schedule, &error))
+    else if (!(task ? running_prepare_task(run, &error) : running_prepare(run, schedule, &error)) ||
+             !running_start(run, &error))
         running_fail(run, bs_error_exit_status(error), error->message);
-}
-
-void running_signal(Running *run, int sig)
-{
-    if (run->life.pid > 0)
-        (void)process_signal(run->life.pid, run->life.start_time, sig);
-    else if (run->child > 0 && !run->runs->world.unit)
-        (void)process_signal(run->child, 0, sig);
-}
-
-void running_end(Running *run, const char *why)
-{
-    if (run->kill_at > 0)
-        return;
-    run->why = g_strdup(why);
-    run->kill_at = clock_monotonic_ms() + KILL_MS;
-    running_signal(run, SIGTERM);
 }

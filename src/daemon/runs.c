@@ -7,10 +7,10 @@
 #include "base/log.h"
 #include "daemon/rundir.h"
 #include "daemon/running.h"
+#include "daemon/uploads.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/wait.h>
 
 Running *runs_find(const Runs *runs, const char *id)
 {
@@ -30,6 +30,7 @@ void runs_clean(Runs *runs)
     for (guint i = 0; i < runs->all->len; i++)
         g_hash_table_add(keep, ((Running *)g_ptr_array_index(runs->all, i))->row.id);
     run_dirs_clean(runs->world.places, keep, clock_now_ms());
+    uploads_clean(runs->world.places->uploads, keep);
 }
 
 /* Those that are over. */
@@ -73,17 +74,20 @@ void runs_configure(Runs *runs, const Configuration *configuration)
 
 /* ---- ordering ---- */
 
-static void fill_row(const Runs *runs, const RunOrder *order, RunRow *row)
+char *run_schedule_id(const char *kind, const Schedule *schedule)
+{
+    return strcmp(kind, "backup") == 0 ? g_strdup(schedule->id)
+                                       : g_strconcat(kind, ":", schedule->id, NULL);
+}
+
+void runs_fill_row(const Runs *runs, const RunOrder *order, RunRow *row)
 {
     const Schedule *schedule = order->schedule;
 
     *row = (RunRow){
         .id = run_id_new(),
         .kind = g_strdup(order->kind),
-        // a sweep is no backup of its schedule
-        .schedule = strcmp(order->kind, "backup") == 0
-                        ? g_strdup(schedule->id)
-                        : g_strconcat(order->kind, ":", schedule->id, NULL),
+        .schedule = run_schedule_id(order->kind, schedule),
         .schedule_name = g_strdup(schedule->name),
         .repository = g_strdup(schedule->repository),
         .state = RUN_QUEUED,
@@ -97,8 +101,7 @@ static void fill_row(const Runs *runs, const RunOrder *order, RunRow *row)
     };
 }
 
-/* One that runs, on any node, or was queued before this one. */
-static bool find_concurrent(const Runs *runs, const RunRow *row, bool *ret_found, GError **error)
+bool runs_find_concurrent(const Runs *runs, const RunRow *row, bool *ret_found, GError **error)
 {
     const RunQuery query = { .schedule = row->schedule, .states = RUNS_UNFINISHED, .limit = 100 };
     g_autoptr(GArray) rows = NULL;
@@ -121,13 +124,22 @@ static bool is_sweep(const Running *run)
     return strcmp(run->row.kind, "sweep") == 0;
 }
 
-/* One after the other: each wants its repository for itself. */
-static bool another_sweeps(const Running *run)
+/* Two sweeps: each wants its repository for itself. Backup and sweep of one schedule: each takes
+ * its lock, and the second would have failed. */
+static bool exclude(const Running *one, const Running *other)
+{
+    const Running *sweep = is_sweep(one) ? one : other, *second = sweep == one ? other : one;
+
+    return is_sweep(sweep) && (is_sweep(second) || g_strcmp0(sweep->row.schedule + strlen("sweep:"),
+                                                             second->row.schedule) == 0);
+}
+
+static bool has_to_wait(const Running *run)
 {
     for (guint i = 0; i < run->runs->all->len; i++) {
         const Running *other = g_ptr_array_index(run->runs->all, i);
 
-        if (other != run && !other->over && !other->waits && is_sweep(other))
+        if (other != run && !other->over && !other->waits && exclude(run, other))
             return true;
     }
     return false;
@@ -135,19 +147,16 @@ static bool another_sweeps(const Running *run)
 
 static void begin_ordered(Running *run)
 {
+    const bool waits = has_to_wait(run);
     g_autoptr(GError) error = NULL;
-    bool concurrent;
+    bool concurrent = false;
 
-    if (is_sweep(run) && another_sweeps(run)) {
-        run->waits = true;
-        return;
-    }
-
-    if (!find_concurrent(run->runs, &run->row, &concurrent, &error))
+    if (!(waits && is_sweep(run)) &&
+        !runs_find_concurrent(run->runs, &run->row, &concurrent, &error))
         running_fail(run, 1, error->message);
     else if (concurrent)
         running_fail(run, 11, "concurrent");
-    else
+    else if (!(run->waits = waits))
         running_begin_or_fail(run);
 }
 
@@ -156,10 +165,8 @@ static void begin_waiting(Runs *runs)
     for (guint i = 0; i < runs->all->len; i++) {
         Running *run = g_ptr_array_index(runs->all, i);
 
-        if (run->waits && !run->over && !another_sweeps(run)) {
+        if (run->waits && !run->over && !has_to_wait(run))
             running_begin_or_fail(run);
-            return;
-        }
     }
 }
 
@@ -169,7 +176,7 @@ bool runs_order(Runs *runs, const RunOrder *order, char **ret_id, GError **error
     bool won = true, entered;
     Running *run;
 
-    fill_row(runs, order, &row);
+    runs_fill_row(runs, order, &row);
     entered = order->due_at > 0 ? catalog_claim(runs->world.catalog, &row, &won, error)
                                 : catalog_run_insert(runs->world.catalog, &row, error);
     if (!entered)
@@ -188,9 +195,14 @@ bool runs_cancel(Runs *runs, const char *id, GError **error)
 {
     Running *run = runs_find(runs, id);
 
-    if (run) {
+    if (run && running_may_signal(run)) {
         running_end(run, NULL);
         return true;
+    }
+    if (run) {
+        g_set_error(error, BS_ERROR, BS_ERROR_DENIED,
+                    "run %s is another user's process (%d); end it there", id, (int)run->life.pid);
+        return false;
     }
     g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "run %s is not under way here", id);
     return false;
@@ -198,12 +210,16 @@ bool runs_cancel(Runs *runs, const char *id, GError **error)
 
 void runs_stop(Runs *runs)
 {
-    for (guint i = 0; i < runs->all->len && !runs->world.unit; i++) {
+    for (guint i = 0; i < runs->all->len; i++) {
         Running *run = g_ptr_array_index(runs->all, i);
 
-        run->requeue = run->kill_at == 0 && !run_state_ended(run->row.state);
+        if (!running_is_own(run))
+            continue;
+        // what somebody asked for once is not done later, when he is not looking
+        run->requeue =
+            run->kill_at == 0 && !run_state_ended(run->row.state) && !running_is_task(run);
         run->over = run->over || run->waits; // it is begun by who comes after us
-        running_end(run, NULL);
+        running_end(run, running_is_task(run) ? "the daemon was stopped; ask for it again" : NULL);
     }
 }
 
@@ -222,9 +238,9 @@ static void changed(Runs *runs, const struct inotify_event *event)
         if (run->over || run->watch != event->wd)
             continue;
         running_read(run);
-        // our own child is reaped instead
+        // our own child is reaped instead; a unit may not have opened it yet
         if (event->mask & IN_CLOSE_WRITE && !run->over && !run->life.ended && run->child == 0 &&
-            run->life.pid > 0)
+            (run->life.pid > 0 || run->by_hand))
             running_gone(run, 1, RUN_DIED);
         return;
     }
@@ -245,17 +261,6 @@ void runs_handle(Runs *runs)
     runs_sweep(runs);
 }
 
-static char *text_of_end(const Running *run, int status)
-{
-    g_autofree char *line = run_dir_last_line(run->dir);
-
-    if (WIFSIGNALED(status))
-        return g_strdup_printf("the process was killed by signal %d (%s)", WTERMSIG(status),
-                               g_strsignal(WTERMSIG(status)));
-    return line ? g_steal_pointer(&line)
-                : g_strdup_printf("ended with exit status %d", WEXITSTATUS(status));
-}
-
 bool runs_reaped(Runs *runs, pid_t pid, int status)
 {
     for (guint i = 0; i < runs->all->len; i++) {
@@ -263,15 +268,7 @@ bool runs_reaped(Runs *runs, pid_t pid, int status)
 
         if (run->over || run->child != pid)
             continue;
-        if (runs->world.unit && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-            run->child = 0; // systemd has it now
-            running_read(run);
-        } else {
-            g_autofree char *text = text_of_end(run, status);
-
-            running_gone(run, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-                         text);
-        }
+        running_reaped(run, status);
         runs_sweep(runs);
         return true;
     }
@@ -355,6 +352,16 @@ int64_t runs_turn(Runs *runs)
 guint runs_count(const Runs *runs)
 {
     return runs->all->len;
+}
+
+guint runs_count_own(const Runs *runs)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < runs->all->len; i++)
+        if (running_is_own(g_ptr_array_index(runs->all, i)))
+            n++;
+    return n;
 }
 
 bool runs_are_saved(const Runs *runs)

@@ -24,7 +24,9 @@ typedef struct {
     Control *control;
     const char *node;
     const char *program; /* an absolute path */
-    const char *unit;    /* of systemd, "backstay-run@": started instead of a child; NULL */
+    /* Of systemd: who connects and writes the id of a run has it started as a unit; NULL: a run is
+     * a child. */
+    const char *socket;
     /* Which schedule has that id; NULL: none. */
     const Schedule *(*schedule)(const char *id, void *user);
     /* The row is in the catalogue as running. */
@@ -62,7 +64,37 @@ typedef struct {
  * it was claimed before. Fails when the catalogue cannot be written: try again. */
 bool runs_order(Runs *runs, const RunOrder *order, char **ret_id, GError **error);
 
-/* Asks it to end, and makes it after a while. BS_ERROR_NOT_FOUND: it is not here. */
+/* In its detail: somebody else's process makes it, and we only follow. */
+#define RUN_BY_HAND "by_hand"
+/* Such a run is entered as under way; its process tells in the file *ret_events, which is there and
+ * empty. BS_ERROR_LOCKED: "concurrent", and it is history. */
+bool runs_begin_by_hand(Runs *runs, const RunOrder *order, char **ret_id, char **ret_events,
+                        GError **error);
+/* A sweep is no backup of its schedule: under what it is in the catalogue. */
+char *run_schedule_id(const char *kind, const Schedule *schedule);
+
+#define RUNS_TASKS_MAX 4u /* at once */
+
+/* A task: command lines, each with the word for its stage ([{"stage", "argv"}], argv without the
+ * program), as one run of a kind of its own. Borrowed, all of it. */
+typedef struct {
+    const char *id;   /* run_id_new() */
+    const char *kind; /* "restore", "import", "forget" */
+    const char *repository;
+    const json_t *steps;
+    const json_t *about; /* for the history: "task" of its detail; "target" is what it writes to */
+    const char *user;
+} TaskOrder;
+
+/* Entered and begun, as runs_order(); what keeps it from beginning is its end, and history.
+ * BS_ERROR_TRANSIENT: RUNS_TASKS_MAX are under way. */
+bool runs_order_task(Runs *runs, const TaskOrder *order, GError **error);
+/* A run or task that is under way here works on it. */
+bool runs_use(const Runs *runs, const char *repository);
+bool runs_have_target(const Runs *runs, const char *target);
+
+/* Asks it to end, and makes it after a while. BS_ERROR_NOT_FOUND: it is not here; _DENIED: its
+ * process is another user's. */
 bool runs_cancel(Runs *runs, const char *id, GError **error);
 /* Ends all cleanly, for the one who comes after us to begin them again. Those that are units of
  * their own go on. */
@@ -75,6 +107,8 @@ bool runs_reaped(Runs *runs, pid_t pid, int status); /* of waitpid(2); false: no
 int64_t runs_turn(Runs *runs);
 
 guint runs_count(const Runs *runs);
+/* Which end with us: neither units nor those made by hand. */
+guint runs_count_own(const Runs *runs);
 /* Whose state the catalogue has not yet. */
 bool runs_are_saved(const Runs *runs);
 bool runs_has_schedule(const Runs *runs, const char *schedule);

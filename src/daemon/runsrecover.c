@@ -30,17 +30,30 @@ static void follow_again(Running *run)
         running_gone(run, 1, RUN_DIED);
 }
 
+/* Its process may be about to begin, and must not find the file locked by who asks. */
+static void await(Running *run)
+{
+    run->begin_by = clock_monotonic_ms() + BEGIN_MS;
+}
+
 static void adopt(Runs *runs, RunRow *row)
 {
     Running *run = running_add(runs, row);
     g_autoptr(GError) error = NULL;
 
+    if (run->by_hand && !run_dir_has_spec(run->dir)) {
+        running_fail(run, 1, RUN_DIED);
+        return;
+    }
+
     if (run->row.state == RUN_QUEUED || !run_dir_has_spec(run->dir)) {
-        running_begin_or_fail(run);
+        run->waits = true; // for runs_turn(), which knows what may be beside what
         return;
     }
     if (!running_watch(run, &error))
         running_fail(run, 1, error->message);
+    else if (run->by_hand && events_file_is_empty(run->events))
+        await(run);
     else if (events_file_is_empty(run->events) && !events_file_is_locked(run->events))
         start_again(run);
     else
@@ -84,7 +97,7 @@ bool runs_take_over(Runs *runs, GError **error)
             continue;
         log_warn("a run of a daemon that is gone is taken over", "run", row->id, NULL);
         run = running_add(runs, row);
-        if (begun)
+        if (begun || run->by_hand)
             running_fail(run, 1, "the daemon that had started it is gone, and its lease is over");
         else
             running_begin_or_fail(run);

@@ -95,6 +95,12 @@ static RunTold warning(RunRow *row, G_GNUC_UNUSED RunLife *life, const json_t *e
     return RUN_TOLD_LITTLE;
 }
 
+static RunTold result(RunRow *row, G_GNUC_UNUSED RunLife *life, const json_t *event)
+{
+    keep(row, "results", event);
+    return RUN_TOLD_MORE;
+}
+
 static RunTold item_error(RunRow *row, G_GNUC_UNUSED RunLife *life, const json_t *event)
 {
     keep(row, "errors", event);
@@ -151,6 +157,7 @@ RunTold run_tell(RunRow *row, RunLife *life, const json_t *event)
         { "run_begin", begin },   { "stage", stage },     { "status", status },
         { "snapshot", snapshot }, { "warning", warning }, { "error", item_error },
         { "run_end", end },       { "summary", summary }, { "exit_error", exit_error },
+        { "result", result },
     };
     const char *type = text_of(event, "message_type");
 

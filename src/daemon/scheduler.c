@@ -5,22 +5,23 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/notify.h"
+#include "daemon/forgetorder.h"
 #include "daemon/runs.h"
 #include "daemon/scheduling.h"
 #include "plan/due.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #define TAKE_OVER_MS 120000 /* how often runs of daemons that are gone are looked for */
 #define EXTEND_S     30     /* what systemd is asked for while runs are ended */
+#define REST_MS      2000   /* of nothing to do, and memory is given back */
 
 /* ---- what others call back for ---- */
 
@@ -31,7 +32,7 @@ static int64_t now_s(void)
 
 static const Schedule *schedule_of(const char *id, void *user)
 {
-    return schedules_find(((Scheduler *)user)->schedules, id);
+    return id ? schedules_find(((Scheduler *)user)->schedules, id) : NULL; // a task has none
 }
 
 static void run_started(const RunRow *row, void *user)
@@ -44,9 +45,12 @@ static void run_started(const RunRow *row, void *user)
 static void run_ended(const RunRow *row, void *user)
 {
     Scheduler *scheduler = user;
+    g_autoptr(GError) error = NULL;
 
+    if (!forget_settle(scheduler->catalog, row, &error))
+        log_warn("a backup that is gone is not marked so yet", "task", row->id, "error",
+                 error->message, NULL);
     teller_run_ended(scheduler->teller, schedule_of(row->schedule, scheduler), row);
-
     schedules_ended(scheduler->schedules, row, now_s());
     scheduler->look = true;
 }
@@ -124,57 +128,19 @@ static void reload_on_signal(Scheduler *scheduler)
 
 /* ---- the start ---- */
 
-static bool lock_state(Scheduler *scheduler, GError **error)
-{
-    g_autofree char *path = g_build_filename(scheduler->places.state, "daemon.lock", NULL);
-
-    scheduler->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (scheduler->lock < 0) {
-        bs_error_errno(error, errno, "open %s", path);
-        return false;
-    }
-    if (flock(scheduler->lock, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    if (errno == EWOULDBLOCK)
-        g_set_error(error, BS_ERROR, BS_ERROR_LOCKED,
-                    "another daemon has %s; stop it, or give this one another state directory",
-                    scheduler->places.state);
-    else
-        bs_error_errno(error, errno, "lock %s", path);
-    return false;
-}
-
-/* They come through a descriptor, so that nothing is interrupted and nothing is lost. */
-static bool take_signals(Scheduler *scheduler, GError **error)
-{
-    static const int taken[] = { SIGHUP, SIGTERM, SIGINT, SIGCHLD };
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    for (size_t i = 0; i < G_N_ELEMENTS(taken); i++)
-        (void)sigaddset(&set, taken[i]);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
-        scheduler->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    scheduler->timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (scheduler->signals >= 0 && scheduler->timer >= 0)
-        return true;
-    bs_error_errno(error, errno, "signals and timer");
-    return false;
-}
-
 static bool open_all(Scheduler *scheduler, GError **error)
 {
     const SchedulerOptions *options = scheduler->options;
     RunsWorld world = { .places = &scheduler->places,
                         .program = options->program,
-                        .unit = g_getenv("BACKSTAY_RUN_UNIT"),
+                        .socket = g_getenv("BACKSTAY_RUN_SOCKET"),
                         .schedule = schedule_of,
                         .started = run_started,
                         .ended = run_ended,
                         .user = scheduler };
 
-    if (!places_open(&scheduler->places, error) || !lock_state(scheduler, error) ||
-        !take_signals(scheduler, error) ||
+    if (!places_open(&scheduler->places, error) || !scheduler_lock_state(scheduler, error) ||
+        !scheduler_take_signals(scheduler, error) ||
         !configuration_load(options->config, &scheduler->configuration, error) ||
         !scheduler_open_catalog(scheduler, error))
         return false;
@@ -188,14 +154,18 @@ static bool open_all(Scheduler *scheduler, GError **error)
     world.node = scheduler->node;
     scheduler->runs = runs_new(&world, error);
     scheduler->schedules = schedules_new(scheduler->catalog, order, scheduler);
-    scheduler->teller = teller_new(scheduler->catalog, scheduler->places.queue, scheduler->node);
+    scheduler->teller = teller_new(&(TellerWorld){ .catalog = scheduler->catalog,
+                                                   .queue = scheduler->places.queue,
+                                                   .node = scheduler->node,
+                                                   .program = options->program,
+                                                   .config = options->config });
     scheduler->web = (WebChild){ .program = options->program,
                                  .config = options->config,
                                  .wanted = wants_web(scheduler->configuration) };
     return scheduler->runs &&
            schedules_load(scheduler->schedules, scheduler->configuration, now_s(), error) &&
            teller_configure(scheduler->teller, scheduler->configuration, error) &&
-           runs_recover(scheduler->runs, error);
+           runs_recover(scheduler->runs, error) && forget_settle_all(scheduler->catalog, error);
 }
 
 static void scheduler_done(Scheduler *scheduler)
@@ -217,6 +187,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scheduler, scheduler_done)
 
 /* ---- turns ---- */
 
+/* What every schedule waits for may lie elsewhere now. */
+static void note_set_clock(Scheduler *scheduler)
+{
+    log_warn("the clock was set", NULL);
+    scheduler->look = scheduler->clock_was_set = true;
+}
+
 /* By the wall clock, and at once when that is set: timerfd_create(2), TFD_TIMER_CANCEL_ON_SET. */
 static void set_timer(Scheduler *scheduler, int64_t at)
 {
@@ -226,17 +203,15 @@ static void set_timer(Scheduler *scheduler, int64_t at)
 
     if (timerfd_settime(scheduler->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec,
                         NULL) != 0)
-        scheduler->look = true; // set in between: ECANCELED
+        note_set_clock(scheduler); // in between: ECANCELED
 }
 
 static void read_timer(Scheduler *scheduler)
 {
     uint64_t n;
 
-    if (read(scheduler->timer, &n, sizeof n) < 0 && errno == ECANCELED) {
-        log_warn("the clock was set", NULL);
-        scheduler->clock_was_set = true;
-    }
+    if (read(scheduler->timer, &n, sizeof n) < 0 && errno == ECANCELED)
+        note_set_clock(scheduler);
     scheduler->look = true;
 }
 
@@ -246,7 +221,8 @@ static void reap(Scheduler *scheduler)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (!runs_reaped(scheduler->runs, pid, status))
+        if (!runs_reaped(scheduler->runs, pid, status) &&
+            !teller_reaped(scheduler->teller, pid, status))
             (void)web_child_reaped(&scheduler->web, pid, status);
 }
 
@@ -318,6 +294,21 @@ static int64_t work(Scheduler *scheduler)
     return scheduler->look && !scheduler->stop ? 0 : wait;
 }
 
+/* False: nothing has happened. Who waits for hours needs no memory for it; that is found out by a
+ * single wait that is shorter, so nothing wakes us once more. */
+static bool wait_for_something(Scheduler *scheduler, struct pollfd *polls, guint n, int64_t wait)
+{
+    const bool doze = !scheduler->rested && wait > REST_MS;
+    const int happened = poll(polls, n, (int)MIN(doze ? REST_MS : wait, INT32_MAX));
+
+    scheduler->rested = doze && happened == 0;
+    if (scheduler->rested) {
+        catalog_rest(scheduler->catalog);
+        memory_give_back();
+    }
+    return happened > 0;
+}
+
 /* One poll(2): signals, timer, events files, then the control socket. */
 static void turn(Scheduler *scheduler, int64_t wait_max)
 {
@@ -331,7 +322,7 @@ static void turn(Scheduler *scheduler, int64_t wait_max)
     g_array_append_vals(polls, own, G_N_ELEMENTS(own));
     control_poll(scheduler->control, polls);
     at = (struct pollfd *)(void *)polls->data;
-    if (poll(at, polls->len, (int)MIN(wait, INT32_MAX)) <= 0)
+    if (!wait_for_something(scheduler, at, polls->len, wait))
         return;
     if (at[1].revents)
         read_timer(scheduler);
@@ -348,7 +339,7 @@ static void turn_until(Scheduler *scheduler, int64_t until)
 {
     int64_t extended = 0, now;
 
-    while (runs_count(scheduler->runs) > 0 && (now = clock_monotonic_ms()) < until) {
+    while (runs_count_own(scheduler->runs) > 0 && (now = clock_monotonic_ms()) < until) {
         if (now - extended > EXTEND_S * 500) {
             g_autofree char *state = g_strdup_printf("EXTEND_TIMEOUT_USEC=%d", EXTEND_S * 1000000);
 
@@ -364,10 +355,8 @@ static void stop(Scheduler *scheduler)
 {
     notify_send("STOPPING=1\nSTATUS=letting runs finish");
     log_info("the daemon is stopping", NULL);
-    if (g_getenv("BACKSTAY_RUN_UNIT"))
-        return; // they are not ours to end
     turn_until(scheduler, clock_monotonic_ms() + scheduler->options->stop_wait * INT64_C(1000));
-    if (runs_count(scheduler->runs) > 0) {
+    if (runs_count_own(scheduler->runs) > 0) {
         notify_send("STATUS=ending runs");
         runs_stop(scheduler->runs);
         turn_until(scheduler, clock_monotonic_ms() + 2 * 60 * 1000);

@@ -250,6 +250,17 @@ static bool keep(Schedules *schedules, const char *id, bool from_file, int64_t d
     return true;
 }
 
+/* Only a metric is less when it cannot be counted. */
+static void count_missed(Schedules *schedules, const Entry *entry, const DueLook *look)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!catalog_missed_add(schedules->catalog, entry->schedule->id, look->missed_last * 1000,
+                            look->missed, &error))
+        log_warn("missed runs are not counted", "schedule", entry->schedule->name, "error",
+                 error->message, NULL);
+}
+
 static void log_missed(const Entry *entry, const DueLook *look)
 {
     g_autofree char *n =
@@ -284,6 +295,8 @@ static void look_at_entry(Schedules *schedules, Entry *entry, int64_t now)
     entry->look_at = look.look_at;
     if (!keep(schedules, schedule->id, entry->own == NULL, entry->decided, &entry->kept))
         entry->look_at = MIN(entry->look_at, now + AGAIN);
+    if (look.missed > 0) // behind keep(), which makes the schedule known
+        count_missed(schedules, entry, &look);
 }
 
 static void retry(Schedules *schedules, Entry *entry, int64_t now)

@@ -30,11 +30,20 @@ typedef struct {
     bool look;                        /* at the schedules */
     bool clock_was_set;
     bool stop;
+    bool rested; /* since something has happened */
 } Scheduler;
 
+/* One scheduler for each state directory. BS_ERROR_LOCKED. */
+bool scheduler_lock_state(Scheduler *scheduler, GError **error);
+bool scheduler_take_signals(Scheduler *scheduler, GError **error);
 /* The configuration, or the file of the state directory; and the name of this node. */
 bool scheduler_open_catalog(Scheduler *scheduler, GError **error);
 /* On failure the old configuration stays. */
 bool scheduler_reload(Scheduler *scheduler, GError **error);
+/* Of a request that orders a task. */
+bool scheduler_task(Scheduler *scheduler, const json_t *request, json_t *answer, GError **error);
+/* A channel is tried by its queue; and what came of it, by the id of the first answer. */
+bool scheduler_test(Scheduler *scheduler, const json_t *request, json_t *answer, GError **error);
+bool scheduler_tested(Scheduler *scheduler, const json_t *request, json_t *answer, GError **error);
 /* To a request on the control socket. */
 json_t *scheduler_answer(const json_t *request, void *user);

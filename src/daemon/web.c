@@ -3,13 +3,16 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "daemon/places.h"
+#include "daemon/uploads.h"
 #include "daemon/webcarrier.h"
 #include "daemon/webdispatch.h"
 #include "daemon/webhub.h"
 #include "daemon/weblogin.h"
 #include "daemon/webroutes.h"
 #include "daemon/webserver.h"
+#include "daemon/webtls.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -60,19 +63,15 @@ static char *host_of(const char *base_url)
     return after ? g_strndup(after + 3, strcspn(after + 3, "/")) : NULL;
 }
 
-/* Only to those who read the log of this machine, and only until there is a user. */
-static bool offer_setup(Web *web, unsigned port, GError **error)
+/* Only to those who read the log of this machine, and only until somebody can administer. NULL:
+ * somebody can. */
+static void offer_setup(const char *token, unsigned port)
 {
-    g_autofree char *token = NULL;
-
-    if (!web_setup_prepare(web->catalogs[0], &token, error))
-        return false;
     if (token)
         (void)fprintf(stderr,
-                      "There is no user yet. Make the first administrator within an hour by POST "
+                      "Nobody can administer yet. Make an administrator within an hour by POST "
                       "/api/setup at port %u with this token, which works once: %s\n",
                       port, token);
-    return true;
 }
 
 static void raise_limits(void)
@@ -93,14 +92,20 @@ static void ask_reload(G_GNUC_UNUSED int number)
     reload_asked = 1;
 }
 
-/* *ret_next: what is to be served from now on, or NULL. */
+/* *ret_next: what is to be served from now on, or NULL: a renewal that went wrong takes nobody's
+ * page away. */
 static void reload(const char *path, Configuration **ret_next)
 {
+    g_autoptr(Configuration) next = NULL;
     g_autoptr(GError) error = NULL;
 
     reload_asked = 0;
-    if (!configuration_load(path, ret_next, &error))
-        log_error("the configuration is wrong, the old one stays", "error", error->message, NULL);
+    if (configuration_load(path, &next, &error) &&
+        web_tls_check(next->server.tls_certificate, next->server.tls_key, &error)) {
+        *ret_next = g_steal_pointer(&next);
+        return;
+    }
+    log_error("the configuration is wrong, the old one stays", "error", error->message, NULL);
 }
 
 static void wait_for_end(const char *path, WebServer *server, const Cancel *stop,
@@ -114,6 +119,13 @@ static void wait_for_end(const char *path, WebServer *server, const Cancel *stop
     }
 }
 
+/* A request that was served leaves much behind that the next one may need, in an hour. */
+static void rest(void *user, unsigned worker)
+{
+    catalog_rest(((Web *)user)->catalogs[worker]);
+    memory_give_back();
+}
+
 /* Until stop, or until there is another configuration. */
 static bool serve(const char *path, const Configuration *configuration, const Places *places,
                   const char *program, const Cancel *stop, Configuration **ret_next, GError **error)
@@ -123,6 +135,7 @@ static bool serve(const char *path, const Configuration *configuration, const Pl
         .configuration = configuration,
         .control = places->control,
         .runs = places->runs,
+        .uploads = places->uploads,
         .program = program,
         .routes = web_routes,
         .secure = config->tls_certificate ||
@@ -135,17 +148,24 @@ static bool serve(const char *path, const Configuration *configuration, const Pl
         .certificate = config->tls_certificate,
         .key = config->tls_key,
         .serve = web_dispatch,
+        .streams = web_dispatch_streams,
+        .slowest = config->upload_min_speed,
+        .rest = rest,
         .user = &web,
     };
     g_autoptr(WebServer) server = NULL;
-    g_autofree char *port = NULL;
+    g_autofree char *port = NULL, *token = NULL;
 
     web.throttle = web_throttle_new();
     web.downloads = web_downloads_new();
-    web.hub = open_catalogs(&web, places, error) ? web_hub_new(web.control, error) : NULL;
-    server = web.hub ? web_server_start(&settings, error) : NULL;
-    if (!server || !offer_setup(&web, web_server_port(server), error))
+    // before there are workers: each connection to the catalogue is one thread's alone
+    if (!open_catalogs(&web, places, error) || !web_setup_prepare(web.catalogs[0], &token, error))
         return false;
+    web.hub = web_hub_new(web.control, error);
+    server = web.hub ? web_server_start(&settings, error) : NULL;
+    if (!server)
+        return false;
+    offer_setup(token, web_server_port(server));
     port = g_strdup_printf("%u", web_server_port(server));
     log_info("HTTP server is ready", "listen", settings.listen, "port", port, NULL);
     wait_for_end(path, server, stop, ret_next);
@@ -164,7 +184,9 @@ bool web_run(const char *config, const char *program, const Cancel *stop, GError
 
     if (!own || !configuration_load(config, &configuration, error) || !places_open(&places, error))
         return false;
+    uploads_clean_parts(places.uploads); // what the process before us did not finish
     raise_limits();
+    memory_share_arenas();
     (void)sigaction(SIGHUP, &on_hangup, NULL); // it cannot fail for this signal
     while (!cancel_is_set(stop)) {
         Configuration *next = NULL;

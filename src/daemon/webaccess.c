@@ -175,6 +175,16 @@ static bool check_role(const WebCall *call, GError **error)
     return true;
 }
 
+bool web_access_fresh(const WebCall *call, GError **error)
+{
+    const WebIdentity *who = &call->who;
+
+    return (who->login_at != 0 && clock_now_ms() - who->login_at < SESSION_FRESH_MS) ||
+           web_refuse(error, 403, "fresh-login",
+                      "this needs a password given within the last ten minutes; POST "
+                      "/api/session/confirm");
+}
+
 static bool check_change(const WebCall *call, GError **error)
 {
     const WebIdentity *who = &call->who;
@@ -186,12 +196,7 @@ static bool check_change(const WebCall *call, GError **error)
     if (who->session && !token_equal(web_request_header(call->request, "x-csrf-token"), who->csrf))
         return web_refuse(error, 403, "csrf",
                           "X-CSRF-Token is missing or not that of this session");
-    if ((call->route->flags & ROUTE_FRESH) &&
-        (who->login_at == 0 || clock_now_ms() - who->login_at >= SESSION_FRESH_MS))
-        return web_refuse(error, 403, "fresh-login",
-                          "this needs a password given within the last ten minutes; POST "
-                          "/api/session/confirm");
-    return true;
+    return !(call->route->flags & ROUTE_FRESH) || web_access_fresh(call, error);
 }
 
 bool web_access(WebCall *call, GError **error)

@@ -17,5 +17,7 @@ const char *web_cookie_name(const Web *web);
 /* Whether the request was meant for us: another name for this address may be a trick to let a
  * page of somebody else speak with us (DNS rebinding). */
 bool web_access_host(const WebCall *call, GError **error);
+/* Whether the password was given within the last minutes; 403. A token never is. */
+bool web_access_fresh(const WebCall *call, GError **error);
 /* Fills call->who, and says whether it may ask for call->route. */
 bool web_access(WebCall *call, GError **error);

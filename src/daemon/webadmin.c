@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webadmin.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "config/types.h"
 #include "daemon/webproblem.h"
@@ -8,9 +9,11 @@
 #include "state/settings.h"
 #include <string.h>
 
-#define PAGE     50
-#define PAGE_MAX 200
-#define SETTINGS "web"
+#define PAGE         50
+#define PAGE_MAX     200
+#define SETTINGS     "web"
+#define TEST_MS      20000 /* then it is left to itself */
+#define TEST_STEP_MS 100
 
 /* ---- shapes ---- */
 
@@ -25,6 +28,8 @@ static const ShapeField source_fields[] = {
     { "name", SHAPE_TEXT, SHAPE_REQUIRED },
     { "url", SHAPE_TEXT, SHAPE_REQUIRED | SHAPE_NULL, "without a password" },
     { "paths", SHAPE_TEXTS, SHAPE_REQUIRED, .max = 4096 },
+    { "labels", SHAPE_OBJECT, SHAPE_REQUIRED | SHAPE_NULL,
+      "names with values, by which schedules select it" },
     { "secret", SHAPE_BOOL, SHAPE_REQUIRED, "its values are not shown" },
     { NULL },
 };
@@ -117,8 +122,8 @@ static json_t *source_json(const void *value)
 
     for (char **path = source->paths; path && *path && !source->secret; path++)
         json_array_append_new(paths, web_text(*path));
-    return json_pack("{s:s, s:o, s:o, s:b}", "name", source->name, "url", web_text(url), "paths",
-                     paths, "secret", (int)source->secret);
+    return json_pack("{s:s, s:o, s:o, s:O?, s:b}", "name", source->name, "url", web_text(url),
+                     "paths", paths, "labels", source->labels, "secret", (int)source->secret);
 }
 
 static json_t *repository_json(const void *value)
@@ -154,18 +159,54 @@ bool web_list_channels(WebCall *call, WebAnswer *answer, G_GNUC_UNUSED GError **
     return true;
 }
 
+static const char *const test_states[] = { "delivered", "waits", NULL };
+static const ShapeField tested_fields[] = {
+    { "state", SHAPE_TEXT, SHAPE_REQUIRED, "waits: it is in the queue still",
+      .words = test_states },
+    { NULL },
+};
+const Shape tested_shape = { "ChannelTest", tested_fields };
+
+/* By the queue and the courier of the scheduler, which are what failures go by. */
+static bool await_test(WebCall *call, const char *name, const char *id, WebAnswer *answer,
+                       GError **error)
+{
+    const int64_t until = clock_monotonic_ms() + TEST_MS;
+    const char *state = "waits", *said = NULL;
+    json_auto_t *reply = NULL;
+
+    while (strcmp(state, "waits") == 0 && clock_monotonic_ms() < until) {
+        clock_sleep_ms(TEST_STEP_MS);
+        json_decref(reply);
+        reply = NULL;
+        if (!web_ask(call, json_pack("{s:s, s:s, s:s}", "op", "tested", "channel", name, "id", id),
+                     &reply, error))
+            return false;
+        state = shape_text(reply, "state");
+        said = shape_text(reply, "said");
+        if (!state || strcmp(state, "failed") == 0)
+            return web_refuse(error, 502, "channel", "%s", said ? said : "it was not delivered");
+    }
+    web_answer_json(answer, 200, json_pack("{s:s}", "state", state));
+    return true;
+}
+
 bool web_test_channel(WebCall *call, WebAnswer *answer, GError **error)
 {
     const char *name = call->params[0];
-    json_t *reply = NULL;
+    json_auto_t *reply = NULL;
+    const unsigned before = atomic_fetch_add(&call->web->tests, 1);
+    bool ok = false;
 
     if (!g_hash_table_contains(call->web->configuration->channels, name))
-        return web_refuse(error, 404, "not-found", "there is no channel '%s'", name);
-    if (!web_ask(call, json_pack("{s:s, s:s}", "op", "test", "channel", name), &reply, error))
-        return false;
-    json_decref(reply);
-    web_answer_empty(answer, 204);
-    return true;
+        (void)web_refuse(error, 404, "not-found", "there is no channel '%s'", name);
+    else if (before > 0) // each keeps a worker waiting
+        (void)web_refuse(error, 503, "busy", "another channel is being tried");
+    else
+        ok = web_ask(call, json_pack("{s:s, s:s}", "op", "test", "channel", name), &reply, error) &&
+             await_test(call, name, shape_text(reply, "id"), answer, error);
+    (void)atomic_fetch_sub(&call->web->tests, 1);
+    return ok;
 }
 
 /* ---- settings ---- */

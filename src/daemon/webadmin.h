@@ -4,7 +4,7 @@
 #include "daemon/webcall.h"
 
 extern const Shape sources_shape, repositories_shape, channels_shape, audit_page_shape,
-    settings_shape, settings_body, alive_shape;
+    settings_shape, settings_body, alive_shape, tested_shape;
 extern const ShapeField audit_query[];
 
 bool web_list_sources(WebCall *call, WebAnswer *answer, GError **error);

@@ -21,7 +21,15 @@ void web_answer_free(WebAnswer *answer)
     g_ptr_array_unref(answer->headers);
     g_clear_pointer(&answer->body, g_bytes_unref);
     web_pipe_unref(answer->pipe);
+    web_answer_end_intake(answer);
     g_free(answer);
+}
+
+void web_answer_end_intake(WebAnswer *answer)
+{
+    if (answer->intake)
+        answer->intake_free(answer->intake);
+    answer->intake = NULL;
 }
 
 void web_answer_header(WebAnswer *answer, const char *name, const char *value)

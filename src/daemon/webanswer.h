@@ -14,10 +14,16 @@ typedef struct {
     GBytes *body;       /* NULL: none */
     WebPipe *pipe;      /* instead of a body */
     int64_t len;        /* of what comes through the pipe; -1: not known */
+    void *intake;       /* instead of an answer: the body is wanted, and this takes it */
+    void (*intake_free)(void *intake);
+    uint64_t drain; /* of a body that is not wanted so much is read before the answer is sent, for a
+                       client that does not listen while it sends; 0: it is sent at once */
 } WebAnswer;
 
 WebAnswer *web_answer_new(void);
 void web_answer_free(WebAnswer *answer);
+/* No more of the body is wanted. */
+void web_answer_end_intake(WebAnswer *answer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WebAnswer, web_answer_free)
 
 /* Copies both. Values come from us or were checked: bytes below 0x20 are a mistake of ours. */

@@ -59,9 +59,24 @@ bool web_ask(WebCall *call, json_t *request, json_t **ret_answer, GError **error
         return true;
     if (g_error_matches(failure, BS_ERROR, BS_ERROR_UNREACHABLE))
         return web_refuse(error, 503, "scheduler", "the scheduler does not answer; try again");
-    if (g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
-        return web_refuse(error, 404, "not-found", "%s", failure->message);
-    return web_refuse(error, 409, "refused", "%s", failure->message);
+    // what has no meaning of its own is no failure of this server either
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_FAILED))
+        return web_refuse(error, 409, "refused", "%s", failure->message);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+bool web_order(WebCall *call, json_t *request, WebAnswer *answer, GError **error)
+{
+    json_t *reply = NULL;
+
+    if (!web_ask(call, request, &reply, error))
+        return false;
+    web_answer_json(
+        answer, 202,
+        json_pack("{s:o}", "run", web_text(json_string_value(json_object_get(reply, "run")))));
+    json_decref(reply);
+    return true;
 }
 
 bool web_tell(WebCall *call, json_t *request)

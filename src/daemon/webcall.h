@@ -8,6 +8,7 @@
 #include "daemon/webroute.h"
 #include "daemon/webthrottle.h"
 #include "state/catalog.h"
+#include <stdatomic.h>
 
 typedef struct WebDownloads WebDownloads; /* daemon/webcarrier.h */
 typedef struct WebHub WebHub;             /* daemon/webhub.h */
@@ -17,6 +18,7 @@ typedef struct {
     const Configuration *configuration;
     const char *control; /* socket of the scheduler */
     const char *runs;    /* directory of the runs' directories */
+    const char *uploads; /* of daemon/uploads.h */
     const char *program; /* of ours, to start the command line */
     const WebRoute *routes;
     bool secure;   /* clients come by TLS, here or at a proxy */
@@ -25,7 +27,8 @@ typedef struct {
     WebThrottle *throttle;
     WebHub *hub;
     WebDownloads *downloads;
-    Catalog *catalogs[4]; /* one for each worker */
+    atomic_uint previews, tests, uploading; /* that are under way */
+    Catalog *catalogs[4];                   /* one for each worker */
 } Web;
 
 typedef struct {
@@ -58,8 +61,11 @@ json_t *web_time(int64_t ms);
 /* Text, or null. New reference. */
 json_t *web_text(const char *text);
 
-/* Asks the scheduler; takes the request. What it refuses is 409, its absence 503. */
+/* Asks the scheduler; takes the request. What it refuses has the status of its reason, its absence
+ * is 503. */
 bool web_ask(WebCall *call, json_t *request, json_t **ret_answer, GError **error);
+/* The same for what begins a run, whose id is the answer (202). */
+bool web_order(WebCall *call, json_t *request, WebAnswer *answer, GError **error);
 /* Tells it without need for an answer: false when it did not hear, which it will at its start. */
 bool web_tell(WebCall *call, json_t *request);
 

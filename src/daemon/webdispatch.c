@@ -60,6 +60,9 @@ static bool read_body(WebCall *call, GError **error)
     const WebRequest *request = call->request;
     const char *type = web_request_header(request, "content-type");
 
+    if (call->route->flags & ROUTE_UPLOAD)
+        return g_strcmp0(type, "application/octet-stream") == 0 ||
+               web_refuse(error, 415, "type", "the body must be application/octet-stream");
     if (!call->route->body)
         return request->body->len == 0 ||
                web_refuse(error, 400, "body", "nothing in a body is looked for here");
@@ -96,6 +99,9 @@ static bool serve(WebCall *call, WebAnswer *answer, GError **error)
         return false;
     if (!changes(call))
         return call->route->handle(call, answer, error);
+    // of a file the handler sees to it, for its head is not all of it
+    if (call->route->flags & ROUTE_UPLOAD)
+        return web_audit_begin(call, error) && call->route->handle(call, answer, error);
     if (!web_once_begin(call, answer, &done, error))
         return false;
     if (done)
@@ -106,6 +112,25 @@ static bool serve(WebCall *call, WebAnswer *answer, GError **error)
         return false;
     }
     return web_once_end(call, answer, error);
+}
+
+/* What follows a head that was let in: by the same route, for the same one. */
+static bool serve_rest(WebCall *call, WebAnswer *answer, GError **error)
+{
+    g_autofree char *allow = NULL;
+
+    call->route = web_route_find(call->web->routes, call->request, call->params, &allow);
+    return call->route->handle(call, answer, error);
+}
+
+bool web_dispatch_streams(void *user, const WebRequest *request)
+{
+    const Web *web = user;
+    const char *params[WEB_PARAMS_MAX];
+    g_autofree char *allow = NULL;
+    const WebRoute *route = web_route_find(web->routes, request, params, &allow);
+
+    return route && route->flags & ROUTE_UPLOAD;
 }
 
 /* ---- after it ---- */
@@ -191,20 +216,30 @@ static void answer_problem(WebCall *call, WebAnswer *answer, const GError *error
         web_answer_header(answer, "WWW-Authenticate", "Bearer realm=\"backstay\"");
 }
 
+/* This is the answer. */
+static void conclude(WebCall *call, WebAnswer *answer, const GError *error, int64_t since_ms)
+{
+    web_answer_end_intake(answer);
+    if (error)
+        answer_problem(call, answer, error);
+    else
+        answer_condition(call, answer);
+    harden(call->web, answer);
+    web_answer_header(answer, "X-Request-Id", call->request->id);
+    tell_log(call, answer, error, since_ms);
+}
+
 void web_dispatch(void *user, unsigned worker, WebRequest *request, WebAnswer *answer)
 {
     Web *web = user;
     WebCall call = { .web = web, .catalog = web->catalogs[worker], .request = request };
     g_autoptr(GError) error = NULL;
     int64_t since_ms = clock_monotonic_ms();
+    const bool first = request->phase == WEB_PHASE_ALL || request->phase == WEB_PHASE_HEAD;
+    const bool ok = first ? serve(&call, answer, &error) : serve_rest(&call, answer, &error);
 
-    if (serve(&call, answer, &error))
-        answer_condition(&call, answer);
-    else
-        answer_problem(&call, answer, error);
-    harden(web, answer);
-    web_answer_header(answer, "X-Request-Id", request->id);
-    tell_log(&call, answer, error, since_ms);
+    if (!ok || !answer->intake)
+        conclude(&call, answer, error, since_ms);
     json_decref(call.body);
     web_identity_clear(&call.who);
 }

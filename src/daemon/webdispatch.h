@@ -5,3 +5,5 @@
 
 /* As WebServerSettings.serve; user: a Web. */
 void web_dispatch(void *user, unsigned worker, WebRequest *request, WebAnswer *answer);
+/* As WebServerSettings.streams. */
+bool web_dispatch_streams(void *user, const WebRequest *request);

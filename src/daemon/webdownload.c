@@ -3,6 +3,7 @@
 
 #include "base/child.h"
 #include "base/error.h"
+#include "daemon/backuprow.h"
 #include "daemon/webcarrier.h"
 #include "daemon/webproblem.h"
 #include "daemon/webruns.h"
@@ -23,32 +24,6 @@ const ShapeField manifest_query[] = {
 };
 
 /* ---- what is asked for ---- */
-
-/* The snapshot of the named source, or the only one. */
-static bool find_snapshot(const WebCall *call, const RunRow *row, const char **ret_id,
-                          const char **ret_source, GError **error)
-{
-    const char *source = web_query(call, "source");
-    const json_t *snapshots = row->detail ? json_object_get(row->detail, "snapshots") : NULL;
-    unsigned found = 0;
-
-    for (size_t i = 0; i < json_array_size(snapshots); i++) {
-        const json_t *one = json_array_get(snapshots, i);
-        const char *id = shape_text(one, "snapshot_id"), *name = shape_text(one, "source");
-
-        if (!id || !name || strspn(id, "0123456789abcdef") != strlen(id) || !*id ||
-            (source && strcmp(source, name) != 0))
-            continue;
-        *ret_id = id;
-        *ret_source = name;
-        found++;
-    }
-    if (found == 0)
-        return web_refuse(error, 404, "not-found", "the backup has no snapshot%s",
-                          source ? " of that source" : "");
-    return found == 1 || web_refuse(error, 400, "source",
-                                    "the backup has several snapshots; name one by ?source=");
-}
 
 static char **environment_of(const WebCall *call)
 {
@@ -78,6 +53,9 @@ static bool carry(const WebCall *call, const RunRow *row, const char *snapshot, 
     g_auto(GStrv) envp = environment_of(call);
 
     g_ptr_array_add(argv, g_strdup("dump"));
+    // the command refuses what is marked secret, also of a source that is no longer configured
+    if (call->who.role >= ROLE_ADMIN)
+        g_ptr_array_add(argv, g_strdup("--reveal"));
     g_ptr_array_add(argv, g_strdup(snapshot));
     g_ptr_array_add(argv, g_strdup(path));
     g_ptr_array_add(argv, NULL);
@@ -187,33 +165,47 @@ static bool download_file(WebCall *call, const RunRow *row, const char *snapshot
                  answer, error);
 }
 
+/* What the configuration marks as secret is for those who could read it on the machine, too. */
+static bool check_secret(const WebCall *call, const char *source, GError **error)
+{
+    const SourceConfig *config = configuration_source(call->web->configuration, source);
+
+    if (!config || !config->secret || call->who.role >= ROLE_ADMIN)
+        return true;
+    return web_refuse(error, 403, "secret",
+                      "source %s is marked secret; only an administrator downloads it", source);
+}
+
 bool web_download(WebCall *call, WebAnswer *answer, GError **error)
 {
-    const char *path = web_query(call, "path"), *snapshot = NULL, *source = NULL;
+    const char *path = web_query(call, "path");
+    BackupSnapshot snapshot = { 0 };
     g_auto(RunRow) row = { 0 };
 
     if (!web_find_backup(call, &row, error) ||
-        !find_snapshot(call, &row, &snapshot, &source, error))
+        !backup_row_snapshot(&row, web_query(call, "source"), &snapshot, error))
         return false;
     if (path && *path != '/')
         return web_refuse(error, 400, "query", "path must begin with '/'");
-    return path ? download_file(call, &row, snapshot, path, answer, error)
-                : download_tar(call, &row, snapshot, source, answer, error);
+    if (!check_secret(call, snapshot.source, error))
+        return false;
+    return path ? download_file(call, &row, snapshot.id, path, answer, error)
+                : download_tar(call, &row, snapshot.id, snapshot.source, answer, error);
 }
 
 bool web_manifest(WebCall *call, WebAnswer *answer, GError **error)
 {
-    const char *snapshot = NULL, *source = NULL;
+    BackupSnapshot snapshot = { 0 };
     g_auto(RunRow) row = { 0 };
     g_autofree char *path = NULL;
 
     if (!web_find_backup(call, &row, error) ||
-        !find_snapshot(call, &row, &snapshot, &source, error))
+        !backup_row_snapshot(&row, web_query(call, "source"), &snapshot, error))
         return false;
-    path = g_strdup_printf("/%s/manifest.json", source);
+    path = g_strdup_printf("/%s/manifest.json", snapshot.source);
     answer->status = 200;
     web_answer_header(answer, "Content-Type", "application/json");
-    return call->request->head || carry(call, &row, snapshot, path, ALL_OF_IT, answer, error);
+    return call->request->head || carry(call, &row, snapshot.id, path, ALL_OF_IT, answer, error);
 }
 
 /* ---- ranges ---- */

@@ -196,19 +196,35 @@ bool web_change_password(WebCall *call, WebAnswer *answer, GError **error)
 
 /* ---- the first one ---- */
 
-bool web_setup_prepare(Catalog *catalog, char **ret_text, GError **error)
+/* After `backstay adopt` there are users, but nobody who can log in. */
+static bool has_admin(Catalog *catalog, bool *ret_has, GError **error)
 {
     g_autoptr(GArray) users = NULL;
+
+    *ret_has = false;
+    if (!catalog_users(catalog, &users, error))
+        return false;
+    for (guint i = 0; i < users->len; i++) {
+        const UserRow *user = &g_array_index(users, UserRow, i);
+
+        *ret_has |=
+            user->password && user->enabled && strcmp(user->role, web_role_name(ROLE_ADMIN)) == 0;
+    }
+    return true;
+}
+
+bool web_setup_prepare(Catalog *catalog, char **ret_text, GError **error)
+{
     g_autoptr(Token) token = token_new("setup_");
     g_autoptr(GError) failure = NULL;
     json_t *value = NULL;
     unsigned version = 0;
-    bool put;
+    bool has, put;
 
     *ret_text = NULL;
-    if (!catalog_users(catalog, &users, error))
+    if (!has_admin(catalog, &has, error))
         return false;
-    if (users->len > 0)
+    if (has)
         return true;
     if (!catalog_setting_get(catalog, SETUP, &value, &version, &failure) &&
         !g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
@@ -230,7 +246,7 @@ static bool refuse_setup(GError **error)
     return web_refuse(
         error, 403, "setup",
         "the setup token is wrong, used or older than an hour; start the daemon again "
-        "for a new one, which it makes as long as there is no user");
+        "for a new one, which it makes as long as no administrator can log in");
 }
 
 /* Once: whoever is second finds another version. */
@@ -257,27 +273,45 @@ static bool use_setup_token(WebCall *call, GError **error)
     return refuse_setup(error);
 }
 
+/* A new one, or one that was adopted; version 0: it is new. */
+static bool setup_user(WebCall *call, const char *name, UserRow *ret_user, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (!catalog_user_get(call->catalog, name, ret_user, &failure)) {
+        if (!g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return false;
+        }
+        *ret_user = (UserRow){ .name = g_strdup(name) };
+    }
+    g_free(ret_user->role);
+    g_free(ret_user->password);
+    ret_user->role = g_strdup(web_role_name(ROLE_ADMIN));
+    ret_user->password = NULL;
+    ret_user->enabled = true;
+    return true;
+}
+
 bool web_setup(WebCall *call, WebAnswer *answer, GError **error)
 {
     const char *name = shape_text(call->body, "name");
     const char *password = shape_text(call->body, "password");
-    g_autoptr(GArray) users = NULL;
     g_auto(UserRow) user = { 0 };
+    bool has;
 
     if (!web_throttle_take(call->web->throttle, "", call->request->peer))
         return web_refuse(error, 429, "throttled", "too many tokens were tried; wait a little");
-    if (!catalog_users(call->catalog, &users, error))
+    if (!has_admin(call->catalog, &has, error))
         return false;
-    if (users->len > 0)
+    if (has)
         return refuse_setup(error);
-    user = (UserRow){ .name = g_strdup(name),
-                      .role = g_strdup(web_role_name(ROLE_ADMIN)),
-                      .enabled = true };
-    if (!web_user_name_check(name, error) || !password_check(name, password, error) ||
-        !password_hash(password, &user.password, error) || !use_setup_token(call, error))
+    if (!web_user_name_check(name, error) || !setup_user(call, name, &user, error) ||
+        !password_check(name, password, error) || !password_hash(password, &user.password, error) ||
+        !use_setup_token(call, error))
         return false;
     web_throttle_give_back(call->web->throttle, "", call->request->peer);
     return web_audit(call, name, "setup", NULL, error) &&
-           catalog_user_put(call->catalog, &user, 0, error) &&
+           catalog_user_put(call->catalog, &user, user.version, error) &&
            begin_session(call, &user, answer, error);
 }

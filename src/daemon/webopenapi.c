@@ -106,6 +106,10 @@ static json_t *operation(const WebRoute *route, json_t *schemas)
             made, "requestBody",
             json_pack("{s:b, s:o}", "required", 1, "content",
                       content("application/json", shape_schema(route->body, schemas))));
+    else if (route->flags & ROUTE_UPLOAD)
+        json_object_set_new(made, "requestBody",
+                            json_pack("{s:b, s:o}", "required", 1, "content",
+                                      content("application/octet-stream", json_object())));
     if (route->role != ROLE_NONE)
         json_object_set_new(made, "x-backstay-role", json_string(web_role_name(route->role)));
     if (route->flags & ROUTE_FRESH)

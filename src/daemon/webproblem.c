@@ -50,13 +50,22 @@ static const struct {
     unsigned status;
     const char *word;
 } meanings[] = {
-    { BS_ERROR_TRANSIENT, 503, "try-again" },     { BS_ERROR_NOT_FOUND, 404, "not-found" },
-    { BS_ERROR_EXISTS, 409, "exists" },           { BS_ERROR_DENIED, 403, "denied" },
-    { BS_ERROR_NO_SPACE, 507, "no-space" },       { BS_ERROR_CANCELLED, 503, "stopping" },
-    { BS_ERROR_USAGE, 400, "invalid" },           { BS_ERROR_UNSUPPORTED, 501, "unsupported" },
-    { BS_ERROR_LOCKED, 409, "locked" },           { BS_ERROR_CONFIG, 422, "invalid" },
-    { BS_ERROR_UNREACHABLE, 502, "unreachable" }, { BS_ERROR_NOT_EMPTY, 409, "not-empty" },
-    { BS_ERROR_PROTECTED, 409, "protected" },     { BS_ERROR_GUARD, 409, "guard" },
+    { BS_ERROR_TRANSIENT, 503, "try-again" },
+    { BS_ERROR_NOT_FOUND, 404, "not-found" },
+    { BS_ERROR_EXISTS, 409, "exists" },
+    { BS_ERROR_DENIED, 403, "denied" },
+    { BS_ERROR_NO_SPACE, 507, "no-space" },
+    { BS_ERROR_CANCELLED, 503, "stopping" },
+    { BS_ERROR_USAGE, 400, "invalid" },
+    { BS_ERROR_UNSUPPORTED, 501, "unsupported" },
+    { BS_ERROR_LOCKED, 423, "locked" },
+    { BS_ERROR_CONFIG, 422, "invalid" },
+    { BS_ERROR_UNREACHABLE, 502, "unreachable" },
+    { BS_ERROR_NOT_EMPTY, 409, "not-empty" },
+    { BS_ERROR_WAL_GAP, 409, "out-of-reach" },
+    { BS_ERROR_PROTECTED, 423, "protected" },
+    { BS_ERROR_GUARD, 409, "guard" },
+    { BS_ERROR_LOST, 409, "ended" },
 };
 
 static void meaning(const GError *error, unsigned *ret_status, const char **ret_word)

@@ -177,20 +177,37 @@ bool web_request_add_body(WebRequest *request, const void *data, size_t len)
     return true;
 }
 
+/* RFC 9112, section 6.1. Whoever frames a body in two ways may want another server to see two
+ * requests. */
+static bool check_coding(WebRequest *request)
+{
+    const char *coding = web_request_header(request, "transfer-encoding");
+
+    if (!g_hash_table_contains(request->headers, "transfer-encoding"))
+        return true;
+    request->chunked = request->streamed && coding && g_ascii_strcasecmp(coding, "chunked") == 0;
+    if (request->chunked && !g_hash_table_contains(request->headers, "content-length"))
+        return true;
+    web_request_refuse(request, 411,
+                       request->streamed ? "a file must come with Content-Length, or in chunks"
+                                         : "a body must come with Content-Length");
+    return false;
+}
+
 bool web_request_check_head(WebRequest *request)
 {
     const char *length = web_request_header(request, "content-length");
     guint64 bytes = 0;
 
-    // whoever frames a body in two ways may want another server to see two requests
-    if (g_hash_table_contains(request->headers, "transfer-encoding"))
-        web_request_refuse(request, 411, "a body must come with Content-Length");
-    else if (length && !g_ascii_string_to_unsigned(length, 10, 0, G_MAXINT64, &bytes, NULL))
+    if (!check_coding(request))
+        return false;
+    if (length && !g_ascii_string_to_unsigned(length, 10, 0, G_MAXINT64, &bytes, NULL))
         web_request_refuse(request, 400, "Content-Length is no number");
     else if (!length && g_hash_table_contains(request->headers, "content-length"))
         web_request_refuse(request, 400, "Content-Length comes twice");
-    else if (bytes > WEB_BODY_MAX)
+    else if (!request->streamed && bytes > WEB_BODY_MAX)
         web_request_refuse(request, 413, "the body is too large");
+    request->len = bytes;
     return !request->refusal;
 }
 

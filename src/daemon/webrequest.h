@@ -6,9 +6,19 @@
 #pragma once
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define WEB_BODY_MAX     (64u * 1024)
 #define WEB_SEGMENTS_MAX 12u
+
+/* What a worker is given: all of it, or of one that is streamed its parts in turn. */
+typedef enum {
+    WEB_PHASE_ALL,
+    WEB_PHASE_HEAD,  /* nothing of the body has come */
+    WEB_PHASE_PIECE, /* the body is what came since the last time */
+    WEB_PHASE_END,   /* the same, and the last */
+    WEB_PHASE_CUT,   /* the client is gone; nobody waits for an answer */
+} WebPhase;
 
 typedef struct {
     char id[17];  /* random, for the log and for whoever asks what happened */
@@ -19,6 +29,13 @@ typedef struct {
     GHashTable *query;   /* name -> value, decoded */
     GHashTable *headers; /* small name -> value; one that came twice: WEB_TWICE */
     GByteArray *body;
+    bool streamed; /* the body is no document but a file, and comes in pieces */
+    bool chunked;  /* such a one that has not told its length */
+    bool whole;    /* all of such a one has come */
+    bool slow;     /* such a one was cut off because it was */
+    WebPhase phase;
+    uint64_t len, taken; /* of the body, as it was told (chunked: 0); what has come of it
+                            (streamed ones) */
     char *peer;          /* address, without the port */
     bool loopback;       /* the peer is this machine, and no proxy told otherwise */
     bool secure;         /* TLS */
@@ -39,7 +56,7 @@ void web_request_add_header(WebRequest *request, const char *name, const char *v
 /* False: more than WEB_BODY_MAX together; the request is refused. */
 bool web_request_add_body(WebRequest *request, const void *data, size_t len);
 /* After the headers: whether a body of this kind is taken (a length that is told, not above the
- * bound). Sets the refusal. */
+ * bound; of a streamed one chunks, too). Sets the refusal. */
 bool web_request_check_head(WebRequest *request);
 
 void web_request_refuse(WebRequest *request, unsigned status, const char *why);

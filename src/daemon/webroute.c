@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webroute.h"
 
+#include "state/runs.h"
 #include <string.h>
 
 static const struct {
@@ -28,11 +29,6 @@ bool web_role_parse(const char *name, WebRole *ret_role)
     return false;
 }
 
-static bool is_id(const char *text)
-{
-    return strlen(text) == 32 && strspn(text, "0123456789abcdef") == 32;
-}
-
 static bool fits(const char *pattern, char *const *segments, const char *params[WEB_PARAMS_MAX])
 {
     guint n = 0;
@@ -44,7 +40,7 @@ static bool fits(const char *pattern, char *const *segments, const char *params[
         size_t len = strcspn(++pattern, "/");
 
         if (*pattern == '{') {
-            if (strncmp(pattern, "{run}", len) == 0 && !is_id(*segments))
+            if (strncmp(pattern, "{run}", len) == 0 && !run_id_is_valid(*segments))
                 return false;
             g_assert(n < WEB_PARAMS_MAX);
             params[n++] = *segments;

@@ -23,6 +23,7 @@ enum {
     ROUTE_SESSION = 1 << 3,    /* for people: no API token */
     ROUTE_LOCAL = 1 << 4,      /* who asks from this machine needs no login */
     ROUTE_STREAM = 1 << 5,     /* the answer is no JSON, or comes bit by bit */
+    ROUTE_UPLOAD = 1 << 6,     /* the body is a file: handle() is called in each of its phases */
 };
 
 typedef struct WebCall WebCall; /* daemon/webcall.h */

@@ -8,8 +8,10 @@
 #include "daemon/webhub.h"
 #include "daemon/weblogin.h"
 #include "daemon/webmetrics.h"
+#include "daemon/webrestore.h"
 #include "daemon/webruns.h"
 #include "daemon/webschedules.h"
+#include "daemon/webupload.h"
 #include "daemon/webusers.h"
 
 #define GET         "GET"
@@ -61,6 +63,8 @@ const WebRoute web_routes[] = {
       runs_query, NULL, &runs_shape, 200, NULL, web_list_backups },
     { POST, BACKUPS, ROLE_OPERATOR, ROUTE_IDEMPOTENT, "createBackup", "run a schedule now", NULL,
       &backup_body, &started_shape, 202, NULL, web_create_backup },
+    { POST, BACKUPS "/upload", ROLE_OPERATOR, ROUTE_UPLOAD | ROUTE_IDEMPOTENT, "uploadBackup",
+      "take in a file, and import it", import_query, NULL, &started_shape, 202, NULL, web_upload },
     { GET, BACKUPS "/schedules", ROLE_VIEWER, 0, "listSchedules", "all, with their next times",
       NULL, NULL, &schedules_shape, 200, NULL, web_list_schedules },
     { POST, BACKUPS "/schedules", ROLE_OPERATOR, 0, "createSchedule", "a new one", NULL,
@@ -80,8 +84,13 @@ const WebRoute web_routes[] = {
       &settings_shape, 200, NULL, web_get_settings },
     { PUT, BACKUPS "/settings", ROLE_ADMIN, ROUTE_IF_MATCH, "putSettings", "replace them", NULL,
       &settings_body, &settings_shape, 200, NULL, web_put_settings },
+    { GET, BACKUPS "/restore/status", ROLE_VIEWER, 0, "listRestores", "the newest restores", NULL,
+      NULL, &restore_statuses_shape, 200, NULL, web_restore_statuses },
     { GET, BACKUPS "/{run}", ROLE_VIEWER, 0, "getBackup", "one backup and its snapshots", NULL,
       NULL, &run_shape, 200, NULL, web_get_backup },
+    { DELETE, BACKUPS "/{run}", ROLE_OPERATOR, ROUTE_FRESH | ROUTE_IDEMPOTENT, "deleteBackup",
+      "remove its snapshots; the newest good and the newest proven one only by force", delete_query,
+      NULL, &started_shape, 202, NULL, web_delete_backup },
 
     { GET, BACKUPS "/{run}/download", ROLE_OPERATOR, ROUTE_STREAM, "downloadBackup",
       "a file of it, also in ranges, or all of it as tar", download_query, NULL, NULL, 200,
@@ -89,6 +98,20 @@ const WebRoute web_routes[] = {
     { GET, BACKUPS "/{run}/manifest", ROLE_VIEWER, ROUTE_STREAM, "getManifest",
       "what was recorded when it was taken", manifest_query, NULL, NULL, 200, "application/json",
       web_manifest },
+    { POST, BACKUPS "/{run}/restore/preview", ROLE_OPERATOR, 0, "previewRestore",
+      "what a restore would do, and what stands in its way", NULL, &restore_body, &preview_shape,
+      200, NULL, web_preview_restore },
+    { GET, BACKUPS "/{run}/restore/status", ROLE_VIEWER, 0, "getRestore",
+      "the newest restore of this backup", NULL, NULL, &restore_status_shape, 200, NULL,
+      web_restore_status },
+    { POST, BACKUPS "/{run}/restore", ROLE_OPERATOR, ROUTE_IDEMPOTENT, "restoreBackup",
+      "restore it; over what exists only after a fresh login", NULL, &restore_body, &started_shape,
+      202, NULL, web_restore },
+
+    { GET, ADMIN "/drills", ROLE_VIEWER, 0, "listDrills", "restores that prove, newest first",
+      runs_query, NULL, &runs_shape, 200, NULL, web_list_drills },
+    { GET, ADMIN "/drills/{run}", ROLE_VIEWER, 0, "getDrill", "one of them", NULL, NULL, &run_shape,
+      200, NULL, web_get_drill },
 
     { GET, ADMIN "/sources", ROLE_VIEWER, 0, "listSources", "of the configuration file", NULL, NULL,
       &sources_shape, 200, NULL, web_list_sources },
@@ -97,7 +120,7 @@ const WebRoute web_routes[] = {
     { GET, ADMIN "/notifications", ROLE_VIEWER, 0, "listChannels", "of the configuration file",
       NULL, NULL, &channels_shape, 200, NULL, web_list_channels },
     { POST, ADMIN "/notifications/{channel}/test", ROLE_OPERATOR, 0, "testChannel",
-      "send a message by it", NULL, NULL, NULL, 204, NULL, web_test_channel },
+      "send a message by its queue", NULL, NULL, &tested_shape, 200, NULL, web_test_channel },
     { GET, ADMIN "/audit", ROLE_ADMIN, 0, "listAudit", "who did what, newest first", audit_query,
       NULL, &audit_page_shape, 200, NULL, web_list_audit },
     { GET, ADMIN "/events", ROLE_VIEWER, ROUTE_STREAM, "events", "what happens, as it happens",

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "codec/rfc3339.h"
+#include "daemon/backuprow.h"
 #include "daemon/webproblem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +16,10 @@
 
 /* ---- shapes ---- */
 
-static const char *const kinds[] = { "backup", "restore", "drill", "check", "sweep", NULL };
-static const char *const states[] = { "queued", "running",   "succeeded", "partial",
-                                      "failed", "cancelled", "skipped",   NULL };
+static const char *const kinds[] = { "backup", "restore", "drill",  "check",
+                                     "sweep",  "import",  "forget", NULL };
+static const char *const states[] = { "queued",    "running", "succeeded", "partial", "failed",
+                                      "cancelled", "skipped", "deleted",   NULL };
 static const char *const triggers[] = { "schedule", "catch-up", "manual", "retry", NULL };
 
 static const ShapeField run_fields[] = {
@@ -119,8 +121,8 @@ static int64_t query_time(const WebCall *call, const char *name)
 }
 
 /* The newest of them all is a cursor too: what is made while somebody pages comes before it. */
-static bool page(WebCall *call, const char *kind, unsigned wanted, WebAnswer *answer,
-                 GError **error)
+static bool page(WebCall *call, const char *kind, const char *or_kind, unsigned wanted,
+                 WebAnswer *answer, GError **error)
 {
     unsigned limit = (unsigned)web_query_int(call, "limit", PAGE);
     const char *state = web_query(call, "state");
@@ -128,6 +130,7 @@ static bool page(WebCall *call, const char *kind, unsigned wanted, WebAnswer *an
     const RunQuery query = {
         .schedule = web_query(call, "schedule"),
         .kind = kind ? kind : web_query(call, "kind"),
+        .or_kind = or_kind,
         .before = web_query(call, "cursor"),
         .states = state && run_state_parse(state, &one, NULL)
                       ? (wanted ? wanted & 1u << one : 1u << one)
@@ -159,7 +162,7 @@ static bool page(WebCall *call, const char *kind, unsigned wanted, WebAnswer *an
 
 bool web_list_runs(WebCall *call, WebAnswer *answer, GError **error)
 {
-    return page(call, NULL, 0, answer, error);
+    return page(call, NULL, NULL, 0, answer, error);
 }
 
 bool web_get_run(WebCall *call, WebAnswer *answer, GError **error)
@@ -172,11 +175,15 @@ bool web_get_run(WebCall *call, WebAnswer *answer, GError **error)
     return true;
 }
 
-#define LEFT_SOMETHING (1u << RUN_SUCCEEDED | 1u << RUN_PARTIAL)
-
 bool web_list_backups(WebCall *call, WebAnswer *answer, GError **error)
 {
-    return page(call, "backup", LEFT_SOMETHING, answer, error);
+    const char *asked = web_query(call, "kind");
+
+    // of the two kinds that leave backups (backup_row_is()) one may be asked for
+    if (asked && strcmp(asked, "import") == 0)
+        return page(call, "import", NULL, BACKUP_LEFT, answer, error);
+    return page(call, "backup", asked && strcmp(asked, "backup") == 0 ? NULL : "import",
+                BACKUP_LEFT, answer, error);
 }
 
 bool web_find_backup(WebCall *call, RunRow *ret_row, GError **error)
@@ -185,7 +192,7 @@ bool web_find_backup(WebCall *call, RunRow *ret_row, GError **error)
 
     if (!catalog_run_get(call->catalog, call->params[0], &row, error))
         return false;
-    if (strcmp(row.kind, "backup") != 0 || !(1u << row.state & LEFT_SOMETHING))
+    if (!backup_row_is(&row))
         return web_refuse(error, 404, "not-found", "this run left no backup");
     *ret_row = row;
     row = (RunRow){ 0 };
@@ -200,6 +207,42 @@ bool web_get_backup(WebCall *call, WebAnswer *answer, GError **error)
         return false;
     web_answer_json(answer, 200, run_json(&row, true));
     return true;
+}
+
+bool web_list_drills(WebCall *call, WebAnswer *answer, GError **error)
+{
+    return page(call, "drill", NULL, 0, answer, error);
+}
+
+bool web_get_drill(WebCall *call, WebAnswer *answer, GError **error)
+{
+    g_auto(RunRow) row = { 0 };
+
+    if (!catalog_run_get(call->catalog, call->params[0], &row, error))
+        return false;
+    if (strcmp(row.kind, "drill") != 0)
+        return web_refuse(error, 404, "not-found", "this run is no drill");
+    web_answer_json(answer, 200, run_json(&row, true));
+    return true;
+}
+
+const ShapeField delete_query[] = {
+    { "force", SHAPE_BOOL, 0, "also the newest good one of its schedule; needs \"confirm\"" },
+    { "confirm", SHAPE_TEXT, 0, "the name of its schedule", .min = 1, .max = 128 },
+    { NULL },
+};
+
+bool web_delete_backup(WebCall *call, WebAnswer *answer, GError **error)
+{
+    const bool force = g_strcmp0(web_query(call, "force"), "true") == 0;
+    g_auto(RunRow) row = { 0 };
+
+    return web_find_backup(call, &row, error) &&
+           web_order(call,
+                     json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s}", "op", "task", "kind", "forget",
+                               "backup", row.id, "force", (int)force, "confirm",
+                               web_query(call, "confirm"), "user", call->who.user),
+                     answer, error);
 }
 
 bool web_cancel_run(WebCall *call, WebAnswer *answer, GError **error)

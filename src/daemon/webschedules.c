@@ -319,17 +319,9 @@ bool web_toggle_schedule(WebCall *call, WebAnswer *answer, GError **error)
 
 static bool run(WebCall *call, const char *id, WebAnswer *answer, GError **error)
 {
-    json_t *reply = NULL;
-
-    if (!web_ask(call,
-                 json_pack("{s:s, s:s, s:s}", "op", "run", "schedule", id, "user", call->who.user),
-                 &reply, error))
-        return false;
-    web_answer_json(
-        answer, 202,
-        json_pack("{s:o}", "run", web_text(json_string_value(json_object_get(reply, "run")))));
-    json_decref(reply);
-    return true;
+    return web_order(
+        call, json_pack("{s:s, s:s, s:s}", "op", "run", "schedule", id, "user", call->who.user),
+        answer, error);
 }
 
 static bool exists(WebCall *call, const char *id, GError **error)

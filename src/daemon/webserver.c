@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webserver.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "daemon/webguard.h"
+#include "daemon/webhead.h"
 #include "daemon/weblisten.h"
+#include "daemon/webpace.h"
+#include "daemon/webtls.h"
 #include "daemon/webworkers.h"
-#include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #define IDLE_S    30u /* between two pieces of a request, or of an answer that is taken */
-#define PEM_MAX   (1024u * 1024)
 #define PIPE_PART (64u * 1024)
 
 struct WebServer {
@@ -33,45 +33,12 @@ typedef struct {
     WebRequest *request;
     WebAnswer *answer;
     WebWork work;
+    WebPace pace;     /* of a body in pieces */
+    uint64_t unheard; /* bytes of it that nobody wanted */
     bool begun, served;
 } Exchange;
 
 /* ---- what was asked ---- */
-
-static char *peer_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[INET6_ADDRSTRLEN] = "";
-
-    if (info && info->client_addr->sa_family == AF_INET)
-        (void)inet_ntop(AF_INET, &((struct sockaddr_in *)info->client_addr)->sin_addr, text,
-                        sizeof text);
-    else if (info && info->client_addr->sa_family == AF_INET6)
-        (void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)info->client_addr)->sin6_addr, text,
-                        sizeof text);
-    return g_strdup(text);
-}
-
-static enum MHD_Result take_header(void *user, G_GNUC_UNUSED enum MHD_ValueKind kind,
-                                   const char *name, const char *value)
-{
-    web_request_add_header(user, name, value);
-    return MHD_YES;
-}
-
-static enum MHD_Result take_query(void *user, G_GNUC_UNUSED enum MHD_ValueKind kind,
-                                  const char *name, const char *value)
-{
-    return web_request_add_query(user, name, value) ? MHD_YES : MHD_NO;
-}
-
-/* Paths and queries are decoded by us, after they are taken apart. */
-static size_t leave_escaped(G_GNUC_UNUSED void *user, G_GNUC_UNUSED struct MHD_Connection *of,
-                            char *text)
-{
-    return strlen(text);
-}
 
 static Exchange *exchange_new(WebServer *server, struct MHD_Connection *connection,
                               const char *method)
@@ -79,18 +46,19 @@ static Exchange *exchange_new(WebServer *server, struct MHD_Connection *connecti
     Exchange *exchange = g_new0(Exchange, 1);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    g_autofree char *peer = peer_of(connection);
 
     exchange->server = server;
     exchange->connection = connection;
     exchange->guarded = info ? info->socket_context : NULL;
-    exchange->request = web_request_new(method, peer, server->settings.certificate != NULL);
+    exchange->request = web_head_begin(connection, method, server->settings.certificate != NULL);
     exchange->answer = web_answer_new();
     return exchange;
 }
 
-static void exchange_free(Exchange *exchange)
+static void exchange_free(void *user)
 {
+    Exchange *exchange = user;
+
     if (exchange->answer->pipe)
         web_pipe_close(exchange->answer->pipe);
     web_request_free(exchange->request);
@@ -100,12 +68,12 @@ static void exchange_free(Exchange *exchange)
 
 static void read_head(Exchange *exchange, const char *path)
 {
+    const WebServerSettings *settings = &exchange->server->settings;
     WebRequest *request = exchange->request;
 
-    (void)web_request_split(request, path);
-    (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, take_header, request);
-    (void)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, take_query,
-                                    request);
+    web_head_read(exchange->connection, path, request);
+    request->streamed = settings->streams && settings->streams(settings->user, request);
+    request->phase = request->streamed ? WEB_PHASE_HEAD : WEB_PHASE_ALL;
     (void)web_request_check_head(request);
 }
 
@@ -164,14 +132,15 @@ static struct MHD_Response *response_of(Exchange *exchange)
 
 static enum MHD_Result send_answer(Exchange *exchange)
 {
+    const WebRequest *request = exchange->request;
     WebAnswer *answer = exchange->answer;
     struct MHD_Response *response = response_of(exchange);
     enum MHD_Result queued;
 
     if (!response)
         return MHD_NO;
-    // where a refused request ends is a guess
-    if (exchange->request->refusal)
+    // where a refused request ends is a guess, and nobody wants the rest of a refused file
+    if (request->refusal || (request->streamed && !request->whole))
         (void)MHD_add_response_header(response, "Connection", "close");
     for (guint i = 0; i + 1 < answer->headers->len; i += 2)
         (void)MHD_add_response_header(response, answer->headers->pdata[i],
@@ -188,6 +157,9 @@ static void served(void *user)
     Exchange *exchange = user;
 
     exchange->served = true;
+    web_pace_wake(&exchange->pace, clock_monotonic_ms());
+    if (exchange->request->streamed)
+        g_byte_array_set_size(exchange->request->body, 0);
     MHD_resume_connection(exchange->connection);
 }
 
@@ -196,18 +168,75 @@ static enum MHD_Result hand_over(Exchange *exchange)
     if (exchange->guarded)
         web_guard_busy(exchange->server->guard, exchange->guarded);
     exchange->work = (WebWork){ exchange->request, exchange->answer, served, exchange };
+    web_pace_sleep(&exchange->pace, clock_monotonic_ms());
     MHD_suspend_connection(exchange->connection);
     if (web_workers_give(exchange->server->workers, &exchange->work))
         return MHD_YES;
     MHD_resume_connection(exchange->connection);
     exchange->served = true;
+    web_answer_end_intake(exchange->answer);
     web_answer_text(exchange->answer, 503, "text/plain", "too many requests wait\n");
     web_answer_header(exchange->answer, "Retry-After", "5");
     return MHD_YES;
 }
 
-/* The library calls this with the head, then with each piece of the body, then without one; and
- * once more after the connection slept. */
+/* The head of a body that comes in pieces was served. */
+static enum MHD_Result begin_pieces(Exchange *exchange)
+{
+    exchange->begun = true;
+    web_pace_begin(&exchange->pace, clock_monotonic_ms());
+    return exchange->answer->intake || exchange->answer->drain ? MHD_YES : send_answer(exchange);
+}
+
+/* Nobody wants it, but a client that does not listen before it has sent all hears only then what
+ * became of it. Of a body that tells no length that has an end. */
+static enum MHD_Result throw_away(Exchange *exchange, size_t len)
+{
+    const uint64_t most = MAX(exchange->answer->drain, WEB_UNHEARD);
+
+    exchange->unheard += len;
+    return exchange->request->chunked && exchange->unheard > most ? MHD_NO : MHD_YES;
+}
+
+/* The library goes on with the chunks that it has read when the connection sleeps already. Only its
+ * own thread changes that, so what it says holds. */
+static bool is_asleep(const Exchange *exchange)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED);
+
+    return info && info->suspended != MHD_NO;
+}
+
+/* Of a body that comes in pieces, which its worker wants or not. */
+static enum MHD_Result take_piece(Exchange *exchange, const char *data, size_t *len)
+{
+    WebRequest *request = exchange->request;
+    const uint64_t slowest = exchange->server->settings.slowest;
+    const size_t n = *len;
+
+    if (is_asleep(exchange))
+        return MHD_YES; // it is left, and comes again
+    *len = 0;
+    if (n == 0 && !exchange->begun)
+        return begin_pieces(exchange);
+    request->taken += n;
+    request->whole = request->chunked ? n == 0 : request->taken == request->len;
+    if (web_pace_too_slow(&exchange->pace, clock_monotonic_ms(), request->taken, slowest)) {
+        request->slow = true;
+        return MHD_NO;
+    }
+    if (!exchange->answer->intake)
+        return n == 0 ? send_answer(exchange) : throw_away(exchange, n);
+    g_byte_array_append(request->body, (const guint8 *)data, (guint)n);
+    if (!request->whole && request->body->len < WEB_PIECE)
+        return MHD_YES;
+    request->phase = request->whole ? WEB_PHASE_END : WEB_PHASE_PIECE;
+    return hand_over(exchange);
+}
+
+/* The library calls this with the head, then with each piece of the body, then without one; and the
+ * first and the last once more after the connection slept. */
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *path,
                               const char *method, G_GNUC_UNUSED const char *version,
                               const char *data, size_t *len, void **room)
@@ -218,8 +247,11 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         exchange = *room = exchange_new(user, connection, method);
         read_head(exchange, path);
         // nobody wants the body of what is refused by its head
-        return exchange->request->refusal ? hand_over(exchange) : MHD_YES;
+        return exchange->request->refusal || exchange->request->streamed ? hand_over(exchange)
+                                                                         : MHD_YES;
     }
+    if (exchange->request->streamed)
+        return take_piece(exchange, data, len);
     if (exchange->served)
         return send_answer(exchange);
     if (*len > 0) {
@@ -241,8 +273,16 @@ static void completed(void *user, G_GNUC_UNUSED struct MHD_Connection *connectio
         return;
     if (exchange->guarded)
         web_guard_idle(server->guard, exchange->guarded);
-    exchange_free(exchange);
     *room = NULL;
+    if (!exchange->answer->intake) {
+        exchange_free(exchange);
+        return;
+    }
+    // to remove a large file takes a while
+    exchange->request->phase = WEB_PHASE_CUT;
+    exchange->work = (WebWork){ exchange->request, exchange->answer, exchange_free, exchange };
+    if (!web_workers_give(server->workers, &exchange->work))
+        exchange_free(exchange);
 }
 
 static void connected(void *user, struct MHD_Connection *connection, void **room,
@@ -268,31 +308,11 @@ static void library_says(G_GNUC_UNUSED void *user, const char *format, va_list a
     log_debug("HTTP library", "text", g_strchomp(text), NULL);
 }
 
-static char *load_pem(const char *path, GError **error)
+static bool start_daemon(WebServer *server, int fd, const WebTls *tls)
 {
-    g_autoptr(GBytes) bytes = NULL;
-    gsize len;
-    const char *data;
-
-    if (!fs_read_file(path, PEM_MAX, &bytes, error)) {
-        g_prefix_error(error, "server.tls: ");
-        return NULL;
-    }
-    data = g_bytes_get_data(bytes, &len);
-    return g_strndup(data, len);
-}
-
-static bool start_daemon(WebServer *server, int fd, const char *certificate, const char *key)
-{
-    const struct MHD_OptionItem tls[] = {
-        { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)certificate },
-        { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key },
-        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
-        { MHD_OPTION_END, 0, NULL },
-    };
     const struct MHD_OptionItem plain[] = { { MHD_OPTION_END, 0, NULL } };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-                     (certificate ? MHD_USE_TLS : 0);
+                     (tls->certificate ? MHD_USE_TLS : 0);
 
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL,
@@ -300,36 +320,34 @@ static bool start_daemon(WebServer *server, int fd, const char *certificate, con
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)WEB_HEAD_MAX, MHD_OPTION_NOTIFY_COMPLETED, completed, server,
         MHD_OPTION_NOTIFY_CONNECTION, connected, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_escaped, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
-        certificate ? tls : plain, MHD_OPTION_END);
+        web_head_leave_escaped, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+        tls->certificate ? tls->options : plain, MHD_OPTION_END);
     return server->daemon != NULL;
 }
 
 static bool start(WebServer *server, GError **error)
 {
     const WebServerSettings *settings = &server->settings;
-    g_autofree char *certificate = NULL, *key = NULL;
+    g_auto(WebTls) tls = { 0 };
     fs_autoclose int fd = -1;
-    bool started;
 
-    if (settings->certificate && (!(certificate = load_pem(settings->certificate, error)) ||
-                                  !(key = load_pem(settings->key, error))))
+    if (!web_tls_load(settings->certificate, settings->key, &tls, error))
         return false;
-    fd = web_listen(settings->listen, certificate != NULL, WEB_CONNECTIONS, &server->port, error);
-    server->workers = fd < 0 ? NULL : web_workers_new(settings->serve, settings->user, error);
+    fd = web_listen(settings->listen, tls.certificate != NULL, WEB_CONNECTIONS, &server->port,
+                    error);
+    server->workers =
+        fd < 0 ? NULL : web_workers_new(settings->serve, settings->rest, settings->user, error);
     if (!server->workers)
         return false;
-    started = start_daemon(server, fd, certificate, key);
-    if (key)
-        secret_wipe(key, strlen(key));
-    if (started)
+    if (start_daemon(server, fd, &tls)) {
         fd = -1; // the library's
+        return true;
+    }
+    if (tls.certificate)
+        web_tls_say_no_fit(error);
     else
-        g_set_error(error, BS_ERROR, BS_ERROR_CONFIG, "%s",
-                    certificate
-                        ? "server.tls: the certificate and the key do not fit, or are no PEM"
-                        : "the HTTP server cannot be started");
-    return started;
+        g_set_error(error, BS_ERROR, BS_ERROR_CONFIG, "the HTTP server cannot be started");
+    return false;
 }
 
 WebServer *web_server_start(const WebServerSettings *settings, GError **error)
@@ -363,9 +381,11 @@ void web_server_free(WebServer *server)
         return;
     if (server->daemon)
         fd = MHD_quiesce_daemon(server->daemon);
-    web_workers_free(server->workers); // each resumes the connection it worked for
+    if (server->workers)
+        web_workers_stop(server->workers); // each resumes the connection it worked for
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
+    web_workers_free(server->workers);
     fs_clear_fd(&fd);
     web_guard_free(server->guard);
     g_free(server);

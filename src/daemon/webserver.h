@@ -3,6 +3,7 @@
  * HTTP/1.1 (libmicrohttpd): one thread speaks with the network and never waits, a few workers serve
  * requests that are whole. What is bounded: connections, headers, bodies, requests that wait for a
  * worker, and how long a client may take (daemon/webguard.h). Knows nothing of what is served.
+ * Files that are sent are not held here: while a worker writes a piece the connection sleeps.
  */
 #pragma once
 #include "daemon/webanswer.h"
@@ -12,6 +13,8 @@
 
 #define WEB_WORKERS     4u
 #define WEB_CONNECTIONS 1024u
+#define WEB_PIECE       (1024u * 1024)
+#define WEB_UNHEARD     (UINT64_C(64) << 20) /* of a body in chunks, after it was refused */
 #define WEB_HEAD_MAX    (16u * 1024) /* request line and headers, with what the library needs */
 
 typedef struct {
@@ -20,6 +23,16 @@ typedef struct {
         *key; /* PEM, both or none; without them only loopback is listened on */
     /* Called by worker 0..WEB_WORKERS-1, one request at a time each. Fills answer, always. */
     void (*serve)(void *user, unsigned worker, WebRequest *request, WebAnswer *answer);
+    /* By the thread of the network, of a request whose headers are there: whether its body is taken
+     * in pieces of WEB_PIECE (webrequest.h, phases). serve() is called with its head, and as long
+     * as it leaves an intake in the answer with each piece, the end, or that it was cut off. NULL:
+     * none is. */
+    bool (*streams)(void *user, const WebRequest *request);
+    /* Bytes a second that such a body comes with on the whole (webpace.h), or it is cut off. 0: any
+     * speed will do. */
+    uint64_t slowest;
+    /* By a worker, between two requests, when nothing was asked for a while. NULL: not needed. */
+    void (*rest)(void *user, unsigned worker);
     void *user;
 } WebServerSettings;
 

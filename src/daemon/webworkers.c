@@ -4,17 +4,21 @@
 #include "base/error.h"
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #define WAITING_MAX 256u
+#define REST_S      2 /* a page that somebody looks at asks more often */
 
 typedef struct {
     WebWorkers *of;
     unsigned number;
     pthread_t thread;
+    bool rested; // its own
 } Worker;
 
 struct WebWorkers {
     void (*serve)(void *user, unsigned worker, WebRequest *request, WebAnswer *answer);
+    void (*rest)(void *user, unsigned worker);
     void *user;
     pthread_mutex_t lock;
     pthread_cond_t given;
@@ -24,14 +28,41 @@ struct WebWorkers {
     unsigned n; // that were started
 };
 
-/* NULL: there will be no more. */
-static WebWork *next(WebWorkers *workers)
+/* False: nothing was given for so long. The lock is held. */
+static bool wait_a_while(WebWorkers *workers)
 {
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += REST_S;
+    return pthread_cond_timedwait(&workers->given, &workers->lock, &until) != ETIMEDOUT;
+}
+
+/* The lock is held, but not while it rests. */
+static void wait_for_work(Worker *worker)
+{
+    WebWorkers *workers = worker->of;
+
+    if (worker->rested) {
+        pthread_cond_wait(&workers->given, &workers->lock);
+    } else if (!wait_a_while(workers)) {
+        pthread_mutex_unlock(&workers->lock);
+        if (workers->rest)
+            workers->rest(workers->user, worker->number);
+        worker->rested = true;
+        pthread_mutex_lock(&workers->lock);
+    }
+}
+
+/* NULL: there will be no more. */
+static WebWork *next(Worker *worker)
+{
+    WebWorkers *workers = worker->of;
     WebWork *work;
 
     pthread_mutex_lock(&workers->lock);
     while (g_queue_is_empty(&workers->waiting) && !workers->ending)
-        pthread_cond_wait(&workers->given, &workers->lock);
+        wait_for_work(worker);
     work = g_queue_pop_head(&workers->waiting);
     pthread_mutex_unlock(&workers->lock);
     return work;
@@ -42,22 +73,35 @@ static void *work_on(void *user)
     Worker *worker = user;
     WebWorkers *workers = worker->of;
 
-    for (WebWork *work = next(workers); work; work = next(workers)) {
+    for (WebWork *work = next(worker); work; work = next(worker)) {
+        worker->rested = false;
         workers->serve(workers->user, worker->number, work->request, work->answer);
         work->done(work->user);
     }
     return NULL;
 }
 
-WebWorkers *web_workers_new(void (*serve)(void *, unsigned, WebRequest *, WebAnswer *), void *user,
-                            GError **error)
+/* One that is waited for by a clock that nobody sets. */
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+WebWorkers *web_workers_new(void (*serve)(void *, unsigned, WebRequest *, WebAnswer *),
+                            void (*rest)(void *, unsigned), void *user, GError **error)
 {
     WebWorkers *workers = g_new0(WebWorkers, 1);
 
     workers->serve = serve;
+    workers->rest = rest;
     workers->user = user;
     pthread_mutex_init(&workers->lock, NULL);
-    pthread_cond_init(&workers->given, NULL);
+    init_condition(&workers->given);
     g_queue_init(&workers->waiting);
     for (unsigned i = 0; i < WEB_WORKERS; i++) {
         Worker *worker = &workers->workers[i];
@@ -89,16 +133,22 @@ bool web_workers_give(WebWorkers *workers, WebWork *work)
     return taken;
 }
 
-void web_workers_free(WebWorkers *workers)
+void web_workers_stop(WebWorkers *workers)
 {
-    if (!workers)
-        return;
     pthread_mutex_lock(&workers->lock);
     workers->ending = true;
     pthread_cond_broadcast(&workers->given);
     pthread_mutex_unlock(&workers->lock);
     for (unsigned i = 0; i < workers->n; i++)
         (void)pthread_join(workers->workers[i].thread, NULL);
+    workers->n = 0;
+}
+
+void web_workers_free(WebWorkers *workers)
+{
+    if (!workers)
+        return;
+    web_workers_stop(workers);
     pthread_cond_destroy(&workers->given);
     pthread_mutex_destroy(&workers->lock);
     g_free(workers);

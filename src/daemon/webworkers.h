@@ -12,9 +12,11 @@ typedef struct {
     void *user;
 } WebWork;
 
-WebWorkers *web_workers_new(void (*serve)(void *, unsigned, WebRequest *, WebAnswer *), void *user,
-                            GError **error);
-/* False: too many wait. */
+/* rest: by a worker that nothing was given to for a while, once, until it has served again. */
+WebWorkers *web_workers_new(void (*serve)(void *, unsigned, WebRequest *, WebAnswer *),
+                            void (*rest)(void *, unsigned), void *user, GError **error);
+/* False: too many wait, or it was stopped. */
 bool web_workers_give(WebWorkers *workers, WebWork *work);
-/* Serves what waits, then ends the threads. */
+/* Serves what waits, then ends the threads; takes no more. */
+void web_workers_stop(WebWorkers *workers);
 void web_workers_free(WebWorkers *workers);

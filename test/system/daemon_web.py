@@ -9,18 +9,14 @@ import json
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
 import tarfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+from daemonhttp import PATIENCE, SECRET, Daemon, Person, first_administrator
 from postgres import Postgres
-from scenario import BACKSTAY, Repo, ended, equal, fact, finish, path, say, wait_until
-
-PATIENCE = 300
-SECRET = 'a long enough password of a person'
+from scenario import Repo, ended, equal, fact, finish, path, say, wait_until
 
 CONFIG = '''
 repositories:
@@ -28,83 +24,16 @@ repositories:
 sources:
   files: {paths: [%(files)s]}
   shop: {url: "%(url)s"}
+  keys: {paths: [%(files)s.env], secret: true}
 schedules:
+  keys: {sources: [keys], repository: main, cron: daily}
   nightly: {sources: [files, shop], repository: main, cron: daily, timezone: Europe/Berlin, keep: {last: 2}}
 server: {listen: "127.0.0.1:%(port)d", node: one}
 '''
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
-class Daemon:
-    def __init__(self, repo, url):
-        self.port, self.repo = free_port(), repo
-        with open(path('backstay.yaml'), 'w', encoding='utf-8') as f:
-            f.write(CONFIG % {'repo': repo.path, 'files': path('files'), 'url': url, 'port': self.port})
-        self.log = open(path('log'), 'ab')
-        self.env = repo.env(STATE_DIRECTORY=path('state'), RUNTIME_DIRECTORY=path('runtime'))
-        self.process = subprocess.Popen([BACKSTAY, 'daemon', '--config', path('backstay.yaml')], env=self.env, stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
-        fact(wait_until(lambda: self.page() is not None and self.get('/readyz') == 200, PATIENCE), 'the daemon and its page are ready', self.said())
-
-    def said(self):
-        with open(path('log'), encoding='utf-8') as f:
-            return f.read()
-
-    def page(self):
-        """The process that speaks HTTP."""
-        done = subprocess.run(['pgrep', '-P', str(self.process.pid), '-f', 'daemon --web'], capture_output=True, text=True, check=False)
-        return int(done.stdout.split()[0]) if done.stdout.split() else None
-
-    def get(self, where):
-        try:
-            connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
-            connection.request('GET', where)
-            return connection.getresponse().status
-        except OSError:
-            return 0
-
-
-class Person:
-    """Somebody with a session."""
-
-    def __init__(self, daemon):
-        self.daemon, self.cookie, self.csrf = daemon, None, None
-
-    def ask(self, method, where, body=None, **headers):
-        connection = http.client.HTTPConnection('127.0.0.1', self.daemon.port, timeout=120)
-        headers = {k.replace('_', '-'): v for k, v in headers.items()}
-        if self.cookie:
-            headers['Cookie'] = self.cookie
-        if self.csrf and method != 'GET':
-            headers['X-CSRF-Token'] = self.csrf
-        if body is not None:
-            headers['Content-Type'] = 'application/json'
-            body = json.dumps(body)
-        connection.request(method, where, body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        return answer.status, answer.headers, content
-
-    def json(self, method, where, body=None, want=200, **headers):
-        status, _, content = self.ask(method, where, body, **headers)
-        equal(status, want, '%s %s' % (method, re.sub('[0-9a-f]{32}', 'ID', where)))
-        return json.loads(content) if content else {}
-
-
-def first_administrator(daemon):
-    person = Person(daemon)
-    equal(person.ask('GET', '/api/admin/backups')[0], 401, 'without a login nothing is shown')
-    token = re.findall(r'works once: (\S+)', daemon.said())[-1]
-    status, headers, content = person.ask('POST', '/api/setup', {'token': token, 'name': 'anna', 'password': SECRET})
-    equal(status, 200, 'the setup token makes the first administrator')
-    person.cookie = headers['Set-Cookie'].split(';')[0]
-    person.csrf = json.loads(content)['csrf_token']
-    return person
+def config(repo, url):
+    return lambda port: CONFIG % {'repo': repo.path, 'files': path('files'), 'url': url, 'port': port}
 
 
 def events_of(daemon, person, heard):
@@ -158,6 +87,22 @@ def download(person, run_id):
     equal((status, content), (206, b'ello'), 'a part of a file of it, too')
 
 
+def secrets(daemon, person):
+    """A source that is marked secret is run by operators and downloaded by administrators."""
+    person.json('POST', '/api/admin/users', {'name': 'otto', 'role': 'operator', 'password': SECRET}, want=201)
+    otto = Person(daemon)
+    status, headers, content = otto.ask('POST', '/api/login', {'name': 'otto', 'password': SECRET})
+    equal(status, 200, 'an operator logs in')
+    otto.cookie, otto.csrf = headers['Set-Cookie'].split(';')[0], json.loads(content)['csrf_token']
+    run_id = a_run(daemon, otto, 'keys')
+    for more in ('', '?path=' + path('files.env')):
+        where = '/api/admin/backups/%s/download%s' % (run_id, more)
+        status, _, content = otto.ask('GET', where)
+        fact(status == 403 and b'TOKEN' not in content, 'what is marked secret is not shown to an operator', (status, content[:200]))
+        status, _, content = person.ask('GET', where)
+        fact(status == 200 and b'TOKEN=abc' in content, 'but to an administrator', (status, content[:200]))
+
+
 def schedules(person):
     made = person.json('POST', '/api/admin/backups/schedules',
                        {'name': 'hourly', 'sources': ['files'], 'repository': 'main', 'cron': 'hourly', 'keep': {'last': 1}}, want=201)
@@ -178,11 +123,13 @@ def main():
     os.makedirs(path('files'))
     with open(path('files/hello'), 'w', encoding='utf-8') as f:
         f.write('hello\n')
+    with open(path('files.env'), 'w', encoding='utf-8') as f:
+        f.write('TOKEN=abc\n')
     repo = Repo.named('repo')
     repo.init()
     with Postgres() as server:
         server.create('shop', 'create table t as select generate_series(1, 1000) i')
-        daemon = Daemon(repo, server.url('shop'))
+        daemon = Daemon(repo, config(repo, server.url('shop')))
         try:
             person = first_administrator(daemon)
             heard = []
@@ -190,6 +137,7 @@ def main():
             nightly = a_run(daemon, person, 'nightly')
             look(person, nightly)
             download(person, nightly)
+            secrets(daemon, person)
             fact(wait_until(lambda: any(nightly in json.dumps(e) for e in heard), 60), 'the run was told as events', heard)
             hourly = schedules(person)
             look(person, a_run(daemon, person, hourly))
@@ -204,7 +152,7 @@ def main():
             if daemon.process.poll() is None:
                 daemon.process.kill()
             say(daemon.said()[-3000:])
-    equal(len(repo.snapshots()), 3, 'three snapshots are kept')
+    equal(len(repo.snapshots()), 4, 'four snapshots are kept')
     repo.sound('in the end')
     finish()
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -180,6 +181,47 @@ static void two_do_not_share_a_port(void)
     g_assert_error(error, BS_ERROR, BS_ERROR_EXISTS);
 }
 
+typedef struct {
+    atomic_uint n[WEB_WORKERS];
+} Rests;
+
+static void count_rest(void *user, unsigned worker)
+{
+    atomic_fetch_add(&((Rests *)user)->n[worker], 1);
+}
+
+static unsigned sum(Rests *rests)
+{
+    unsigned all = 0;
+
+    for (unsigned i = 0; i < WEB_WORKERS; i++)
+        all += atomic_load(&rests->n[i]);
+    return all;
+}
+
+static void wait_for_rests(Rests *rests, unsigned n)
+{
+    for (int i = 0; i < 3000 && sum(rests) < n; i++)
+        g_usleep(100 * 1000);
+    g_assert_cmpuint(sum(rests), ==, n);
+}
+
+static void workers_rest_once_until_they_have_served(void)
+{
+    Rests rests = { 0 };
+    const WebServerSettings settings = {
+        .listen = "127.0.0.1:0", .serve = serve, .rest = count_rest, .user = &rests
+    };
+    g_autoptr(WebServer) server = web_server_start(&settings, NULL);
+    g_autofree char *said = NULL;
+
+    g_assert_nonnull(server);
+    wait_for_rests(&rests, WEB_WORKERS);
+    said = talk(server, "GET /a HTTP/1.1\r\n" HOST CLOSE, NULL);
+    g_assert_nonnull(strstr(said, " 200 "));
+    wait_for_rests(&rests, WEB_WORKERS + 1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -193,5 +235,7 @@ int main(int argc, char **argv)
     g_test_add_func("/daemon/webserver/without-tls-only-this-machine-is-served",
                     without_tls_only_this_machine_is_served);
     g_test_add_func("/daemon/webserver/two-do-not-share-a-port", two_do_not_share_a_port);
+    g_test_add_func("/daemon/webserver/workers-rest-once-until-they-have-served",
+                    workers_rest_once_until_they_have_served);
     return g_test_run();
 }

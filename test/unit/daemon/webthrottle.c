@@ -22,9 +22,9 @@ static void five_at_once_and_five_a_minute(void)
     g_assert_cmpuint(turns(throttle, "anna", "192.0.2.2"), ==, 0);
     g_assert_cmpuint(turns(throttle, "bert", "192.0.2.1"), ==, 0);
     g_assert_cmpuint(turns(throttle, "bert", "192.0.2.2"), ==, 5);
-    clock_sleep_ms(THROTTLE_EACH_MS - 5000); // the rest of it goes on by itself, too
+    clock_sleep_ms(THROTTLE_EACH_MS - 11000); // the rest of it goes on by itself, too
     g_assert_cmpuint(turns(throttle, "anna", "192.0.2.1"), ==, 0);
-    clock_sleep_ms(5000);
+    clock_sleep_ms(11000);
     g_assert_cmpuint(turns(throttle, "anna", "192.0.2.1"), ==, 1);
     n = 0;
     for (unsigned second = 0; second < 600; second++) {
@@ -58,6 +58,7 @@ static void a_network_of_ipv6_is_one_client(void)
 static void memory_is_bounded(void)
 {
     g_autoptr(WebThrottle) throttle = web_throttle_new();
+    int64_t began_ms = clock_monotonic_ms(), took_ms;
 
     g_assert_cmpuint(turns(throttle, "anna", "192.0.2.1"), ==, 5);
     for (unsigned i = 0; i < 3 * THROTTLE_KEYS; i++) {
@@ -66,7 +67,9 @@ static void memory_is_bounded(void)
 
         g_assert_true(web_throttle_take(throttle, name, address));
     }
-    g_assert_cmpuint(turns(throttle, "anna", "198.51.100.1"), ==, 0);
+    took_ms = clock_monotonic_ms() - began_ms; // on a busy machine long enough for a turn
+    g_assert_cmpuint(turns(throttle, "anna", "198.51.100.1"), <=,
+                     (unsigned)(took_ms / THROTTLE_EACH_MS));
 }
 
 int main(int argc, char **argv)
