@@ -1,30 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op/backup.h"
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/plural.h"
 #include "cmd/backupsource.h"
+#include "cmd/backuptell.h"
 #include "cmd/commands.h"
 #include "cmd/mirrored.h"
-#include "cmd/output.h"
+#include "cmd/namedsource.h"
 #include "config/reference.h"
 #include "config/types.h"
 #include "op/runplace.h"
 #include "op/sources.h"
-#include "plan/amount.h"
-#include <stdio.h>
 #include <string.h>
 
 typedef struct {
     char **tags, **exclude, **iexclude, **exclude_file, **iexclude_file, **exclude_if_present;
     char **files_from, **files_from_verbatim, **files_from_raw;
     char *host, *time, *parent, *group_by, *exclude_larger_than, *stdin_filename, *checkpoint,
-        *max_rate, *settled;
+        *max_rate, *settled, *consistency, *freeze_limit, *jobs, *scratch;
     gboolean force, ignore_ctime, ignore_inode, skip_if_unchanged, dry_run, exclude_caches,
         one_file_system;
     gboolean with_atime, stdin_content, stdin_command, no_scan, no_page_checks;
-    char **databases, **exclude_table_data, **exclude_schema, **tables, **schemas;
+    char **databases, **exclude_databases, **exclude_table_data, **exclude_schema, **tables,
+        **schemas;
 } BackupOptions;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(BackupOptions, member))
@@ -70,6 +68,8 @@ static const GOptionEntry backup_options[] = {
     { "no-scan", 0, 0, ARG_FLAG, AT(no_scan), "do not estimate the size beforehand", NULL },
     { "dry-run", 'n', 0, ARG_FLAG, AT(dry_run), "only say what would be done", NULL },
     { "database", 0, 0, ARG_LIST, AT(databases), "PostgreSQL: only these databases", "NAME" },
+    { "exclude-database", 0, 0, ARG_LIST, AT(exclude_databases),
+      "PostgreSQL: of a whole server, without databases that match (pg_dumpall)", "PATTERN" },
     { "table", 0, 0, ARG_LIST, AT(tables), "PostgreSQL: only tables that match (pg_dump)",
       "PATTERN" },
     { "schema", 0, 0, ARG_LIST, AT(schemas), "PostgreSQL: only schemas that match (pg_dump)",
@@ -78,6 +78,11 @@ static const GOptionEntry backup_options[] = {
       "PostgreSQL: without schemas that match", "PATTERN" },
     { "exclude-table-data", 0, 0, ARG_LIST, AT(exclude_table_data),
       "PostgreSQL: definition without rows", "PATTERN" },
+    { "jobs", 'j', 0, ARG_TEXT, AT(jobs),
+      "PostgreSQL: dump so many tables at once; needs --scratch", "N" },
+    { "scratch", 0, 0, ARG_TEXT, AT(scratch),
+      "PostgreSQL: dump in directory format, into a directory below this one until it is saved",
+      "DIR" },
     { "checkpoint", 0, 0, ARG_TEXT, AT(checkpoint),
       "clusters: the checkpoint at the start, spread (default) or fast", "HOW" },
     { "max-rate", 0, 0, ARG_TEXT, AT(max_rate),
@@ -88,6 +93,12 @@ static const GOptionEntry backup_options[] = {
       "TIME" },
     { "no-verify-page-checksums", 0, 0, ARG_FLAG, AT(no_page_checks),
       "clusters: save damaged pages, too, instead of failing", NULL },
+    { "consistency", 0, 0, ARG_TEXT, AT(consistency),
+      "volumes: how they hold still while they are read: auto (default), freeze (the file system "
+      "mounted from it), hook (somebody else sees to it) or none",
+      "WAY" },
+    { "freeze-limit", 0, 0, ARG_TEXT, AT(freeze_limit),
+      "volumes: thaw after so long in any case (default 1m)", "TIME" },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -110,6 +121,9 @@ static SourcesRequest sources_request(const BackupOptions *options)
         .stdin_command = options->stdin_command,
         .stdin_filename = options->stdin_filename,
         .databases = options->databases,
+        .exclude_databases = options->exclude_databases,
+        .scratch = options->scratch,
+        .jobs = options->jobs,
         .exclude_table_data = options->exclude_table_data,
         .exclude_schema = options->exclude_schema,
         .tables = options->tables,
@@ -118,6 +132,8 @@ static SourcesRequest sources_request(const BackupOptions *options)
         .max_rate = options->max_rate,
         .settled = options->settled,
         .no_page_checks = options->no_page_checks,
+        .consistency = options->consistency,
+        .freeze_limit = options->freeze_limit,
     };
 }
 
@@ -172,6 +188,7 @@ static bool make(const SourceConfig *config, Made *made, RunSource *ret_made, GE
     }
     ret_made->source = g_ptr_array_steal_index(sources, 0);
     ret_made->request = backup_request(made->options);
+    ret_made->operands = made->operands;
     return true;
 }
 
@@ -188,105 +205,7 @@ bool backup_make_source(const SourceConfig *config, RunSource *ret_made, GError 
     return false;
 }
 
-/* ---- telling ---- */
-
-static void tell_problem(const char *item, const GError *problem, void *user)
-{
-    output_problem(user, "archival", item, problem);
-}
-
-static void tell_item(const char *path, const Node *node, ItemChange change, void *user)
-{
-    static const char *const words[] = { "new", "modified", "unchanged" };
-    const Settings *settings = user;
-
-    if (settings->json)
-        output_json(json_pack("{s:s, s:s, s:o, s:I}", "message_type", "verbose_status", "action",
-                              words[change], "item", json_bytes(path), "data_size",
-                              (json_int_t)node->size));
-    else
-        printf("%-9s %s\n", words[change], path);
-}
-
-static void tell_json(const BackupResult *result, OpenRepo *open, bool dry_run)
-{
-    const SnapshotSummary *summary = &result->snapshot->summary;
-    double seconds = (double)(summary->backup_end.sec - summary->backup_start.sec) +
-                     ((double)summary->backup_end.nsec - (double)summary->backup_start.nsec) / 1e9;
-    json_t *object = json_snapshot(result->snapshot);
-    json_t *line = json_deep_copy(json_object_get(object, "summary"));
-    json_t *mirrors = mirrored_json(open);
-
-    json_object_set_new(line, "message_type", json_string("summary"));
-    if (dry_run)
-        json_object_set_new(line, "dry_run", json_true());
-    json_object_set_new(line, "total_duration", json_real(seconds));
-    if (result->saved)
-        json_object_set_new(line, "snapshot_id", json_string(id_hex(&result->snapshot->id).text));
-    if (mirrors)
-        json_object_set_new(line, "mirrors", mirrors);
-    json_decref(object);
-    output_json(line);
-}
-
-static void tell_text(const BackupResult *result, bool dry_run)
-{
-    const SnapshotSummary *summary = &result->snapshot->summary;
-    g_autofree char *added = size_format(summary->data_added),
-                    *stored = size_format(summary->data_added_packed);
-    g_autofree char *total = size_format(summary->total_bytes_processed);
-    g_autofree char *time =
-        output_duration((double)(summary->backup_end.sec - summary->backup_start.sec));
-
-    printf("Files:  %" G_GUINT64_FORMAT " new, %" G_GUINT64_FORMAT " changed, %" G_GUINT64_FORMAT
-           " unmodified\n",
-           summary->files_new, summary->files_changed, summary->files_unmodified);
-    printf("Dirs:   %" G_GUINT64_FORMAT " new, %" G_GUINT64_FORMAT " changed, %" G_GUINT64_FORMAT
-           " unmodified\n",
-           summary->dirs_new, summary->dirs_changed, summary->dirs_unmodified);
-    printf("%s to the repository: %s (%s stored)\n", dry_run ? "Would add" : "Added", added,
-           stored);
-    printf("processed %" G_GUINT64_FORMAT " %s, %s in %s\n", summary->total_files_processed,
-           plural(summary->total_files_processed, "file", "files"), total, time);
-    if (result->saved)
-        printf("snapshot %s saved\n", id_short(&result->snapshot->id).text);
-    else if (!dry_run)
-        printf("nothing changed since the parent snapshot, none saved\n");
-}
-
 /* ---- running ---- */
-
-static bool backup_one(const Context *context, OpenRepo *open, Source *source,
-                       const BackupOptions *options, unsigned *problems, GError **error)
-{
-    const Settings *settings = context->settings;
-    BackupRequest request = backup_request(options);
-    BackupResult result = { 0 };
-    Progress progress;
-    ProgressLine *line;
-    BackupWatch watch = {
-        .progress = progress_line_wanted(settings) && !options->no_scan ? &progress : NULL,
-        .problem = tell_problem,
-        .item = settings->verbose >= 2 ? tell_item : NULL,
-        .user = (void *)settings,
-    };
-    bool ok;
-
-    progress_init(&progress);
-    line = progress_line_start(settings, watch.progress);
-    ok = op_backup(open, source, &request, &watch, context->cancel, &result, error);
-    progress_line_stop(line);
-    progress_done(&progress);
-    if (!ok)
-        return false;
-    *problems += result.problems;
-    if (settings->json)
-        tell_json(&result, open, options->dry_run);
-    else if (!settings->quiet)
-        tell_text(&result, options->dry_run);
-    backup_result_clear(&result);
-    return true;
-}
 
 /* Of the database that "@name" stands for: in our memory only, for arguments are seen by all. */
 static bool give_password(const Settings *settings, char **operands, GError **error)
@@ -308,6 +227,8 @@ static bool backup_run(const Context *context, void *request, char **operands, G
 {
     const BackupOptions *options = request;
     SourcesRequest wanted = sources_request(options);
+    BackupRequest wish = backup_request(options);
+    BackupTelling telling = { options->no_scan, NULL };
     g_autoptr(GPtrArray) sources = NULL;
     g_auto(OpenRepo) open = { 0 };
     unsigned problems = 0;
@@ -315,22 +236,19 @@ static bool backup_run(const Context *context, void *request, char **operands, G
 
     if (!give_password(context->settings, operands, error) ||
         !sources_from_operands(operands, &wanted, &sources, error) ||
+        !named_source_facts(context, operands, sources, error) ||
         !open_repo(context->settings, OPEN_SHARED, options->dry_run, context->cancel, &open, error))
         return false;
     for (guint i = 0; i < sources->len; i++) {
         Source *source = g_ptr_array_index(sources, i);
 
-        if (!backup_one(context, &open, source, options, &problems, error)) {
+        if (!backup_and_tell(context, &open, source, &wish, &telling, &problems, error)) {
             if (source->name)
                 g_prefix_error(error, "backup %s: ", source->name);
             return false;
         }
     }
-    ok = problems == 0;
-    if (!ok)
-        g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL,
-                    "%u %s could not be read, or not without damage; %s named above", problems,
-                    plural(problems, "item", "items"), plural(problems, "it is", "each is"));
+    ok = backup_complete(problems, error);
     return mirrored_finish(context, &open, false, ok, error);
 }
 
@@ -348,7 +266,10 @@ const Command backup_command = {
         "or\n"
         "redis://user:password@host, rediss://... in TLS, redis:///path/of/redis.sock (a Redis "
         "server), or\n"
-        "sqlite:/path/of/app.db (a database that others may write to; also a pattern). "
+        "sqlite:/path/of/app.db (a database that others may write to; also a pattern), or\n"
+        "volume:/dev/sdb1, volume:/path/of/disk.img (a block device or an image of one, block by "
+        "block), or\n"
+        "k3s:/var/lib/rancher/k3s/server (the control plane of a k3s server). "
         "Paths given together are one snapshot, every other source is one of its own. "
         "Files that did not change\n"
         "since the parent snapshot (size, mtime, ctime, inode) are not read again.\n\n"

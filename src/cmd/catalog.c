@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
+#include "cmd/catalogplace.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
-#include "config/configuration.h"
-#include "daemon/places.h"
 #include "op/catalogrebuild.h"
 #include "state/aside.h"
 #include "state/audit.h"
@@ -14,57 +13,19 @@ typedef struct {
 } CatalogOptions;
 
 static const GOptionEntry catalog_options[] = {
-    { "at", 0, 0, ARG_TEXT, GSIZE_TO_POINTER(G_STRUCT_OFFSET(CatalogOptions, at)),
-      "another catalogue than the configuration's: sqlite:/path or postgresql://...", "URL" },
+    CATALOG_AT_OPTION(GSIZE_TO_POINTER(G_STRUCT_OFFSET(CatalogOptions, at))),
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
-typedef struct {
-    char *url;
-    Secret *password; /* NULL: none */
-} Place;
-
-static void place_done(Place *place)
-{
-    g_free(place->url);
-    secret_free(place->password);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_done)
-
-/* Where the daemon has it. */
-static bool find_place(const Settings *settings, const CatalogOptions *options, Place *place,
-                       GError **error)
-{
-    g_autoptr(Configuration) configuration = NULL;
-    g_auto(Places) places = { 0 };
-
-    if (options->at) {
-        place->url = g_strdup(options->at);
-        return true;
-    }
-    if (!configuration_load(settings->config, &configuration, error))
-        return false;
-    if (configuration->server.catalogue) {
-        place->url = g_strdup(configuration->server.catalogue);
-        return !configuration->server.catalogue_password ||
-               reference_resolve("server.catalogue_password",
-                                 configuration->server.catalogue_password, &place->password, error);
-    }
-    if (!places_open(&places, error))
-        return false;
-    place->url = g_strdup_printf("sqlite:%s/catalogue.db", places.state);
-    return true;
-}
-
 /* ---- check ---- */
 
-static bool check(const Context *context, const Place *place, GError **error)
+static bool check(const Context *context, const CatalogPlace *place, GError **error)
 {
     g_autoptr(Catalog) catalog = NULL;
     g_autofree char *head = NULL;
     int64_t n;
 
-    if (!catalog_open(place->url, place->password, &catalog, error) ||
+    if (!catalog_place_open(place, &catalog, error) ||
         !catalog_audit_verify(catalog, &n, &head, error))
         return false;
     if (context->settings->json)
@@ -81,20 +42,20 @@ static bool check(const Context *context, const Place *place, GError **error)
 /* ---- rebuild ---- */
 
 /* A damaged one is set aside, never written over. */
-static bool open_or_replace(const Place *place, Catalog **ret_catalog, char **ret_aside,
+static bool open_or_replace(const CatalogPlace *place, Catalog **ret_catalog, char **ret_aside,
                             GError **error)
 {
     g_autoptr(GError) failure = NULL;
 
-    if (catalog_open(place->url, place->password, ret_catalog, &failure))
+    if (catalog_place_open(place, ret_catalog, &failure))
         return true;
     if (!g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT) ||
         !strstr(failure->message, "damaged")) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return false;
     }
-    return catalog_set_aside(place->url, ret_aside, error) &&
-           catalog_open(place->url, place->password, ret_catalog, error);
+    return catalog_set_aside(place->url, "damaged", ret_aside, error) &&
+           catalog_place_open(place, ret_catalog, error);
 }
 
 static void tell(const Context *context, const Catalog *catalog, const char *aside,
@@ -119,7 +80,7 @@ static void tell(const Context *context, const Catalog *catalog, const char *asi
                rebuilt->runs, rebuilt->without_run, rebuilt->snapshots);
 }
 
-static bool rebuild(const Context *context, const Place *place, GError **error)
+static bool rebuild(const Context *context, const CatalogPlace *place, GError **error)
 {
     g_auto(OpenRepo) open = { 0 };
     g_autoptr(Catalog) catalog = NULL;
@@ -144,7 +105,7 @@ static bool rebuild(const Context *context, const Place *place, GError **error)
 static bool catalog_run_command(const Context *context, void *request, char **operands,
                                 GError **error)
 {
-    g_auto(Place) place = { 0 };
+    g_auto(CatalogPlace) place = { 0 };
     bool rebuilds;
 
     if (!operands_between(operands, 1, 1, "check or rebuild", error))
@@ -155,7 +116,8 @@ static bool catalog_run_command(const Context *context, void *request, char **op
                     operands[0]);
         return false;
     }
-    return find_place(context->settings, request, &place, error) &&
+    return catalog_place_find(context->settings, ((const CatalogOptions *)request)->at, &place,
+                              error) &&
            (rebuilds ? rebuild(context, &place, error) : check(context, &place, error));
 }
 

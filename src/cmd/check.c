@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/check.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/plural.h"
 #include "cmd/checkversions.h"
 #include "cmd/commands.h"
+#include "cmd/namedrepo.h"
 #include "cmd/output.h"
+#include "daemon/byhand.h"
 #include "op/repairfrom.h"
 #include "plan/amount.h"
 #include <stdio.h>
@@ -170,18 +173,15 @@ static void tell_text(const Settings *settings, const CheckResult *result)
 static bool check_once(const Context *context, Repo *repo, const CheckOptions *options,
                        Telling *telling, CheckResult *ret_result, GError **error)
 {
-    Progress progress;
-    CheckWatch watch = { tell_finding, tell_lost, telling, &progress.bytes_total,
-                         &progress.bytes_done };
-    ProgressLine *line;
+    ShownProgress shown;
+    CheckWatch watch = { tell_finding, tell_lost, telling, &shown.counters.bytes_total,
+                         &shown.counters.bytes_done };
     bool ok;
 
     g_hash_table_remove_all(telling->damaged);
-    progress_init(&progress);
-    line = progress_line_start(context->settings, options->read_data ? &progress : NULL);
+    (void)progress_show(&shown, context->settings, options->read_data);
     ok = check_run(repo, options, &watch, context->cancel, ret_result, error);
-    progress_line_stop(line);
-    progress_done(&progress);
+    progress_hide(&shown);
     return ok;
 }
 
@@ -237,10 +237,14 @@ static bool check_with_copy(const Context *context, const CheckArgs *args,
                         .dry_run = args->dry_run,
                         .damaged = damaged };
     RepairFromWatch watch = { args->dry_run, tell_back, &telling, context->cancel };
+    g_autoptr(NamedRepo) named = NULL;
     g_autoptr(RepairFrom) from = NULL;
 
+    if (!named_repo_find(context->settings, args->repair_from, &named, error))
+        return false;
     if (args->repair_from) {
-        from = repair_from_new(context->settings, args->repair_from, &watch, error);
+        from = repair_from_new(context->settings, args->repair_from, named_repo_settings(named),
+                               &watch, error);
         if (!from)
             return false;
         telling.from = from;
@@ -263,6 +267,20 @@ static bool repair_and_check(const Context *context, const CheckArgs *args,
                     "%" G_GUINT64_FORMAT " objects were replaced, and no version is what it was",
                     lost);
     return lost == 0;
+}
+
+static bool check_and_remember(const Context *context, const CheckArgs *args,
+                               const CheckOptions *options, GError **error)
+{
+    const int64_t began_ms = clock_now_ms();
+    g_autoptr(GError) failure = NULL;
+    const bool ok = repair_and_check(context, args, options, &failure);
+
+    if (context->settings->repo)
+        by_hand_checked(context->settings->config, context->settings->repo, began_ms, failure);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return ok;
 }
 
 static bool check_command_run(const Context *context, void *request, char **operands,
@@ -288,7 +306,7 @@ static bool check_command_run(const Context *context, void *request, char **oper
         return false;
     }
     return (!args->subset || parse_subset(args->subset, &options, error)) &&
-           repair_and_check(context, args, &options, error);
+           check_and_remember(context, args, &options, error);
 }
 
 const Command check_command = {

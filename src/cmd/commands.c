@@ -14,6 +14,7 @@ const Command *const commands[] = {
     &stats_command,       //
     &dump_command,        //
     &export_command,      //
+    &import_command,      //
     &restore_command,     //
     &check_command,       //
     &forget_command,      //
@@ -32,8 +33,11 @@ const Command *const commands[] = {
     &status_command,      //
     &healthcheck_command, //
     &notify_command,      //
+    &task_command,        //
     &config_command,      //
     &catalog_command,     //
+    &user_command,        //
+    &adopt_command,       //
     &completion_command,  //
     &version_command,     //
     &manual_command,      //

@@ -2,6 +2,7 @@
 #pragma once
 #include "cmd/command.h"
 
+extern const Command adopt_command;
 extern const Command backup_command;
 extern const Command cat_command;
 extern const Command catalog_command;
@@ -18,6 +19,7 @@ extern const Command export_command;
 extern const Command find_command;
 extern const Command forget_command;
 extern const Command healthcheck_command;
+extern const Command import_command;
 extern const Command init_command;
 extern const Command key_command;
 extern const Command ls_command;
@@ -34,6 +36,8 @@ extern const Command snapshots_command;
 extern const Command stats_command;
 extern const Command status_command;
 extern const Command tag_command;
+extern const Command task_command;
 extern const Command unlock_command;
+extern const Command user_command;
 extern const Command version_command;
 extern const Command wal_command;

@@ -5,6 +5,7 @@
 #include "base/plural.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "config/overlap.h"
 #include <string.h>
 
 static const char *place_of(const char *path)
@@ -12,16 +13,35 @@ static const char *place_of(const char *path)
     return path ? path : "the environment";
 }
 
+static void tell_warnings(const GPtrArray *warnings)
+{
+    for (guint i = 0; i < warnings->len; i++)
+        fprintf(stderr, "warning: %s\n", (const char *)warnings->pdata[i]);
+}
+
+static json_t *list_of(const GPtrArray *texts)
+{
+    json_t *list = json_array();
+
+    for (guint i = 0; i < texts->len; i++)
+        json_array_append_new(list, json_bytes(texts->pdata[i]));
+    return list;
+}
+
 static void tell_good(const Context *context, const Configuration *configuration)
 {
+    g_autoptr(GPtrArray) warnings = configuration_overlaps(configuration);
     guint repositories = g_hash_table_size(configuration->repositories),
           sources = g_hash_table_size(configuration->sources),
           schedules = g_hash_table_size(configuration->schedules);
 
     if (context->settings->json)
-        output_json(json_pack("{s:s, s:s?, s:b, s:[]}", "message_type", "config_check", "path",
-                              configuration->path, "valid", 1, "problems"));
-    else if (!context->settings->quiet)
+        output_json(json_pack("{s:s, s:s?, s:b, s:[], s:o}", "message_type", "config_check", "path",
+                              configuration->path, "valid", 1, "problems", "warnings",
+                              list_of(warnings)));
+    else
+        tell_warnings(warnings);
+    if (!context->settings->json && !context->settings->quiet)
         printf("%s: good: %u %s, %u %s, %u %s\n", place_of(configuration->path), repositories,
                plural(repositories, "repository", "repositories"), sources,
                plural(sources, "source", "sources"), schedules,
@@ -109,7 +129,8 @@ const Command config_command = {
     .operands = "check|show|generate",
     .summary = "look at the configuration",
     .description =
-        "  check     every problem of the file with its line and column; exit status 20\n"
+        "  check     every problem of the file with its line and column; exit status 20; and "
+        "warnings, which are none\n"
         "  show      the values that count, and where each comes from; secrets are not shown\n"
         "  generate  a commented example to begin with\n\n"
         "The file is that of --config, $BACKSTAY_CONFIG, ~/.config/backstay/backstay.yaml or "

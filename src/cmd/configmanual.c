@@ -4,6 +4,7 @@
 #include "cmd/commands.h"
 #include "cmd/config.h"
 #include "cmd/roff.h"
+#include "config/archive.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -95,7 +96,8 @@ static void print_table(const Table *table)
 static void print_page(void)
 {
     const Table *const tables[] = { &repository_table,   &source_table,   &source_options_table,
-                                    &source_facts_table, &schedule_table, &server_table };
+                                    &source_facts_table, &schedule_table, &archive_table,
+                                    &server_table };
 
     printf(".\\\" SPDX-License-Identifier: Apache-2.0\n"
            ".\\\" printed by `backstay config-manual` from the tables of the configuration\n"

@@ -4,13 +4,19 @@
 #include "base/error.h"
 #include "cmd/commands.h"
 #include "cmd/filter.h"
+#include "codec/dotenv.h"
 #include "op/open.h"
+#include "op/secretsource.h"
 #include "op/select.h"
+#include "repo/walk.h"
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct {
     SnapshotFilter filter;
     char *archive, *target;
+    gboolean reveal, masked;
 } DumpOptions;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(DumpOptions, member))
@@ -20,8 +26,13 @@ static const GOptionEntry dump_options[] = {
     { "archive", 'a', 0, ARG_TEXT, AT(archive), "directories come as tar (default) or zip",
       "FORMAT" },
     { "target", 't', 0, ARG_TEXT, AT(target), "write this file, whole or not at all", "FILE" },
+    { "reveal", 0, 0, ARG_FLAG, AT(reveal), "also of a source that is marked secret", NULL },
+    { "masked", 0, 0, ARG_FLAG, AT(masked),
+      "a file of variables such as .env, with *** in place of every value", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
+
+#define DOTENV_MAX ((size_t)1 << 20)
 
 static bool parse_archive(const char *text, ArchiveKind *ret_kind, GError **error)
 {
@@ -32,7 +43,43 @@ static bool parse_archive(const char *text, ArchiveKind *ret_kind, GError **erro
     return false;
 }
 
-static bool dump(const Context *context, Repo *repo, const SnapshotFilter *filter, const char *name,
+/* What a source other than files has recorded of itself is no content of it. */
+static bool is_manifest(const Snapshot *snapshot, const char *subpath, const char *path)
+{
+    const char *kind = snapshot_tag_value(snapshot, "kind");
+    g_autofree char *manifest =
+        snapshot->paths[0] ? g_strconcat(snapshot->paths[0], "/manifest.json", NULL) : NULL;
+
+    return !subpath && kind && strcmp(kind, "files") != 0 && g_strcmp0(path, manifest) == 0;
+}
+
+static bool may_show(const DumpOptions *options, const Snapshot *snapshot, const char *subpath,
+                     const char *path, GError **error)
+{
+    return options->reveal || options->masked || is_manifest(snapshot, subpath, path) ||
+           secret_source_refuse(snapshot,
+                                "say --reveal to have it all the same, or --masked for the names "
+                                "of its variables alone",
+                                error);
+}
+
+static bool dump_masked(Repo *repo, const Id *tree, const char *path, GError **error)
+{
+    g_autoptr(GBytes) content = NULL;
+    g_autoptr(GString) masked = NULL;
+    g_autofree char *text = NULL;
+
+    if (!walk_read(repo, tree, path, DOTENV_MAX, &content, error))
+        return false;
+    text = g_strndup(g_bytes_get_data(content, NULL), g_bytes_get_size(content));
+    masked = dotenv_mask(text);
+    if (fwrite(masked->str, 1, masked->len, stdout) == masked->len && fflush(stdout) == 0)
+        return true;
+    bs_error_errno(error, errno, "standard output");
+    return false;
+}
+
+static bool dump(const Context *context, Repo *repo, const DumpOptions *options, const char *name,
                  const DumpRequest *request, GError **error)
 {
     g_autoptr(Snapshot) snapshot = NULL;
@@ -40,10 +87,12 @@ static bool dump(const Context *context, Repo *repo, const SnapshotFilter *filte
     unsigned unreadable;
     Id tree;
 
-    return select_snapshot(repo, name, filter, &snapshot, &subpath, &unreadable, error) &&
+    return select_snapshot(repo, name, &options->filter, &snapshot, &subpath, &unreadable, error) &&
+           may_show(options, snapshot, subpath, request->path, error) &&
            repo_load_index(repo, context->cancel, error) &&
            select_tree(repo, snapshot, subpath, &tree, error) &&
-           op_dump(repo, &tree, request, context->cancel, error) &&
+           (options->masked ? dump_masked(repo, &tree, request->path, error)
+                            : op_dump(repo, &tree, request, context->cancel, error)) &&
            select_complete(unreadable, error);
 }
 
@@ -57,9 +106,15 @@ static bool dump_run(const Context *context, void *options_room, char **operands
     if (!operands_between(operands, 2, 2, "a snapshot and a path in it", error) ||
         !parse_archive(options->archive, &request.format, error))
         return false;
+    if (options->masked && (options->reveal || options->target || options->archive)) {
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE,
+                            "--masked is for one file on standard output, without --reveal, "
+                            "--target and --archive");
+        return false;
+    }
     filter_complete(&options->filter, name);
     return open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) &&
-           dump(context, open.repo, &options->filter, operands[0], &request, error);
+           dump(context, open.repo, options, operands[0], &request, error);
 }
 
 const Command dump_command = {

@@ -16,7 +16,7 @@ typedef struct {
     char *within, *within_hourly, *within_daily, *within_weekly, *within_monthly, *within_yearly;
     char **keep_tags, **hosts, **tags, **paths;
     char *group_by;
-    gboolean compact, prune, unsafe_remove_all;
+    gboolean compact, prune, unsafe_remove_all, ignore_missing;
     PruneArgs args;
 } ForgetOptions;
 
@@ -55,6 +55,8 @@ static const GOptionEntry forget_options[] = {
       "host, paths, tags, or nothing for one group (default host,paths)", "LIST" },
     { "compact", 'c', 0, ARG_FLAG, AT(compact), "shorter lists", NULL },
     { "prune", 0, 0, ARG_FLAG, AT(prune), "then remove data that is no longer needed", NULL },
+    { "ignore-missing", 0, 0, ARG_FLAG, AT(ignore_missing),
+      "by name: a snapshot that is gone already is no error", NULL },
     { "unsafe-allow-remove-all", 0, 0, ARG_FLAG, AT(unsafe_remove_all),
       "by name: remove the newest base backup of a cluster, too, although its WAL is held; the "
       "newest snapshot of a group always stays",
@@ -182,9 +184,11 @@ static void tell_plan(const Settings *settings, const ForgetPlan *plan, bool com
     for (guint i = 0; i < plan->groups->len; i++) {
         const ForgetGroup *group = &g_array_index(plan->groups, ForgetGroup, i);
 
+        if (!group->first)
+            continue; // all that was named is gone already
         if (settings->json)
             json_array_append_new(array, json_group(group));
-        else if (!settings->quiet && group->first)
+        else if (!settings->quiet)
             print_group(group, compact);
     }
     if (settings->json)
@@ -249,7 +253,7 @@ static bool forget(const Context *context, const ForgetOptions *options,
         ok = prune_after(context, &open, &options->args, plan, error);
     else
         ok = request->dry_run || !op_retains(settings, &open) ||
-             retain_with(context, &open, false, error);
+             retain_with(context, &open, false, NULL, error);
     return mirrored_finish(context, &open, ok && options->prune, ok, error);
 }
 
@@ -271,6 +275,7 @@ static bool forget_run(const Context *context, void *request, char **operands, G
         .filter = { options->hosts, options->tags, options->paths },
         .group_by = options->group_by,
         .ids = operands,
+        .ignore_missing = options->ignore_missing,
         .last_bases = options->unsafe_remove_all,
         .dry_run = options->args.dry_run,
     };

@@ -98,7 +98,7 @@ static const Term env_settings[] = {
       "File that holds the master key, written by key export, instead of a password: opens without "
       "deriving a key. Nobody else may be able to read it." },
     { "BACKSTAY_NEW_PASSWORD_FILE , BACKSTAY_NEW_PASSWORD_COMMAND , BACKSTAY_NEW_PASSWORD",
-      "The same for the password that key add and key passwd set." },
+      "The same for the password that key add, key passwd, user add and user password set." },
     { "BACKSTAY_FROM_REPOSITORY , BACKSTAY_FROM_REPOSITORY_FILE",
       "The other repository of copy and of init --copy-chunker-params." },
     { "BACKSTAY_FROM_PASSWORD_FILE , BACKSTAY_FROM_PASSWORD_COMMAND , BACKSTAY_FROM_PASSWORD",
@@ -181,13 +181,16 @@ static const Term env_postgres[] = {
 
 static const Term env_configuration[] = {
     { "BACKSTAY_CONFIG", "The configuration file, instead of those below FILES." },
-    { "BACKSTAY_RUN_UNIT", "The daemon starts each run as this template unit of systemd "
-                           "(\"backstay-run@\") instead of as a process of its own." },
+    { "BACKSTAY_RUN_SOCKET", "The daemon has each run started by this socket of systemd "
+                             "(backstay-run.socket), as a unit, instead of as its child." },
     { "ENABLE_BACKUPS", "true: without a file the configuration comes from the environment: one "
                         "repository, its sources, and one schedule." },
     { "BACKUP_SCHEDULE", "When: five fields, or hourly, daily, weekly, monthly (default: daily)." },
     { "BACKUP_ENCRYPTION_KEY",
       "Password of the repository: 32 bytes in base64. Also as BACKUP_ENCRYPTION_KEY_FILE." },
+    { "BACKUP_ARCHIVES",
+      "A directory or s3: location where latest.sql.gz and latest.rdb are written after each "
+      "backup, encrypted (.gpg) with BACKUP_ENCRYPTION_KEY as the passphrase." },
     { "DATABASE_URL", "A PostgreSQL server or database to save. Without it PGHOST, PGHOSTADDR, "
                       "PGSERVICE or PGDATABASE name one." },
     { "REDIS_URL", "A Redis server to save." },
@@ -198,7 +201,8 @@ static const Term env_configuration[] = {
 };
 
 static const Term env_system[] = {
-    { "TMPDIR", "Where restore --jobs keeps a dump for a while." },
+    { "TMPDIR",
+      "Where restore --jobs keeps a dump for a while, and any restore one in directory format." },
     { "XDG_RUNTIME_DIR", "Where a password lies in a file while a client program runs, and the "
                          "socket of a user's WAL server." },
     { "RUNTIME_DIRECTORY", "Where wal serve makes its socket, when systemd started it." },

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cmd/commands.h"
 #include "cmd/mirrored.h"
+#include "cmd/namedrepo.h"
 #include "cmd/output.h"
 #include "cmd/table.h"
 #include "plan/amount.h"
@@ -48,10 +49,12 @@ static bool mirror_add(const Context *context, OpenRepo *open, const MirrorOptio
 {
     g_autofree char *name = options->name ? g_strdup(options->name) : mirror_suggest_name(names[0]);
     g_autofree char *next = NULL;
+    g_autoptr(NamedRepo) named = NULL;
     g_autoptr(Mirror) mirror = NULL;
 
-    if (!op_mirror_add(context->settings, open, names[0], name ? name : "", options->required,
-                       context->cancel, &mirror, error))
+    if (!named_repo_find(context->settings, names[0], &named, error) ||
+        !op_mirror_add(context->settings, open, named ? named_repo_settings(named)->repo : names[0],
+                       name ? name : "", options->required, context->cancel, &mirror, error))
         return false;
     next = g_strdup_printf("%s mirror \"%s\" at %s added; `backstay mirror sync %s` fills it, or "
                            "the next command that writes",
@@ -273,7 +276,7 @@ static bool mirror_sync(const Context *context, OpenRepo *open, const MirrorOpti
                         char **names, GError **error)
 {
     g_autoptr(GPtrArray) mirrors = NULL;
-    Progress progress;
+    ShownProgress shown;
     MirrorFinish finish = {
         .all = true,
         .remove = !options->remove ? SYNC_REMOVE_NOTHING
@@ -283,19 +286,16 @@ static bool mirror_sync(const Context *context, OpenRepo *open, const MirrorOpti
         .lock = open->lock,
         .outcome = tell_outcome,
         .user = (void *)context->settings,
-        .bytes = &progress.bytes_done,
+        .bytes = &shown.counters.bytes_done,
     };
-    ProgressLine *line;
     bool ok;
 
     if (!check_names(open, names, &mirrors, error) ||
         (options->remove && !check_whole(context, open, error)))
         return false;
-    progress_init(&progress);
-    line = progress_line_start(context->settings, &progress);
+    (void)progress_show(&shown, context->settings, true);
     ok = mirrorset_finish(open->mirrors, &finish, error);
-    progress_line_stop(line);
-    progress_done(&progress);
+    progress_hide(&shown);
     return ok;
 }
 

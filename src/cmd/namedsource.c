@@ -3,6 +3,10 @@
 
 #include "base/error.h"
 #include "config/configuration.h"
+#include "config/types.h"
+#include "op/facts.h"
+#include "op/runplace.h"
+#include "op/secretsource.h"
 #include <string.h>
 
 /* ---- which words are operands ---- */
@@ -66,7 +70,8 @@ static const char *config_of(const Command *command, char *const *argv, const Se
 
 /* ---- as if it were typed ---- */
 
-static char **retyped(char *const *argv, guint place, const SourceConfig *source)
+static char **retyped(char *const *argv, guint place, const SourceConfig *source,
+                      const char *database)
 {
     g_auto(GStrv) options = source_config_arguments(source);
     g_autoptr(GStrvBuilder) words = g_strv_builder_new();
@@ -74,7 +79,11 @@ static char **retyped(char *const *argv, guint place, const SourceConfig *source
     g_strv_builder_add(words, argv[0]);
     g_strv_builder_addv(words, (const char **)options);
     for (guint i = 1; argv[i]; i++) {
-        if (i == place)
+        if (i == place && database) {
+            g_autofree char *url = url_with_database(source->url, database);
+
+            g_strv_builder_add(words, url);
+        } else if (i == place)
             g_strv_builder_addv(words, (const char **)source->operands);
         else
             g_strv_builder_add(words, argv[i]);
@@ -87,7 +96,9 @@ bool named_source_expand(const Command *command, char ***argv, Settings *setting
     guint others, place = find_named(command, *argv, &others);
     const char *name = place ? (*argv)[place] + 1 : NULL;
     g_autoptr(Configuration) configuration = NULL;
+    g_autofree char *whole = NULL;
     const SourceConfig *source;
+    char *database;
     char **words;
 
     if (!place || g_file_test((*argv)[place], G_FILE_TEST_EXISTS)) // a path, as it always was
@@ -102,17 +113,51 @@ bool named_source_expand(const Command *command, char ***argv, Settings *setting
     }
     if (!configuration_load(config_of(command, *argv, settings), &configuration, error))
         return false;
-    source = configuration_source(configuration, name);
-    if (!source) {
+    whole = g_strdup(name);
+    database = strchr(whole, '/');
+    if (database)
+        *database++ = '\0';
+    source = configuration_source(configuration, whole);
+    if (!source || (database && (!*database || !source->url))) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "the configuration%s%s has no source \"%s\"; see `backstay config show`",
                     configuration->path ? " " : "", configuration->path ? configuration->path : "",
                     name);
         return false;
     }
-    words = retyped(*argv, place, source);
+    words = retyped(*argv, place, source, database);
     g_strfreev(*argv);
     *argv = words;
+    settings->source_name = g_strdup(whole);
     settings->source_password = g_strdup(source->password);
+    return true;
+}
+
+/* ---- as a run saves it ---- */
+
+bool named_source_facts(const Context *context, char *const *operands, const GPtrArray *sources,
+                        GError **error)
+{
+    const char *name = context->settings->source_name;
+    g_autoptr(Configuration) configuration = NULL;
+    g_auto(GStrv) hidden = NULL;
+    FactsFrom from = { .operands = operands, .cancel = context->cancel };
+
+    if (!name)
+        return true;
+    if (!configuration_load(context->settings->config, &configuration, error))
+        return false;
+    from.config = configuration_source(configuration, name);
+    if (!from.config) {
+        g_set_error(error, BS_ERROR, BS_ERROR_CONFIG,
+                    "the configuration has changed and has no source \"%s\" now", name);
+        return false;
+    }
+    from.hidden = hidden = run_place_hidden_all(configuration);
+    for (guint i = 0; i < sources->len; i++) {
+        secret_source_mark(from.config, sources->pdata[i]);
+        if (!facts_gather(&from, sources->pdata[i], error))
+            return false;
+    }
     return true;
 }

@@ -39,3 +39,13 @@ void progress_line_stop(ProgressLine *line); /* takes NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ProgressLine, progress_line_stop)
 /* True when somebody will see it, so that an estimate is worth its walk. */
 bool progress_line_wanted(const Settings *settings);
+
+/* The counters of one operation and the line that shows them; hidden before its result is told. */
+typedef struct {
+    Progress counters;
+    ProgressLine *line;
+} ShownProgress;
+
+/* What the operation is to count in: NULL when nobody will see it, or wanted is false. */
+Progress *progress_show(ShownProgress *shown, const Settings *settings, bool wanted);
+void progress_hide(ShownProgress *shown);

@@ -79,6 +79,7 @@ static void print_status(ProgressLine *line)
     double elapsed = (double)(clock_monotonic_ms() - line->started_ms) / 1000;
 
     output_json(status_json(line->progress, elapsed));
+    (void)fflush(stdout); // whoever follows it by a pipe is not told late
 }
 
 static bool wait_or_stop(ProgressLine *line)
@@ -141,4 +142,18 @@ void progress_line_stop(ProgressLine *line)
     pthread_cond_destroy(&line->changed);
     pthread_mutex_destroy(&line->mutex);
     g_free(line);
+}
+
+Progress *progress_show(ShownProgress *shown, const Settings *settings, bool wanted)
+{
+    wanted = wanted && progress_line_wanted(settings);
+    progress_init(&shown->counters);
+    shown->line = wanted ? progress_line_start(settings, &shown->counters) : NULL;
+    return wanted ? &shown->counters : NULL;
+}
+
+void progress_hide(ShownProgress *shown)
+{
+    progress_line_stop(shown->line);
+    progress_done(&shown->counters);
 }

@@ -96,11 +96,12 @@ static void json_stats(const PruneStats *stats, bool dry_run)
     output_json(object);
 }
 
-bool retain_with(const Context *context, OpenRepo *open, bool packs, GError **error)
+bool retain_with(const Context *context, OpenRepo *open, bool packs, GHashTable *leave,
+                 GError **error)
 {
     uint64_t n;
 
-    if (!op_retain(context->settings, open, packs, context->cancel, &n, error))
+    if (!op_retain(context->settings, open, packs, leave, context->cancel, &n, error))
         return false;
     if (context->settings->json)
         output_json(
@@ -140,16 +141,18 @@ static bool still_locked(void *user, GError **error)
 static bool execute(const Context *context, OpenRepo *open, Prune *prune, const GPtrArray *wal,
                     bool purge, GError **error)
 {
+    g_autoptr(GHashTable) doomed = wal_prune_doomed(wal);
     ProtectKept kept = { 0 }, packs;
+    bool all_gone;
 
     (void)fflush(stdout); // what follows takes a while
     if (!wal_prune_execute(open, wal, purge, context->cancel, &kept, error) ||
         !prune_execute(prune, still_locked, open->lock, context->cancel, error) ||
-        (purge && !retain_with(context, open, true, error)))
+        (purge && !retain_with(context, open, true, doomed, error)))
         return false;
     packs = *prune_kept(prune);
-    return tell_kept(context->settings, &packs, "packs", error) &&
-           tell_kept(context->settings, &kept, "WAL files", error) &&
+    all_gone = tell_kept(context->settings, &packs, "packs", error);
+    return tell_kept(context->settings, &kept, "WAL files", all_gone ? error : NULL) && all_gone &&
            pruned_wal_complete(wal, error);
 }
 

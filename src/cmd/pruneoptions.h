@@ -47,5 +47,6 @@ typedef struct {
  * dry run takes for removed; NULL. */
 bool prune_with(const Context *context, OpenRepo *open, const PruneArgs *args, const GArray *gone,
                 GError **error);
-/* Renews object locks and says so; packs: as of op_retain(). */
-bool retain_with(const Context *context, OpenRepo *open, bool packs, GError **error);
+/* Renews object locks and says so; packs, leave: as of op_retain(). */
+bool retain_with(const Context *context, OpenRepo *open, bool packs, GHashTable *leave,
+                 GError **error);

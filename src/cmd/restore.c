@@ -16,7 +16,12 @@
 
 static const GOptionEntry restore_options[] = {
     { "target", 't', 0, ARG_TEXT, AT(target), "directory to restore to", "DIR" },
-    { "to", 0, 0, ARG_TEXT, AT(to), "database to restore a dump into", "URL" },
+    { "to", 0, 0, ARG_TEXT, AT(to),
+      "database to restore a dump into; @NAME or @NAME/DATABASE: a source of the configuration",
+      "URL" },
+    { "beneath", 0, G_OPTION_FLAG_HIDDEN, ARG_LIST, AT(beneath),
+      "all targets are below this directory (or one of these), and no link on the way is followed",
+      "DIR" },
     { "include", 'i', 0, ARG_LIST, AT(include), "only what matches", "PATTERN" },
     { "iinclude", 0, 0, ARG_LIST, AT(iinclude), "the same, ignoring case", "PATTERN" },
     { "include-file", 0, 0, ARG_LIST, AT(include_file), "patterns from a file", "FILE" },
@@ -59,7 +64,8 @@ static const GOptionEntry restore_options[] = {
       "with --to: parallel jobs; the dump is spooled to $TMPDIR first", "N" },
     { "globals", 0, 0, ARG_FLAG, AT(globals), "with --to: roles and tablespaces first", NULL },
     { "force", 0, 0, ARG_FLAG, AT(force),
-      "with --to: into a database that is not empty; with --target-...: replace what lies in DIR",
+      "with --to: into a database that is not empty, over another volume; with --target-...: "
+      "replace what lies in DIR",
       NULL },
     { "target-time", 0, 0, ARG_TEXT, AT(target_time),
       "recover a cluster to a time: 2026-11-21T10:00:00Z (without a zone: local)", "TIME" },
@@ -159,7 +165,17 @@ static json_t *result_json(const RestoreResult *result, const RestoreOptions *op
 
     if (options->delta)
         restore_add_delta(object, result->bytes_same, result->bytes_fetched);
+    if (result->steps)
+        (void)json_object_set_new(object, "steps", json_strv(result->steps));
     return object;
+}
+
+static void tell_steps(char *const *steps)
+{
+    if (steps)
+        printf("\nWhat is left to do:\n");
+    for (unsigned n = 1; steps && *steps; steps++, n++)
+        printf("%2u. %s\n", n, *steps);
 }
 
 static void tell_result(const Settings *settings, const RestoreResult *result,
@@ -170,16 +186,18 @@ static void tell_result(const Settings *settings, const RestoreResult *result,
                                  ? restore_delta_text(result->bytes_same, result->bytes_fetched)
                                  : g_strdup("");
 
-    if (settings->json)
+    if (settings->json) {
         output_json(result_json(result, options));
-    else if (!settings->quiet)
+    } else if (!settings->quiet) {
         printf("%s snapshot %s to %s: %" G_GUINT64_FORMAT " %s, %s (%" G_GUINT64_FORMAT
                " left as they were, %" G_GUINT64_FORMAT " deleted)%s%s\n",
                options->dry_run ? "would restore" : "restored", id_short(&result->snapshot).text,
-               options->target, result->files_restored,
+               options->shown ? options->shown : options->target, result->files_restored,
                plural(result->files_restored, "file", "files"), bytes, result->files_skipped,
                result->files_deleted, delta,
                options->verify && !options->dry_run ? "; verified" : "");
+        tell_steps(result->steps);
+    }
 }
 
 /* ---- running ---- */
@@ -188,25 +206,22 @@ static bool restore_files(const Context *context, OpenRepo *open, const RestoreO
                           RestoreRequest *restore, GError **error)
 {
     const Settings *settings = context->settings;
-    Progress progress;
+    ShownProgress shown;
     RestoreWatch watch = {
-        .progress = progress_line_wanted(settings) ? &progress : NULL,
         .report = settings->verbose >= 1 || options->dry_run ? tell_entry : NULL,
         .problem = tell_problem,
         .user = (void *)settings,
     };
     RestoreResult result = { 0 };
-    ProgressLine *line;
     bool ok;
 
-    progress_init(&progress);
-    line = progress_line_start(settings, watch.progress);
+    watch.progress = progress_show(&shown, settings, true);
     ok = op_restore(open, restore, &watch, context->cancel, &result, error);
-    progress_line_stop(line);
-    progress_done(&progress);
+    progress_hide(&shown);
     if (!ok)
         return false;
     tell_result(settings, &result, options);
+    g_strfreev(result.steps);
     if (result.problems > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_PARTIAL, "%u %s not restored, or not as %s",
                     result.problems, plural(result.problems, "entry was", "entries were"),
@@ -223,6 +238,7 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
         .snapshot = operands[0],
         .filter = { options->hosts, options->tags, options->paths },
         .target = options->target,
+        .target_name = options->shown,
         .sparse = options->sparse,
         .dry_run = options->dry_run,
         .delete_extra = options->delete_extra,
@@ -254,24 +270,44 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
            restore_files(context, &open, options, &restore, error);
 }
 
-static bool restore_run(const Context *context, void *request, char **operands, GError **error)
+static bool restore_there(const Context *context, RestoreOptions *options, char **operands,
+                          GError **error)
 {
-    RestoreOptions *options = request;
-
-    options->dry_run = options->dry_run || options->preview;
-    if (restore_is_recovery(options))
-        return restore_to_target(context, options, operands, error);
-    if (!operands_between(operands, 1, 1, "SNAPSHOT", error))
-        return false;
     if (!options->target == !options->to) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "say where to: --target DIR for files, or --to URL for a database");
         return false;
     }
+    if (!restore_take_named(context, options, error))
+        return false;
     if (options->to && redis_url_is(options->to))
         return restore_to_redis(context, options, operands, error);
+    if (options->to && g_str_has_prefix(options->to, RESTORE_VOLUME))
+        return restore_to_volume(context, options, operands, error);
+    if (options->to && g_str_has_prefix(options->to, RESTORE_SQLITE))
+        return restore_to_sqlite(context, options, operands, error);
     return options->to ? restore_to_database(context, options, operands, error)
                        : restore_to_directory(context, options, operands, error);
+}
+
+static bool restore_run(const Context *context, void *request, char **operands, GError **error)
+{
+    RestoreOptions *options = request;
+    g_autoptr(RestoreBeneath) beneath = NULL;
+    bool ok;
+
+    options->dry_run = options->dry_run || options->preview;
+    if (!restore_take_beneath(options, &beneath, error))
+        return false;
+    if (restore_is_recovery(options))
+        ok = restore_to_target(context, options, operands, error);
+    else
+        ok = operands_between(operands, 1, 1, "SNAPSHOT", error) &&
+             restore_there(context, options, operands, error);
+    if (!ok)
+        restore_name_error(options, error);
+    restore_wipe_named(options);
+    return ok;
 }
 
 const Command restore_command = {
@@ -292,6 +328,13 @@ const Command restore_command = {
                    "that holds keys is "
                    "refused without --clean,\n"
                    "and afterwards they are counted.\n"
+                   "Into a block device or an image (--to volume:PATH): only blocks that differ "
+                   "are written; what is mounted, in use or\n"
+                   "smaller is refused, and what holds another volume without --force. Until it is "
+                   "whole its first bytes say that it is not.\n"
+                   "To the place of an SQLite database (--to sqlite:PATH): whole and at once; one "
+                   "that a process has open is refused, and\n"
+                   "with --force one that is there is kept under another name.\n"
                    "Of a PostgreSQL cluster to a moment (--target DIR with one of the options "
                    "--target-time to --target-latest):\n"
                    "DIR becomes the data directory of a server that recovers to there. First the "

@@ -215,10 +215,8 @@ static bool run(const Context *context, const RestoreOptions *options, OpenRepo 
 {
     Telling telling = { context->settings, options, request->reach.target };
     g_auto(RestoreClusterResult) result = { 0 };
-    Progress progress;
-    ProgressLine *line;
+    ShownProgress shown;
     RestoreClusterWatch watch = {
-        .progress = progress_line_wanted(context->settings) ? &progress : NULL,
         .reached = tell_reached,
         .note = tell_note,
         .problem = tell_problem,
@@ -226,12 +224,10 @@ static bool run(const Context *context, const RestoreOptions *options, OpenRepo 
     };
     bool ok;
 
-    progress_init(&progress);
-    line = progress_line_start(context->settings, watch.progress);
+    watch.progress = progress_show(&shown, context->settings, true);
     ok = op_restore_cluster(open, context->settings, request, &watch, context->cancel, &result,
                             error);
-    progress_line_stop(line);
-    progress_done(&progress);
+    progress_hide(&shown);
     if (!ok)
         return false;
     tell_result(&telling, &result);
@@ -255,7 +251,9 @@ bool restore_to_target(const Context *context, const RestoreOptions *options, ch
                    .filter = { options->hosts, options->tags, options->paths },
                    .target = &target },
         .pgdata = options->target,
+        .shown = options->shown,
         .tablespaces = options->tablespaces,
+        .via = options->via,
         .config_file = options->config_file,
         .delta = options->delta,
         .force = options->force,

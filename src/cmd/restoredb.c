@@ -77,6 +77,22 @@ static void tell_note(const char *text, void *user)
         fprintf(stderr, "note: %s\n", text);
 }
 
+static void tell_difference(const RestoreDifference *difference, void *user)
+{
+    const DbTelling *telling = user;
+
+    if (telling->settings->json)
+        output_json(json_pack("{s:s, s:o, s:o, s:o}", "message_type", "difference", "what",
+                              json_bytes(difference->what), "saved",
+                              difference->saved ? json_bytes(difference->saved) : json_null(),
+                              "target",
+                              difference->now ? json_bytes(difference->now) : json_null()));
+    else if (!telling->settings->quiet)
+        printf("differs: %s: saved %s, the target has %s\n", difference->what,
+               difference->saved ? difference->saved : "none",
+               difference->now ? difference->now : "none");
+}
+
 bool restore_to_database(const Context *context, const RestoreOptions *options, char **operands,
                          GError **error)
 {
@@ -95,14 +111,14 @@ bool restore_to_database(const Context *context, const RestoreOptions *options, 
         .force = options->force,
         .globals = options->globals,
         .preview = options->dry_run,
+        .facts = options->facts,
     };
     g_auto(OpenRepo) open = { 0 };
-    Progress progress;
-    ProgressLine *line;
+    ShownProgress shown;
     RestoreDbWatch watch = {
-        .progress = progress_line_wanted(context->settings) ? &progress : NULL,
         .restored = tell_database,
         .note = tell_note,
+        .differs = tell_difference,
         .user = &telling,
     };
     guint64 jobs = 1;
@@ -121,10 +137,8 @@ bool restore_to_database(const Context *context, const RestoreOptions *options, 
     restore.jobs = (unsigned)jobs;
     if (!open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error))
         return false;
-    progress_init(&progress);
-    line = progress_line_start(context->settings, watch.progress);
+    watch.progress = progress_show(&shown, context->settings, true);
     ok = op_restore_db(&open, &restore, &watch, context->cancel, &snapshot, error);
-    progress_line_stop(line);
-    progress_done(&progress);
+    progress_hide(&shown);
     return ok;
 }

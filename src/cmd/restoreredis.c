@@ -57,9 +57,9 @@ bool restore_to_redis(const Context *context, const RestoreOptions *options, cha
     };
     g_auto(OpenRepo) open = { 0 };
     RestoreRedisResult result;
-    Progress progress;
-    ProgressLine *line;
-    bool shown = progress_line_wanted(context->settings), ok;
+    ShownProgress shown;
+    Progress *progress;
+    bool ok;
 
     if (is_about_postgres(options)) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
@@ -69,12 +69,9 @@ bool restore_to_redis(const Context *context, const RestoreOptions *options, cha
     }
     if (!open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error))
         return false;
-    progress_init(&progress);
-    line = progress_line_start(context->settings, shown ? &progress : NULL);
-    ok = op_restore_redis(&open, &restore, shown ? &progress : NULL, context->cancel, &result,
-                          error);
-    progress_line_stop(line);
-    progress_done(&progress);
+    progress = progress_show(&shown, context->settings, true);
+    ok = op_restore_redis(&open, &restore, progress, context->cancel, &result, error);
+    progress_hide(&shown);
     if (!ok)
         return false;
     if (context->settings->json)

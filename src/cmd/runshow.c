@@ -48,6 +48,20 @@ static void show_message(const json_t *event)
                   *level ? ": " : "warning: ", text_of(event, "message"));
 }
 
+static void show_group(const json_t *event)
+{
+    const json_t *spread = json_object_get(event, "spread_ms"),
+                 *pause = json_object_get(event, "pause_ms");
+
+    if (json_is_integer(spread))
+        printf("group: as of one moment, within %lld ms", (long long)json_integer_value(spread));
+    else
+        printf("group: no source holds a moment");
+    if (json_is_integer(pause))
+        printf("; paused for %lld ms", (long long)json_integer_value(pause));
+    printf("\n");
+}
+
 static void show_end(const json_t *event)
 {
     unsigned removed = (unsigned)json_integer_value(json_object_get(event, "removed"));
@@ -74,6 +88,8 @@ void run_show_event(const Settings *settings, const json_t *event)
         return;
     else if (is(event, "snapshot"))
         show_snapshot(event);
+    else if (is(event, "group"))
+        show_group(event);
     else if (is(event, "run_end"))
         show_end(event);
     else if (is(event, "stage") && settings->verbose > 0)

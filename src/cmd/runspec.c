@@ -2,12 +2,11 @@
 #include "cmd/runspec.h"
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "daemon/places.h"
 #include "op/run.h"
+#include "op/specfile.h"
+#include "state/runs.h"
 #include <string.h>
-
-#define SPEC_MAX (4u * 1024 * 1024)
-#define ID_LEN_  32
 
 void run_spec_clear(RunSpec *spec)
 {
@@ -16,6 +15,7 @@ void run_spec_clear(RunSpec *spec)
     g_clear_pointer(&spec->sources, g_ptr_array_unref);
     configuration_free(spec->configuration);
     json_decref(spec->history);
+    installation_places_clear(&spec->installation);
     *spec = (RunSpec){ 0 };
 }
 
@@ -49,6 +49,20 @@ static bool find_parts(RunSpec *spec, GError **error)
 
 /* ---- by name ---- */
 
+/* The catalogue of the daemon that reads the same file, if there is one. */
+static void place_installation(RunSpec *spec)
+{
+    const Configuration *configuration = spec->configuration;
+    const ServerConfig *server = &configuration->server;
+
+    spec->has_installation = true;
+    spec->installation = (InstallationPlaces){
+        .config = configuration->path ? g_canonicalize_filename(configuration->path, NULL) : NULL,
+        .catalogue = server->catalogue ? g_strdup(server->catalogue) : places_catalogue(),
+        .catalogue_password = g_strdup(server->catalogue_password),
+    };
+}
+
 bool run_spec_of_name(const char *config, const char *name, RunSpec *ret_spec, GError **error)
 {
     g_auto(RunSpec) spec = { .trigger = TRIGGER_MANUAL };
@@ -64,24 +78,14 @@ bool run_spec_of_name(const char *config, const char *name, RunSpec *ret_spec, G
     }
     if (!find_parts(&spec, error))
         return false;
-    spec.id = run_new_id();
+    spec.id = run_id_new();
+    place_installation(&spec);
     *ret_spec = spec;
     spec = (RunSpec){ 0 };
     return true;
 }
 
 /* ---- from the daemon ---- */
-
-static bool is_id(const char *text)
-{
-    return text && strlen(text) == ID_LEN_ && strspn(text, "0123456789abcdef") == ID_LEN_;
-}
-
-static bool broken(const char *what, GError **error)
-{
-    g_set_error(error, BS_ERROR, BS_ERROR_CONFIG, "%s", what);
-    return false;
-}
 
 /* In the shape of the file, without the schedule: of that one there is a definition, complete. */
 static bool load_parts(const json_t *root, const char *repository, Configuration **ret,
@@ -91,7 +95,7 @@ static bool load_parts(const json_t *root, const char *repository, Configuration
         json_pack("{s:{s:O?}, s:O?}", "repositories", repository,
                   json_object_get(root, "repository"), "sources", json_object_get(root, "sources"));
     bool ok = tree ? configuration_from_json(tree, ret, error)
-                   : broken("it has no repository or no sources", error);
+                   : spec_file_broken("it has no repository or no sources", error);
 
     json_decref(tree);
     return ok;
@@ -113,17 +117,38 @@ static bool load_schedule(const json_t *root, RunSpec *spec, GError **error)
     return true;
 }
 
+static char *text_of(const json_t *object, const char *key)
+{
+    return g_strdup(json_string_value(json_object_get(object, key)));
+}
+
+static void load_installation(const json_t *root, RunSpec *spec)
+{
+    const json_t *object = json_object_get(root, "installation");
+
+    spec->installation = (InstallationPlaces){
+        .config = text_of(object, "config"),
+        .catalogue = text_of(object, "catalogue"),
+        .catalogue_password = text_of(object, "catalogue_password"),
+        .has_catalogue = true,
+    };
+    spec->has_installation = spec->installation.catalogue != NULL;
+}
+
 static bool decode(const json_t *root, RunSpec *spec, GError **error)
 {
     const json_t *schedule = json_object_get(root, "schedule");
     const char *id = json_string_value(json_object_get(root, "run"));
     const char *trigger = json_string_value(json_object_get(root, "trigger"));
     const char *repository = json_string_value(json_object_get(schedule, "repository"));
+    const char *kind = json_string_value(json_object_get(root, "kind"));
 
-    if (!is_id(id) || !trigger || !repository)
-        return broken("it lacks run, trigger, or a schedule with a repository", error);
+    if (!id || !run_id_is_valid(id) || !trigger || !repository)
+        return spec_file_broken("it lacks run, trigger, or a schedule with a repository", error);
     spec->id = g_strdup(id);
+    spec->sweep = kind && strcmp(kind, "sweep") == 0;
     spec->history = json_incref(json_object_get(root, "history"));
+    load_installation(root, spec);
     return run_trigger_parse(trigger, &spec->trigger, error) &&
            load_parts(root, repository, &spec->configuration, error) &&
            load_schedule(root, spec, error) && find_parts(spec, error);
@@ -132,16 +157,12 @@ static bool decode(const json_t *root, RunSpec *spec, GError **error)
 bool run_spec_load(const char *path, RunSpec *ret_spec, GError **error)
 {
     g_auto(RunSpec) spec = { 0 };
-    g_autoptr(GBytes) bytes = NULL;
-    json_error_t where;
-    json_t *root;
+    json_t *root = NULL;
     bool ok;
 
-    if (!fs_read_file(path, SPEC_MAX, &bytes, error))
+    if (!spec_file_read(path, &root, error))
         return false;
-    root = json_loadb(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes),
-                      JSON_REJECT_DUPLICATES, &where);
-    ok = root ? decode(root, &spec, error) : broken(where.text, error);
+    ok = decode(root, &spec, error);
     json_decref(root);
     if (!ok) {
         g_prefix_error(error, "%s: ", path);

@@ -113,6 +113,10 @@ static void tell_store_json(const Store *store, const StoreStats *stats)
         json_object_set_new(places, store_place_name(place), json_usage(&stats->places[place]));
     json_object_set_new(object, "location", json_bytes(store->location));
     json_object_set_new(object, "places", places);
+    if (stats->has_room) {
+        json_object_set_new(object, "free_bytes", json_integer((json_int_t)stats->free));
+        json_object_set_new(object, "room_bytes", json_integer((json_int_t)stats->room));
+    }
     json_object_set_new(object, "unfinished",
                         stats->unfinished_unseen ? json_null() : json_usage(&stats->unfinished));
     output_json(object);
@@ -134,6 +138,7 @@ static void tell_store_text(const Store *store, const StoreStats *stats)
 {
     g_autoptr(Table) table =
         table_new((const char *const[]){ "", "Objects", "Size", "Oldest", "Newest", NULL });
+    g_autofree char *free_size = size_format(stats->free), *room = size_format(stats->room);
 
     for (StorePlace place = 0; place < STORE_PLACES; place++)
         if (stats->places[place].objects > 0)
@@ -143,6 +148,8 @@ static void tell_store_text(const Store *store, const StoreStats *stats)
         add_usage(table, "unfinished", &stats->unfinished);
     printf("store at %s:\n", store->location);
     table_print(table, stdout);
+    if (stats->has_room)
+        printf("its disk has %s free of %s\n", free_size, room);
     if (stats->unfinished.objects > 0)
         printf("unfinished: what interrupted uploads have left; `backstay prune` removes it\n");
     if (stats->unfinished_unseen)
@@ -210,8 +217,9 @@ const Command stats_command = {
                    "  blobs-per-file     blobs that files are made of, once for each path\n"
                    "  raw-data           blobs as they lie in the repository, each once\n\n"
                    "--store asks the store, not the repository: objects, bytes, the oldest and the "
-                   "newest of each kind, and\n"
-                   "what interrupted uploads have left. It needs no password and takes no lock.",
+                   "newest of each kind,\n"
+                   "what interrupted uploads have left, and of a directory how much room its disk "
+                   "has. It needs no password and takes no lock.",
     .options = stats_options,
     .request_size = sizeof(StatsOptions),
     .run = stats_run,

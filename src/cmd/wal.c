@@ -5,10 +5,14 @@
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/walserve.h"
+#include "config/configuration.h"
+#include "op/runplace.h"
 #include "op/walget.h"
 #include "op/walpush.h"
 
 #include <string.h>
+
+#define CLUSTER "pgcluster:"
 
 typedef struct {
     char *pgdata, *system_id;
@@ -35,7 +39,9 @@ static const GOptionEntry wal_options[] = {
       "DIR" },
     { "read-data", 0, 0, ARG_FLAG, AT(read_data), "check: open every file that is held", NULL },
     { "lag", 0, 0, ARG_TEXT, AT(lag),
-      "check: compare what is held with where this server stands (postgresql://...)", "URL" },
+      "check: compare what is held with where this server stands (postgresql://..., or @NAME: a "
+      "cluster of the configuration's sources)",
+      "URL" },
     { "max-lag", 0, 0, ARG_LIST, AT(max_lag),
       "check --lag: fail (32) when the archive is further behind, such as 16MiB or 60s", "LIMIT" },
     { "socket", 0, 0, ARG_TEXT, AT(server.socket),
@@ -171,6 +177,40 @@ static bool wal_list(const Context *context, const WalOptions *options, char **o
            wal_list_run(context, &open, error);
 }
 
+/* The server of a source of the configuration, with its password. */
+static bool named_server(const Settings *settings, const char *name, char ***ret_operands,
+                         GError **error)
+{
+    g_autoptr(Configuration) configuration = NULL;
+    const SourceConfig *source;
+
+    if (!configuration_load(settings->config, &configuration, error))
+        return false;
+    source = configuration_source(configuration, name);
+    if (source && source->url && g_str_has_prefix(source->url, CLUSTER "postgres"))
+        return run_place_operands(source, ret_operands, error);
+    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                "--lag @%s: the configuration has no source of that name whose url is "
+                "pgcluster:postgresql://...",
+                name);
+    return false;
+}
+
+static bool wal_lag(const Context *context, const WalOptions *options, OpenRepo *open,
+                    GError **error)
+{
+    char **operands = NULL;
+    bool within;
+
+    if (options->lag[0] != '@')
+        return wal_lag_run(context, open, options->lag, options->max_lag, error);
+    if (!named_server(context->settings, options->lag + 1, &operands, error))
+        return false;
+    within = wal_lag_run(context, open, operands[0] + strlen(CLUSTER), options->max_lag, error);
+    run_place_wipe(operands);
+    return within;
+}
+
 static bool wal_check(const Context *context, const WalOptions *options, char **operands,
                       GError **error)
 {
@@ -183,7 +223,7 @@ static bool wal_check(const Context *context, const WalOptions *options, char **
     }
     if (options->lag) // reads names only, which needs no lock
         return open_repo(context->settings, OPEN_UNLOCKED, true, context->cancel, &open, error) &&
-               wal_lag_run(context, &open, options->lag, options->max_lag, error);
+               wal_lag(context, options, &open, error);
     return open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) &&
            wal_check_run(context, &open, options->read_data, error);
 }

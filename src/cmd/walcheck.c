@@ -45,11 +45,12 @@ static void tell_way(const WalWay *way, void *user)
     g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, way->system_id);
 
     if (settings->json)
-        output_json(json_pack("{s:s, s:s, s:s, s:i, s:s, s:i, s:s, s:i}", "message_type", "wal_way",
-                              "system_identifier", id, "snapshot", id_hex(way->snapshot).text,
-                              "from_timeline", (int)way->from_timeline, "from_lsn",
-                              lsn_text(way->from).text, "timeline", (int)way->timeline, "end_lsn",
-                              lsn_text(way->end).text, "gaps", (int)way->gaps));
+        output_json(json_pack(
+            "{s:s, s:s, s:s, s:o, s:i, s:s, s:i, s:s, s:i}", "message_type", "wal_way",
+            "system_identifier", id, "snapshot", id_hex(way->snapshot).text, "since",
+            way->since ? json_time((Timestamp){ .sec = way->since }) : json_null(), "from_timeline",
+            (int)way->from_timeline, "from_lsn", lsn_text(way->from).text, "timeline",
+            (int)way->timeline, "end_lsn", lsn_text(way->end).text, "gaps", (int)way->gaps));
     else if (!settings->quiet)
         printf("cluster %s: from snapshot %s every moment up to %s can be recovered%s\n", id,
                id_short(way->snapshot).text, lsn_text(way->end).text,
