@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/run cluster and bench/run wal: beside pgBackRest, both with zstd 3, encryption and two processes, to a local directory."""
+"""bench/run cluster and bench/run wal: beside pgBackRest, both with zstd 3, encryption and two processes, to a local directory; and
+beside restic for what changed files cost it."""
 import glob
+import json
 import os
 import random
 import shlex
@@ -17,7 +19,7 @@ from cluster import Cluster, as_postgres, hand_over
 
 ROWS = int(os.environ.get('ROWS', '4000000'))
 SEGMENTS = int(os.environ.get('SEGMENTS', '64'))
-PROGRAMS = os.environ.get('PROGRAMS', 'backstay,backstay-dir,pgbackrest').split(',')
+PROGRAMS = os.environ.get('PROGRAMS', 'backstay,backstay-dir,pgbackrest,restic').split(',')
 MODULE = os.path.dirname(os.path.dirname(BACKSTAY)) + '/archive/backstay.so'
 POSTGRES = ' '.join(as_postgres())
 
@@ -124,7 +126,30 @@ class PgBackRest(Program):
         return out
 
 
-ALL = {p.name: p for p in (Backstay, BackstayDir, PgBackRest)}
+class Restic(Program):
+    """For the bytes alone: the files of a running server, one after the other, are no backup of it."""
+    name = 'restic'
+
+    def prepare(self):
+        self.env.update(RESTIC_REPOSITORY=self.repo, RESTIC_PASSWORD=PASSWORD, RESTIC_CACHE_DIR=self.directory + '/cache')
+        self.run('restic init -q')
+
+    def backup(self, first):
+        return 'restic backup -q --exclude pg_wal ' + self.data
+
+    def restore(self, out, oldest=False, delta=False):
+        snapshot = 'latest'
+        if oldest:
+            done = subprocess.run([*as_postgres(), 'restic', 'snapshots', '--json'], env=self.env, cwd=self.directory, check=True,
+                                  capture_output=True)
+            snapshot = json.loads(done.stdout)[0]['short_id']
+        return 'restic restore -q %s --target %s' % (snapshot, out)
+
+    def pgdata(self, out):
+        return out + self.data
+
+
+ALL = {p.name: p for p in (Backstay, BackstayDir, PgBackRest, Restic)}
 
 
 def same_table(server, program, out):
@@ -136,7 +161,9 @@ def same_table(server, program, out):
 
 
 def cluster(directory, table):
-    needed('pgbackrest')
+    for program in PROGRAMS:
+        if not program.startswith('backstay'):
+            needed(program)
     os.chmod(directory, 0o711)
     server = Cluster(directory + '/server')
     size = 0
@@ -148,7 +175,8 @@ def cluster(directory, table):
             programs = [ALL[p](directory, server.data, server.socket) for p in PROGRAMS]
             one_round(server, programs, table, own(directory + '/outs') + '/out')
     return 'A cluster of %d MiB: a table of %d rows and its key. fsync of the server is off, its CPU time is not counted. pgBackRest: ' \
-           'bundles, without waiting for WAL (archive-check=n), which ours takes along.' % (size >> 20, ROWS)
+           'bundles, without waiting for WAL (archive-check=n), which ours takes along. restic: the files as they lie there, for the ' \
+           'bytes alone.' % (size >> 20, ROWS)
 
 
 def one_round(server, programs, table, out):
