@@ -100,12 +100,18 @@ class Cluster:
         other.configure("unix_socket_directories = '%s'" % other.socket, "archive_command = 'cp %%p %s/%%f'" % other.archive)
         return other
 
-    def recover(self, *settings):
-        """Starts, replays what its archive holds up to a target, and goes on with a timeline of its own."""
+    def recover(self, *settings, paused=None):
+        """Starts, replays what its archive holds up to a target, and goes on with a timeline of its own. paused: called
+        before that, when it stands at the target."""
         self.configure("restore_command = 'cp %s/%%f %%p'" % self.archive, "recovery_target_timeline = 'latest'",
-                       "recovery_target_action = 'promote'", *settings)
+                       "recovery_target_action = '%s'" % ('pause' if paused else 'promote'), *settings)
         self.run('touch', self.data + '/recovery.signal')
         self.start()
+        if paused:
+            while self.sql('select pg_is_wal_replay_paused()') == 'f':
+                pass
+            paused()
+            self.sql('select pg_wal_replay_resume()')
         while self.sql('select pg_is_in_recovery()') == 't':
             pass
         return self

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that is written to while it is backed up, and what came back of it: shared by the scenarios of clusters."""
+import contextlib
 import glob
+import json
 import os
 import subprocess
 import threading
 
 from cluster import Cluster, as_postgres, debian_bin, hand_over
-from scenario import equal, fact, path, wait_until
+from scenario import equal, fact, path, run, wait_until
 
 
 def make_server(name, bin=None, *settings):
@@ -57,6 +59,72 @@ class Load:
         self.thread.join()
 
 
+def backed_up_twice(backup, repo, server, name):
+    """While it is written to: both snapshots and the last row that was there before; None when there are none."""
+    with Load(server) as load:
+        comes(lambda: int(server.sql('select count(*) from ledger')) > 4, 'the load runs')
+        least = int(server.sql('select max(id) from ledger'))
+        first, _ = backup(repo, server)
+        second, again = backup(repo, server)
+    equal(load.error, None, name + ': the load went on meanwhile')
+    if not (first and second):
+        return None
+    added = again.summary()['data_added']
+    fact(added < again.summary()['total_bytes_processed'] / 4, name + ': the second backup adds little', again.summary())
+    return first, second, least
+
+
+def follow(standby, primary):
+    standby.configure("primary_conninfo = 'host=%s user=saver'" % primary.socket)
+    standby.run('touch', standby.data + '/standby.signal')
+    standby.start()
+
+
+def backed_up_standby(backup, repo, standby, primary):
+    """It is started, follows the primary, which is written to, and is saved: the snapshot, and the last row before."""
+    follow(standby, primary)
+    with Load(primary) as load:
+        comes(lambda: standby.sql('select count(*) from ledger') == primary.sql('select count(*) from ledger'), 'the standby follows')
+        least = int(standby.sql('select max(id) from ledger'))
+        snapshot, _ = backup(repo, standby)
+    equal(load.error, None, 'standby: the load went on')
+    fact(manifest_of(repo, snapshot)['cluster']['standby'], 'standby: the manifest says that it was one')
+    return snapshot, least
+
+
+def left_nothing(repo, label, kept):
+    equal({s['id'] for s in repo.snapshots()}, kept, label + ': no snapshot was made')
+    equal(repo.objects('locks'), [], label + ': no lock is left')
+
+
+def flip(file, at):
+    with open(file, 'r+b') as f:
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 1]))
+
+
+@contextlib.contextmanager
+def debian_cluster():
+    """A running one with its configuration in /etc: its release, its name and its folder."""
+    name, folder = 'backstay%d' % os.getpid(), path('debian')
+    release = debian_bin().split('/')[-2]
+    os.mkdir(folder)
+    hand_over(folder)
+    run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0)
+    try:
+        yield release, name, folder
+    finally:
+        run('pg_dropcluster', '--stop', release, name, code=0)
+
+
+def has_config(listed, label):
+    """Names below the top folder."""
+    wanted = ['config/' + n for n in ('postgresql.conf', 'pg_hba.conf', 'pg_ident.conf', 'conf.d', 'start.conf')]
+    equal([n for n in wanted if n not in listed], [], label + ': the configuration is in config/')
+
+
 def rows(server, table, up_to=None):
     return server.sql('select count(*), md5(string_agg(t::text, chr(10) order by id)) from %s t%s' %
                       (table, ' where id <= %s' % up_to if up_to else ''))
@@ -89,6 +157,20 @@ def restore(repo, snapshot, name, by_restic=False):
 def tags(repo, snapshot):
     found = next(s for s in repo.snapshots() if s['id'] == snapshot)
     return dict(t.split('=', 1) for t in found['tags'])
+
+
+def top_of(repo, snapshot):
+    return '/' + tags(repo, snapshot)['source']
+
+
+def manifest_of(repo, snapshot):
+    return json.loads(repo.backstay('dump', snapshot, top_of(repo, snapshot) + '/manifest.json', code=0).out)
+
+
+def listing(repo, snapshot):
+    """Paths below the top folder."""
+    top = top_of(repo, snapshot)
+    return {l[len(top) + 1:] for l in repo.backstay('ls', snapshot, code=0).text.splitlines() if l.startswith(top + '/')}
 
 
 def verified(folder, bin, label):

@@ -248,3 +248,15 @@ def wait_until(condition, seconds=20, pause=0.02):
 
 def path(*names):
     return os.path.join(WORK, *names)
+
+
+def read(name):
+    with open(name, 'rb') as f:
+        return f.read()
+
+
+def write(name, content):
+    """A file of the scratch directory; its whole name."""
+    with open(path(name), 'wb') as f:
+        f.write(content)
+    return path(name)

@@ -83,6 +83,32 @@ def names():
     run(*by_name, 'snapshots', env=plain(), cwd=path(), code=1, why='a name that is a directory, too, is refused')
 
 
+def two_names():
+    """A repository beside that of -r, with a password of its own."""
+    save('password-2', 'another one')
+    os.chmod(path('password-2'), 0o600)
+    file = save('two.yaml', ''.join('  %s: {location: %s, password: "file://%s"}\n' % (name, path(where), path(password)) for name, where, password in (
+        ('first', 'repo', 'password'), ('second', 'repo-2', 'password-2'), ('same', 'repo-3', 'password'))).join(('repositories:\n', '')))
+    both = (BACKSTAY, '--config', file)
+    run(*both, '-r', 'second', 'init', env=plain(), code=0)
+    run(*both, '-r', 'second', 'copy', '--from-repo', 'first', env=plain(), code=0, why='copy takes names for both')
+    equal(len(run(*both, '-r', 'second', 'snapshots', '--json', env=plain(), code=0).json()), 1, 'and opens each by its own password')
+    run(*both, '-r', 'second', 'copy', '--from-repo', 'first', '--from-password-file', path('password-2'), env=plain(), code=12,
+        why='a password that is typed comes before')
+    run(*both, '-r', 'first', 'copy', '--to', 'second', env=plain(), code=0, why='in the other direction, too')
+    run(*both, '-r', 'first', 'mirror', 'add', 'same', env=plain(), code=0, why='a name becomes a mirror')
+    listed = run(*both, '-r', 'first', 'mirror', 'list', '--json', env=plain(), code=0).json()
+    equal([(m['name'], m['location']) for m in listed], [('same', path('repo-3'))], 'of that name, where the configuration says')
+    run(*both, '-r', 'first', 'mirror', 'sync', env=plain(), code=0)
+    run(*both, '-r', 'first', 'mirror', 'remove', 'same', env=plain(), code=0)
+    pack = next(os.path.join(d, f) for d, _, fs in os.walk(path('repo/data')) for f in fs)
+    with open(pack, 'r+b') as f:
+        f.write(b'\xa5' * 20)
+    run(*both, '-r', 'first', 'check', '--read-data', '--repair-from', 'same', env=plain(), code=0, why='a name is what a check repairs from')
+    run(*both, '-r', 'first', 'check', '--read-data', env=plain(), code=0, why='which it did')
+    run(*both, '-r', 'first', 'check', '--repair-from', 'nothing', env=plain(), code=(1, 10), why='a name of nothing is a place that is not there')
+
+
 def shown():
     file = save('shown.yaml', 'repositories:\n  main:\n    location: env://WHERE\n'
                 'sources: {files: {paths: /etc}}\ndefaults:\n  timezone: Europe/Berlin\n'
@@ -128,6 +154,7 @@ def manual():
 example()
 problems()
 names()
+two_names()
 shown()
 container()
 manual()

@@ -8,7 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
-from scenario import Repo, equal, fact, finish, path
+import walsegment
+from scenario import BACKSTAY, Repo, equal, fact, finish, path, run
 
 
 class SmallDisk:
@@ -31,6 +32,27 @@ class SmallDisk:
 
     def empty(self):
         os.unlink(self.dir + '/ballast')
+
+
+def archiving(repo, disk):
+    """A segment that has no room is not acknowledged, and is archived when there is some."""
+    file = path(walsegment.name_of(1))
+    trees.write(file, walsegment.segment(1))
+    env = repo.env(BACKSTAY_REPOSITORY=repo.path)
+    push = lambda **more: run(BACKSTAY, 'wal', 'push', file, env=env, cwd=path('.'), **more)
+    for leave in (300_000, 5000, 0):
+        disk.fill(leave)
+        done = push()
+        label = 'a segment with %d bytes left' % leave
+        fact(0 < done.code < 126, label + ': is not acknowledged, and PostgreSQL tries again', done.all)
+        fact('space' in done.errors.lower(), label + ': the message speaks of space', done.errors)
+        disk.empty()
+        found = [n for _, _, names in os.walk(repo.path + '/wal') for n in names]
+        equal([n for n in found if n == os.path.basename(file)], [], label + ': nothing counts as archived')
+    push(code=0, why='after space was freed it is archived')
+    run(BACKSTAY, 'wal', 'get', os.path.basename(file), path('fetched'), '--system-id', str(walsegment.SYSTEM), '--prefetch', '0', env=env, code=0)
+    with open(path('fetched'), 'rb') as f:
+        fact(f.read() == walsegment.segment(1), 'and is what it was')
 
 
 def main():
@@ -64,6 +86,7 @@ def main():
         summary = repo.backup(more)
         fact(summary['snapshot_id'], 'after space was freed the next run succeeds')
         repo.sound('after the next run')
+        archiving(repo, disk)
         # prune needs room for what it packs anew, and must say so when there is none
         repo.backstay('forget', first, code=0)
         disk.fill(1000)

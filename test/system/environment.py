@@ -26,6 +26,7 @@ COMPUTED = {
     ('config/settings.c', 'name'): 'settings',
     ('config/settings.c', 'names[i]'): 'literals',
     ('daemon/places.c', 'variable'): 'literals',
+    ('op/factways.c', 'name'): 'any name: the user wrote it into the configuration',
 }
 
 # Words that look like one: what hooks are told, and a right.

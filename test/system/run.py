@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from redisserver import RedisServer
@@ -205,13 +206,22 @@ def retention():
 def a_backup_that_shrank():
     told = run_spec(files('a'), name='shrunk', history={'a': [10_000_000, 12_000_000, 9_000_000]}, why='a backup far smaller than its history')
     warnings = told.of('warning')
-    equal([(w['source'], w['median']) for w in warnings], [('a', 10_000_000)], 'is told with the numbers')
-    equal((told.end['state'], len(told.end['warnings'])), ('succeeded', 1), 'and is a success with a warning')
+    equal([(w['source'], w['median']) for w in warnings if 'median' in w], [('a', 10_000_000)], 'is told with the numbers')
+    equal((told.end['state'], len(told.end['warnings'])), ('succeeded', 2), 'and is a success with a warning, and one about retention')
     write('data/shrinking/file', 'x' * 100_000)
     run_spec(files('shrinking'), name='shrinking', why='without a history there is nothing to compare')
     write('data/shrinking/file', 'x' * 10_000)
     told = run_spec(files('shrinking'), name='shrinking', why='the snapshots are a history, too')
-    equal([(w['bytes'], w['median']) for w in told.of('warning')], [(10_000, 100_000)], 'and tell that it shrank')
+    equal([(w['bytes'], w['median']) for w in told.of('warning') if 'median' in w], [(10_000, 100_000)], 'and tell that it shrank')
+    shrunk = dict(name='shrinking', keep={'last': 1})
+    told = run_spec(files('shrinking'), **shrunk, history={'shrinking': [10_000, 100_000, 100_000]}, why='and once more')
+    equal((told.end['removed'], len(snapshots('shrinking'))), (0, 3), 'what is worth having is not pushed out')
+    told = run_spec(files('shrinking'), '--retention-only', **shrunk, history={'shrinking': [10_000, 10_000, 100_000, 100_000, 100_000]},
+                    why='nor by the sweep')
+    equal((told.end['state'], told.end['removed'], len(snapshots('shrinking'))), ('succeeded', 0, 3), 'which tells that it did nothing')
+    fact(any('far smaller' in w['message'] for w in told.of('warning')), 'and why', told.of('warning'))
+    told = run_spec(files('shrinking'), '--retention-only', **shrunk, history={'shrinking': [10_000] * 9}, why='when it has been so for long')
+    equal((told.end['removed'], len(snapshots('shrinking'))), (2, 1), 'retention goes on')
     write('data/empty/file', '')
     told = run_spec(files('empty'), name='empty', why='an empty backup')
     equal([w['bytes'] for w in told.of('warning')], [0], 'is always told')
@@ -224,6 +234,21 @@ def retries():
     equal((told.end['state'], told.end['code']), ('failed', 21), 'and its error is that of the run')
     told = run_spec({'gone': {'paths': [path('data/nowhere')]}}, name='retried', retries=2, retry_wait='1s', code=FAILED, why='what cannot pass')
     equal([e for e in told.of('log') if 'try ' in e['message']], [], 'is not tried again')
+
+
+def a_locked_repository():
+    """Somebody else has it for himself for a moment: no reason to have no backup."""
+    process = subprocess.Popen(['restic', '-r', repo.path, 'check'], env=repo.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: repo.objects('locks') or process.poll() is not None, LONG)
+    process.send_signal(signal.SIGSTOP)
+    fact(process.poll() is None and repo.objects('locks'), 'somebody else holds the repository')
+    waiting, events = start(files('a'), name='waiting')
+    wait_until(lambda: os.path.exists(events) and 'stage' in open(events, encoding='utf-8').read(), LONG)
+    time.sleep(2)
+    process.send_signal(signal.SIGCONT)
+    ended(waiting, LONG, 'a run that waits')
+    process.wait(LONG)
+    equal((waiting.returncode, read_events(events)[-1]['state']), (0, 'succeeded'), 'a run waits for him')
 
 
 def by_name():
@@ -268,6 +293,7 @@ def main():
     retention()
     a_backup_that_shrank()
     retries()
+    a_locked_repository()
     by_name()
     a_server_with_a_password()
     finish()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=900
+# check: quick, asan, timeout=900
 """The locks of a schedule against real servers: an advisory lock in the database that is backed up, a key in Redis. A second run is
 refused; a run whose lock is lost on the way, by a closed connection or a flushed server, writes no snapshot; a pooler is
 noticed."""

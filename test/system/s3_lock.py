@@ -12,8 +12,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
+import walsegment
 from s3 import S3Error, S3Repo, S3Server
 from scenario import FAILED, equal, fact, finish, path
+from walsegment import name_of
 
 PROTECTED = 31
 LOCKED = ('config', 'keys/', 'data/', 'index/', 'snapshots/', 'wal/')
@@ -146,6 +148,48 @@ def prune_ends(place, waiting):
     place.keeper_repo.sound('at the end')
 
 
+# ---- WAL ----
+
+CLUSTER = '7000000000000000001'
+
+
+def segment(n):
+    trees.write(path(name_of(n)), walsegment.segment(n, system=int(CLUSTER)))
+    return name_of(n)
+
+
+def base(place, source, first, last):
+    tags = ('kind=pgcluster', 'system-id=' + CLUSTER, 'timeline=1', 'start-lsn=0/%X00028' % first, 'stop-lsn=0/%X00100' % last)
+    return place.writer_repo.backup(source, '--tag', ','.join(tags))['snapshot_id']
+
+
+def prune_waits_for_wal(place, source):
+    """What no base backup needs any more stays until its lock ends; what one needs is locked anew."""
+    names = [segment(n) for n in range(1, 6)]
+    for name in names:
+        place.writer_repo.backstay('wal', 'push', path(name), code=0)
+    first = base(place, source, 2, 3)
+    base(place, source, 4, 5)
+    key = lambda name: next(k for k in place.of('wal/') if k.endswith('/' + name))
+    doomed = [key(n) for n in names[:3]]
+    before = place.of('wal/')
+    place.keeper_repo.backstay('forget', first, code=0)
+    done = place.keeper_repo.backstay('prune', '--json')
+    [told] = [t for t in done.messages('under_object_lock') if 'wal_files' in t]
+    fact(done.code == PROTECTED and told['wal_files'] == 3, 'prune would remove WAL that is locked, and says that it waits', done.all)
+    equal(place.of('wal/'), before, 'all of it is still there')
+    long = S3Repo(place.server, place.bucket, user=place.keeper, environ=days(30))
+    fact(long.backstay('prune').code == PROTECTED, 'with longer locks it waits as well')
+    hours = place.hours(('wal/',))
+    equal({k for k, h in hours.items() if h < 29 * 24}, set(doomed), 'what is kept is locked for longer, what waits is not')
+    for one in doomed:
+        place.end_lock(one)
+    time.sleep(3)
+    place.keeper_repo.backstay('prune', code=0, why='when their time is over')
+    left = {k for k, _, _ in place.server.versions(place.bucket, 'wal/')}
+    equal(left, set(before) - set(doomed), 'they go with all their versions, and nothing else')
+
+
 def no_lock(server, source):
     server.make_bucket('plain')
     repo = S3Repo(server, 'plain')
@@ -164,6 +208,7 @@ def main():
         what_is_put(place, source)
         prune_waits(place, source)
         prune_ends(place, prune_renews(place))
+        prune_waits_for_wal(place, source)
         no_lock(server, source)
     finish()
 
