@@ -277,17 +277,20 @@ def scenarios(quick):
 
 
 def fuzz_jobs():
-    seconds = 5
+    """A short walk from the corpus, the same each time: a change is judged by what it changed. New paths are looked for by hand,
+    with FUZZ_SECONDS and a FUZZ_SEED of one's own, and what that finds becomes part of the corpus."""
+    seconds, seed = int(os.environ.get('FUZZ_SECONDS', 3)), int(os.environ.get('FUZZ_SEED', 1))
+    env = {**SANITIZER_ENV, 'LSAN_OPTIONS': 'suppressions=' + os.path.join(TOP, 'test/lib/lsan.supp')}
     jobs = []
     for source in sorted(glob.glob(TOP + '/test/fuzz/*.c')):
         name = os.path.splitext(os.path.basename(source))[0]
         corpus = os.path.join(TOP, 'test/fuzz/corpus', name)
         # new inputs go to a scratch corpus, the one in the tree is read
-        script = 'mkdir "$WORK/new" && exec "$0" -max_total_time=%d -rss_limit_mb=2048 -timeout=10 ' \
-                 '-print_final_stats=1 -artifact_prefix="$1/" "$WORK/new" "$2"' % seconds
+        script = 'mkdir "$WORK/new" && exec "$0" -seed=%d -max_total_time=%d -rss_limit_mb=2048 -timeout=10 ' \
+                 '-print_final_stats=1 -artifact_prefix="$1/" "$WORK/new" "$2"' % (seed, seconds)
         jobs.append(Job('fuzz/' + name, ['bash', '-c', script, os.path.join(BUILD, 'fuzz/test/fuzz/fuzz-' + name), LOGS,
                                          corpus],
-                        needs=['build/fuzz'], timeout=seconds + 120, env=SANITIZER_ENV))
+                        needs=['build/fuzz'], timeout=seconds + 120, env=env))
     return jobs
 
 
