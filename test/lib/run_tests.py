@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runner behind ./check: a small graph of jobs, two at a time.
+"""The runner behind ./check: a small graph of jobs, three at a time.
 
 A job is a command. Its standard output may hold facts, `ok NAME` and `not ok NAME`; a job without facts is one fact
 itself. A scenario under test/system or test/conformance says in its first lines how it wants to be run:
@@ -25,7 +25,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, 'build-check')
 LOGS = os.path.join(BUILD, 'logs')
-PARALLEL = 2
+PARALLEL = 3  # many wait for servers and clocks: three keep two processors busy
 TAIL = 60
 FACT = re.compile(r'^\s*(not )?ok\b(.*)$')
 
