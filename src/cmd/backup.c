@@ -170,7 +170,8 @@ static void made_free(void *owner)
     g_free(made);
 }
 
-static bool make(const SourceConfig *config, Made *made, RunSource *ret_made, GError **error)
+static bool make(const SourceConfig *config, VolumeGroup *volumes, Made *made, RunSource *ret_made,
+                 GError **error)
 {
     g_auto(GStrv) arguments = source_config_arguments(config);
     g_autoptr(GPtrArray) sources = NULL;
@@ -180,6 +181,7 @@ static bool make(const SourceConfig *config, Made *made, RunSource *ret_made, GE
         !run_place_operands(config, &made->operands, error))
         return false;
     wanted = sources_request(made->options);
+    wanted.volumes = volumes;
     if (!sources_from_operands(made->operands, &wanted, &sources, error))
         return false;
     if (sources->len != 1) {
@@ -192,12 +194,13 @@ static bool make(const SourceConfig *config, Made *made, RunSource *ret_made, GE
     return true;
 }
 
-bool backup_make_source(const SourceConfig *config, RunSource *ret_made, GError **error)
+bool backup_make_source(const SourceConfig *config, VolumeGroup *volumes, RunSource *ret_made,
+                        GError **error)
 {
     Made *made = g_new0(Made, 1);
     RunSource source = { .owner = made, .free_owner = made_free };
 
-    if (make(config, made, &source, error)) {
+    if (make(config, volumes, made, &source, error)) {
         *ret_made = source;
         return true;
     }

@@ -4,4 +4,5 @@
 #include "op/run.h"
 
 /* As `backup` would make it. ret_made is to be cleared. */
-bool backup_make_source(const SourceConfig *config, RunSource *ret_made, GError **error);
+bool backup_make_source(const SourceConfig *config, VolumeGroup *volumes, RunSource *ret_made,
+                        GError **error);

@@ -11,6 +11,7 @@
 #include "op/forget.h"
 #include "op/installation.h"
 #include "op/runevents.h"
+#include "source/volumegroup.h"
 #include "state/runstate.h"
 
 /* A source, as it is made for each try. */
@@ -36,7 +37,9 @@ typedef struct {
     int events_open;     /* a descriptor of that, given away; 0: it is to be opened */
     bool unattended;     /* retention is guarded (op/runretention.h) */
     char *const *hidden; /* variables that hold secrets; NULL: those known by name */
-    bool (*make)(const SourceConfig *config, RunSource *ret_made, GError **error);
+    /* volumes: what is of one moment with it; NULL: nothing. */
+    bool (*make)(const SourceConfig *config, VolumeGroup *volumes, RunSource *ret_made,
+                 GError **error);
     RunTell tell; /* may be NULL */
     /* A source is being read, with its progress; NULL: no longer. May be NULL. */
     void (*reading)(Progress *progress, void *user);

@@ -22,7 +22,8 @@ typedef struct {
 
 typedef struct {
     Run *run;
-    GPtrArray *members; /* of Member */
+    GPtrArray *members;   /* of Member */
+    VolumeGroup *volumes; /* that are members, of this try */
     int64_t wall_ms, monotonic_ms;
     int64_t spread_ms;      /* -1: none holds a moment */
     int64_t pause_ms;       /* -1: nothing was paused */
@@ -39,9 +40,9 @@ static void member_free(void *item)
 }
 
 /* Unix, ms; one clock for all, which nobody sets meanwhile. */
-static int64_t now_ms(const Group *group)
+static int64_t unix_ms(const Group *group, int64_t monotonic_ms)
 {
-    return group->wall_ms + clock_monotonic_ms() - group->monotonic_ms;
+    return group->wall_ms + monotonic_ms - group->monotonic_ms;
 }
 
 /* ---- opening ---- */
@@ -54,7 +55,7 @@ static bool prepare_member(Group *group, const SourceConfig *config, GError **er
 
     g_ptr_array_add(group->members, member);
     group->at = member->config = config;
-    if (!run_make_source(group->run, config, &member->made, error))
+    if (!run_make_source(group->run, config, group->volumes, &member->made, error))
         return false;
     source = member->made.source;
     return !source->ops->prepare ||
@@ -64,6 +65,7 @@ static bool prepare_member(Group *group, const SourceConfig *config, GError **er
 static bool open_member(Group *group, Member *member, GError **error)
 {
     Source *source = member->made.source;
+    int64_t from_ms, until_ms;
 
     group->at = NULL;
     if (group->pause && !run_pause_holds(group->pause, error))
@@ -72,11 +74,13 @@ static bool open_member(Group *group, Member *member, GError **error)
     run_stage(group->run, "open", member->config->name);
     if (!run_control_check(group->run->control, error))
         return false;
-    member->from_ms = now_ms(group);
+    from_ms = clock_monotonic_ms();
     if (source->ops->open &&
         !source->ops->open(source, run_control_cancel(group->run->control), &member->hold, error))
         return false;
-    member->until_ms = now_ms(group) + 1; // whole ms were begun
+    until_ms = source->held_until_ms ? source->held_until_ms : clock_monotonic_ms();
+    member->from_ms = unix_ms(group, source->held_from_ms ? source->held_from_ms : from_ms);
+    member->until_ms = unix_ms(group, until_ms) + 1; // whole ms were begun
     return true;
 }
 
@@ -140,6 +144,8 @@ static bool open_once(Group *group, GError **error)
     const GPtrArray *sources = group->run->request->sources;
 
     g_ptr_array_set_size(group->members, 0);
+    volume_group_unref(group->volumes);
+    group->volumes = volume_group_new();
     for (guint i = 0; i < sources->len; i++)
         if (!prepare_member(group, sources->pdata[i], error))
             return false;
@@ -329,4 +335,5 @@ void run_group(Run *run)
     else
         read_all(&group);
     g_ptr_array_unref(group.members);
+    volume_group_unref(group.volumes);
 }

@@ -70,8 +70,9 @@ bool run_source(Run *run, const SourceConfig *config);
 void run_group(Run *run);
 
 /* The steps of one: it is made, with its facts; it is read and told; it has failed, and is counted
- * and told. failure is taken over. */
-bool run_make_source(Run *run, const SourceConfig *config, RunSource *ret_made, GError **error);
+ * and told. failure is taken over. volumes: those of its group; NULL: it is in none. */
+bool run_make_source(Run *run, const SourceConfig *config, VolumeGroup *volumes,
+                     RunSource *ret_made, GError **error);
 bool run_read_source(Run *run, const SourceConfig *config, RunSource *made, GError **error);
 void run_fail_source(Run *run, const SourceConfig *config, int64_t started_ms, GError *failure);
 /* After try n of what: true when there is another, and its time has come. */

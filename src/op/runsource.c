@@ -196,7 +196,8 @@ static bool back_up(Run *run, const SourceConfig *config, RunSource *made, Progr
     return true;
 }
 
-bool run_make_source(Run *run, const SourceConfig *config, RunSource *ret_made, GError **error)
+bool run_make_source(Run *run, const SourceConfig *config, VolumeGroup *volumes,
+                     RunSource *ret_made, GError **error)
 {
     const RunRequest *request = run->request;
     FactsFrom from = { .config = config,
@@ -204,7 +205,7 @@ bool run_make_source(Run *run, const SourceConfig *config, RunSource *ret_made, 
                        .cancel = run_control_cancel(run->control) };
 
     if (!run_control_check(run->control, error) || !run_open(run, error) ||
-        !request->make(config, ret_made, error))
+        !request->make(config, volumes, ret_made, error))
         return false;
     from.operands = ret_made->operands;
     tag_source(ret_made->source, config);
@@ -241,7 +242,8 @@ static bool try_once(Run *run, const SourceConfig *config, GError **error)
 {
     g_auto(RunSource) made = { 0 };
 
-    return run_make_source(run, config, &made, error) && run_read_source(run, config, &made, error);
+    return run_make_source(run, config, NULL, &made, error) &&
+           run_read_source(run, config, &made, error);
 }
 
 /* ---- again ---- */

@@ -346,7 +346,8 @@ bool sources_from_operands(char *const *operands, const SourcesRequest *request,
 {
     g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)source_free);
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(VolumeGroup) volumes = volume_group_new();
+    g_autoptr(VolumeGroup) volumes =
+        request->volumes ? volume_group_ref(request->volumes) : volume_group_new();
     Source *files;
 
     if (request->stdin_content || request->stdin_command) {

@@ -2,6 +2,7 @@
 /* From what a user names to the source that backs it up. */
 #pragma once
 #include "source/source.h"
+#include "source/volumegroup.h"
 
 typedef struct {
     /* files */
@@ -21,6 +22,7 @@ typedef struct {
     bool no_page_checks;
     /* volumes */
     const char *consistency, *freeze_limit;
+    VolumeGroup *volumes; /* that they share with those of other requests; NULL: none */
 } SourcesRequest;
 
 /* Of Source, in the order given; all paths together are one. BS_ERROR_USAGE, NOT_FOUND. */

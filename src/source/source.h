@@ -68,12 +68,15 @@ typedef struct {
 
 struct Source {
     const SourceOps *ops;
-    char *name;         /* "postgresql-db1-app"; NULL for files */
-    GStrv paths;        /* what the snapshot's paths say */
-    GPtrArray *tags;    /* of char *: key=value ("source=", "kind="); the backup may add some */
-    GPtrArray *notes;   /* of char *: what the backup tells an operator; nothing was left out */
-    json_t *facts;      /* object: the operator's own, for the manifest; NULL: none */
-    json_t *group;      /* object: of which moment it is beside others, likewise */
+    char *name;       /* "postgresql-db1-app"; NULL for files */
+    GStrv paths;      /* what the snapshot's paths say */
+    GPtrArray *tags;  /* of char *: key=value ("source=", "kind="); the backup may add some */
+    GPtrArray *notes; /* of char *: what the backup tells an operator; nothing was left out */
+    json_t *facts;    /* object: the operator's own, for the manifest; NULL: none */
+    json_t *group;    /* object: of which moment it is beside others, likewise */
+    /* Times of clock_monotonic_ms() between which open took hold, when it knows them better than
+     * its caller: what holds several may have done so for another one. 0: during the call. */
+    int64_t held_from_ms, held_until_ms;
     GPtrArray *queries; /* of SourceQuery: SQLite databases answer them into facts; NULL: none */
     /* For compare with the parent: the tags that choose the parent snapshot are host and paths, as
      * in restic. */

@@ -299,9 +299,11 @@ static bool volume_open(Source *base, G_GNUC_UNUSED const Cancel *cancel, Source
     VolumeSource *source = (VolumeSource *)base;
 
     source->held = hold_still(source, error);
-    if (source->held)
-        *ret_hold = volume_still_is_one(source->held) ? SOURCE_MOMENT : SOURCE_INTERVAL;
-    return source->held != NULL;
+    if (!source->held)
+        return false;
+    *ret_hold = volume_still_is_one(source->held) ? SOURCE_MOMENT : SOURCE_INTERVAL;
+    (void)volume_still_moment(source->held, &base->held_from_ms, &base->held_until_ms);
+    return true;
 }
 
 static void volume_free(Source *base)
@@ -342,6 +344,8 @@ Source *volume_source_new(const char *path, const VolumeOptions *options, Volume
     source->path = g_steal_pointer(&absolute);
     source->options = *options;
     source->group = volume_group_ref(group);
-    volume_group_add(group, source->path);
+    // the others are read where they lie, and need nobody to take a snapshot for them
+    if (options->way == VOLUME_AUTO || options->way == VOLUME_FREEZE)
+        volume_group_add(group, source->path);
     return &source->base;
 }

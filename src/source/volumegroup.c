@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/volumegroup.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "source/btrfssnapshot.h"
@@ -20,7 +21,8 @@
 typedef struct {
     char *root;
     BtrfsSnapshot *snapshot;
-    char *why; /* it was not frozen */
+    int64_t from_ms, until_ms; /* when it was taken */
+    char *why;                 /* it was not frozen */
     bool frozen;
 } Subvolume;
 
@@ -195,10 +197,12 @@ static bool take_snapshot(VolumeGroup *group, Subvolume *subvolume, GError **err
 
     if (!look_at_images(group, subvolume, mounts, error))
         return false;
+    subvolume->from_ms = clock_monotonic_ms();
     if (mounts->len > 1 && !take_frozen(subvolume, (char *const *)mounts->pdata, &problem))
         subvolume->why = g_strdup(problem->message);
     if (!subvolume->snapshot)
         subvolume->snapshot = btrfs_snapshot_new(subvolume->root, error);
+    subvolume->until_ms = clock_monotonic_ms();
     return subvolume->snapshot != NULL;
 }
 
@@ -235,6 +239,15 @@ int volume_group_open(VolumeGroup *group, const char *path, bool *ret_consistent
     *ret_consistent = image->unused || (image->mounted && subvolume->frozen);
     *ret_why = *ret_consistent ? NULL : g_strdup(subvolume->why);
     return fd;
+}
+
+void volume_group_moment(const VolumeGroup *group, const char *path, int64_t *ret_from_ms,
+                         int64_t *ret_until_ms)
+{
+    const Subvolume *subvolume = find(group, path)->subvolume;
+
+    *ret_from_ms = subvolume->from_ms;
+    *ret_until_ms = subvolume->until_ms;
 }
 
 bool volume_group_close(VolumeGroup *group, const char *path, GError **error)

@@ -307,6 +307,13 @@ bool volume_still_is_one(const VolumeStill *still)
     return strcmp(still->way, "none") != 0;
 }
 
+bool volume_still_moment(const VolumeStill *still, int64_t *ret_from_ms, int64_t *ret_until_ms)
+{
+    if (still->in_snapshot)
+        volume_group_moment(still->group, still->device.path, ret_from_ms, ret_until_ms);
+    return still->in_snapshot;
+}
+
 bool volume_still_holds(VolumeStill *still, GError **error)
 {
     return !still->freeze || volume_freeze_holds(still->freeze, error);

@@ -33,6 +33,9 @@ const VolumeDevice *volume_still_device(const VolumeStill *still);
 int volume_still_fd(const VolumeStill *still); /* to read from; it is as long as the device */
 /* It is of one moment, if only as a loss of power would leave it. */
 bool volume_still_is_one(const VolumeStill *still);
+/* False: it was made to hold still by the begin. True: by that of another one, between two times of
+ * clock_monotonic_ms(), or by this one between these. */
+bool volume_still_moment(const VolumeStill *still, int64_t *ret_from_ms, int64_t *ret_until_ms);
 /* Asked from time to time while it is read; false: it does not hold any more. */
 bool volume_still_holds(VolumeStill *still, GError **error);
 /* All was read. False: it did not hold still until now. */
