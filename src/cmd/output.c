@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "codec/json.h"
 #include "codec/rfc3339.h"
+#include "op/grouptags.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -148,7 +149,7 @@ static json_t *json_summary(const SnapshotSummary *summary)
 
 json_t *json_snapshot(const Snapshot *snapshot)
 {
-    json_t *object = json_object();
+    json_t *object = json_object(), *group = group_tags_describe(snapshot);
 
     json_object_set_new(object, "time",
                         snapshot->time_text ? json_string(snapshot->time_text)
@@ -172,6 +173,8 @@ json_t *json_snapshot(const Snapshot *snapshot)
     set_unless_empty(object, "program_version", snapshot->program_version);
     if (snapshot->has_summary)
         json_object_set_new(object, "summary", json_summary(&snapshot->summary));
+    if (group)
+        json_object_set_new(object, "group", group);
     json_object_set_new(object, "id", json_string(id_hex(&snapshot->id).text));
     json_object_set_new(object, "short_id", json_string(id_short(&snapshot->id).text));
     return object;

@@ -25,13 +25,15 @@ static void show_snapshot(const json_t *event)
 {
     g_autofree char *bytes = size_of(event, "bytes"), *stored = size_of(event, "stored");
     const char *id = text_of(event, "snapshot_id");
+    const char *instant = text_of(json_object_get(event, "group"), "instant");
 
     if (json_is_string(json_object_get(event, "error")))
         (void)fprintf(stderr, "%s: %s: %s\n", text_of(event, "source"), text_of(event, "state"),
                       text_of(event, "error"));
     else
-        printf("%s: %s, %s, %s stored, %s%.8s\n", text_of(event, "source"), text_of(event, "state"),
-               bytes, stored, *id ? "snapshot " : "unchanged", id);
+        printf("%s: %s, %s, %s stored, %s%.8s%s%s\n", text_of(event, "source"),
+               text_of(event, "state"), bytes, stored, *id ? "snapshot " : "unchanged", id,
+               *instant ? ", as of " : "", instant);
 }
 
 static void show_problem(const json_t *event)

@@ -46,6 +46,17 @@ static const char *state_of(const json_t *schedule)
     return "waiting";
 }
 
+/* Of a group also how near to each other the moments of its sources lie. */
+static char *result_text(const json_t *last)
+{
+    const json_t *spread = json_object_get(last, "spread_ms");
+
+    return json_is_integer(spread)
+               ? g_strdup_printf("%s, within %" JSON_INTEGER_FORMAT " ms", text_of(last, "state"),
+                                 json_integer_value(spread))
+               : g_strdup(text_of(last, "state"));
+}
+
 static void print_schedules(const json_t *schedules)
 {
     static const char *const headers[] = { "Schedule",    "State",        "Next run", "Last run",
@@ -60,9 +71,11 @@ static void print_schedules(const json_t *schedules)
         const json_t *success = json_object_get(schedule, "last_success");
         g_autofree char *next = time_text(json_array_get(json_object_get(schedule, "next"), 0));
         g_autofree char *ended = time_text(json_object_get(last, "ended_at"));
+        g_autofree char *result = result_text(last);
         g_autofree char *succeeded = time_text(json_object_get(success, "ended_at"));
-        const char *cells[] = { text_of(schedule, "name"), state_of(schedule), next, ended,
-                                text_of(last, "state"),    succeeded,          NULL };
+        const char *cells[] = {
+            text_of(schedule, "name"), state_of(schedule), next, ended, result, succeeded, NULL
+        };
 
         table_add(table, cells);
     }

@@ -60,6 +60,14 @@ char **backup_row_snapshots(const RunRow *row)
     return g_strv_builder_end(ids);
 }
 
+int64_t backup_row_group_ms(const RunRow *row, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(row->detail, "group"), name);
+
+    return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value)
+                                                                    : -1;
+}
+
 bool backup_row_is_proven_by(const RunRow *row, const RunRow *drill)
 {
     const json_t *task = json_object_get(drill->detail, "task");

@@ -20,3 +20,6 @@ bool backup_row_snapshot(const RunRow *row, const char *source, BackupSnapshot *
 bool backup_row_is_proven_by(const RunRow *row, const RunRow *drill);
 /* Ids of all of them, each once; NULL-terminated. */
 char **backup_row_snapshots(const RunRow *row);
+/* "spread_ms" or "pause_ms" of a run whose sources were saved as of one moment; -1: there is none.
+ */
+int64_t backup_row_group_ms(const RunRow *row, const char *name);

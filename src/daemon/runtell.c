@@ -40,13 +40,17 @@ static int64_t time_of(const json_t *event)
     return time.sec * 1000 + time.nsec / 1000000;
 }
 
-static void keep(RunRow *row, const char *list, const json_t *event)
+static json_t *detail_of(RunRow *row)
 {
-    json_t *kept;
-
     if (!row->detail)
         row->detail = json_object();
-    kept = json_object_get(row->detail, list);
+    return row->detail;
+}
+
+static void keep(RunRow *row, const char *list, const json_t *event)
+{
+    json_t *kept = json_object_get(detail_of(row), list);
+
     if (!kept) {
         kept = json_array();
         json_object_set_new(row->detail, list, kept);
@@ -89,6 +93,27 @@ static RunTold snapshot(RunRow *row, G_GNUC_UNUSED RunLife *life, const json_t *
     return RUN_TOLD_MORE;
 }
 
+static RunTold group(RunRow *row, G_GNUC_UNUSED RunLife *life, const json_t *event)
+{
+    json_t *copy = json_deep_copy(event), *sources = json_object_get(copy, "sources");
+
+    json_object_del(copy, "message_type");
+    while (json_array_size(sources) > KEPT_MAX)
+        json_array_remove(sources, json_array_size(sources) - 1);
+    json_object_set_new(detail_of(row), "group", copy);
+    return RUN_TOLD_MORE;
+}
+
+/* An application may have been paused for a group that was not saved then. */
+static void keep_pause(RunRow *row, const json_t *end)
+{
+    const json_t *pause = json_object_get(end, "pause_ms");
+
+    if (pause && !json_object_get(row->detail, "group"))
+        json_object_set_new(detail_of(row), "group",
+                            json_pack("{s:n, s:O}", "spread_ms", "pause_ms", pause));
+}
+
 static RunTold warning(RunRow *row, G_GNUC_UNUSED RunLife *life, const json_t *event)
 {
     keep(row, "warnings", event);
@@ -120,11 +145,9 @@ static RunTold end(RunRow *row, RunLife *life, const json_t *event)
     row->added_bytes = number_of(event, "added");
     row->stored_bytes = number_of(event, "stored");
     row->files = number_of(event, "files");
-    if (json_object_get(event, "removed")) {
-        if (!row->detail)
-            row->detail = json_object();
-        json_object_set(row->detail, "removed", json_object_get(event, "removed"));
-    }
+    keep_pause(row, event);
+    if (json_object_get(event, "removed"))
+        json_object_set(detail_of(row), "removed", json_object_get(event, "removed"));
     life->ended = true;
     return RUN_TOLD_END;
 }
@@ -157,7 +180,7 @@ RunTold run_tell(RunRow *row, RunLife *life, const json_t *event)
         { "run_begin", begin },   { "stage", stage },     { "status", status },
         { "snapshot", snapshot }, { "warning", warning }, { "error", item_error },
         { "run_end", end },       { "summary", summary }, { "exit_error", exit_error },
-        { "result", result },
+        { "result", result },     { "group", group },
     };
     const char *type = text_of(event, "message_type");
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/backuprow.h"
 #include "daemon/scheduleentry.h"
 
 #define SHOWN_TIMES 5u
@@ -35,11 +36,16 @@ static json_t *describe(const Entry *entry, int64_t now)
 
 static void add_last(json_t *object, const char *key, const RunRow *row)
 {
-    if (row->id)
-        json_object_set_new(object, key,
-                            json_pack("{s:s, s:s, s:I, s:s?}", "id", row->id, "state",
-                                      run_state_name(row->state), "ended_at",
-                                      (json_int_t)row->ended_at, "error", row->error));
+    const int64_t spread_ms = backup_row_group_ms(row, "spread_ms");
+    json_t *last;
+
+    if (!row->id)
+        return;
+    last = json_pack("{s:s, s:s, s:I, s:s?}", "id", row->id, "state", run_state_name(row->state),
+                     "ended_at", (json_int_t)row->ended_at, "error", row->error);
+    if (spread_ms >= 0)
+        json_object_set_new(last, "spread_ms", json_integer((json_int_t)spread_ms));
+    json_object_set_new(object, key, last);
 }
 
 json_t *schedules_describe(const Schedules *schedules, int64_t now,

@@ -41,10 +41,16 @@ static const ShapeField run_fields[] = {
     { "added_bytes", SHAPE_INT, SHAPE_REQUIRED, "what was new of it" },
     { "stored_bytes", SHAPE_INT, SHAPE_REQUIRED, "what that takes in the repository" },
     { "files", SHAPE_INT, SHAPE_REQUIRED },
+    { "spread_ms", SHAPE_INT, SHAPE_REQUIRED | SHAPE_NULL,
+      "of a group: from the earliest moment of a source to the latest; null: no moments were "
+      "held" },
+    { "pause_ms", SHAPE_INT, SHAPE_REQUIRED | SHAPE_NULL,
+      "of a group: how long the application was paused; null: it was not" },
     { "attempt", SHAPE_INT, SHAPE_REQUIRED },
     { "node", SHAPE_TEXT, SHAPE_REQUIRED | SHAPE_NULL },
     { "user", SHAPE_TEXT, SHAPE_REQUIRED | SHAPE_NULL, "who asked for it; null: the schedule" },
-    { "detail", SHAPE_OBJECT, 0, "snapshots, warnings and errors, as the run told them" },
+    { "detail", SHAPE_OBJECT, 0,
+      "snapshots, warnings, errors and the moments of a group, as the run told them" },
     { NULL },
 };
 const Shape run_shape = { "Run", run_fields };
@@ -80,6 +86,11 @@ static void set(json_t *object, const char *name, json_t *value)
     json_object_set_new(object, name, value);
 }
 
+static void set_ms(json_t *object, const char *name, int64_t ms)
+{
+    set(object, name, ms < 0 ? json_null() : json_integer((json_int_t)ms));
+}
+
 static json_t *run_json(const RunRow *row, bool whole)
 {
     json_t *run = json_object();
@@ -102,6 +113,8 @@ static json_t *run_json(const RunRow *row, bool whole)
     set(run, "added_bytes", json_integer((json_int_t)row->added_bytes));
     set(run, "stored_bytes", json_integer((json_int_t)row->stored_bytes));
     set(run, "files", json_integer((json_int_t)row->files));
+    set_ms(run, "spread_ms", backup_row_group_ms(row, "spread_ms"));
+    set_ms(run, "pause_ms", backup_row_group_ms(row, "pause_ms"));
     set(run, "attempt", json_integer(row->attempt));
     set(run, "node", web_text(row->node));
     set(run, "user", web_text(row->user));

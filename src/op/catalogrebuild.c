@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "repo/snapshot.h"
+#include "op/grouptags.h"
 #include "state/runs.h"
 #include <jansson.h>
 
@@ -66,7 +66,11 @@ static void add_snapshot(RunRow *row, const Snapshot *snapshot)
     Timestamp ended = snapshot->has_summary ? summary->backup_end : snapshot->time;
     const char *source = snapshot_tag_value(snapshot, "source");
     const char *kind = snapshot_tag_value(snapshot, "kind");
+    json_t *group = group_tags_describe(snapshot);
 
+    if (group && !json_object_get(row->detail, "group"))
+        json_object_set_new(row->detail, "group",
+                            json_pack("{s:O}", "spread_ms", json_object_get(group, "spread_ms")));
     row->started_at = MIN(row->started_at, ms_of(begun));
     row->ended_at = MAX(row->ended_at, ms_of(ended));
     row->source_bytes += summary->total_bytes_processed;
@@ -74,9 +78,10 @@ static void add_snapshot(RunRow *row, const Snapshot *snapshot)
     row->stored_bytes += summary->data_added_packed;
     row->files += summary->total_files_processed;
     json_array_append_new(json_object_get(row->detail, "snapshots"),
-                          json_pack("{s:s, s:s?, s:s?, s:I}", "snapshot_id",
+                          json_pack("{s:s, s:s?, s:s?, s:I, s:o*}", "snapshot_id",
                                     id_hex(&snapshot->id).text, "source", source, "kind", kind,
-                                    "bytes", (json_int_t)summary->total_bytes_processed));
+                                    "bytes", (json_int_t)summary->total_bytes_processed, "group",
+                                    group));
 }
 
 /* Run id -> RunRow. */

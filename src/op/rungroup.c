@@ -8,7 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/error.h"
-#include "codec/rfc3339.h"
+#include "op/grouptags.h"
 #include "op/running.h"
 #include "op/runpause.h"
 #include <string.h>
@@ -133,6 +133,7 @@ static bool pause_end(Group *group, bool opened, GError **error)
         group->at = NULL;
         opened = false;
     }
+    group->run->pause_ms = group->pause_ms; // also when nothing is saved
     g_clear_pointer(&group->pause, run_pause_free);
     return opened;
 }
@@ -183,19 +184,11 @@ static void measure(Group *group)
     group->spread_ms = last >= 0 ? last - first : -1;
 }
 
-static char *time_text(int64_t ms)
-{
-    char text[RFC3339_MAX];
-
-    (void)rfc3339_format((Timestamp){ ms / 1000, (uint32_t)(ms % 1000) * 1000000 }, text);
-    return g_strdup(text);
-}
-
 /* {"instant", "within_ms"}: at the latest then, and so much before at the earliest; {"since"}: it
  * changed from then on until it was read. */
 static json_t *describe_member(const Member *member)
 {
-    g_autofree char *from = time_text(member->from_ms), *until = time_text(member->until_ms);
+    g_autofree char *from = group_time(member->from_ms), *until = group_time(member->until_ms);
     const char *kind = member->made.source->ops->kind;
 
     if (member->hold != SOURCE_MOMENT)
@@ -221,18 +214,6 @@ static json_t *describe(const Group *group)
     return facts;
 }
 
-/* Tags, so that a list of snapshots shows it, and those of files have it, too. */
-static void tag(const Group *group, const Member *member)
-{
-    g_autofree char *until = time_text(member->until_ms);
-    GPtrArray *tags = member->made.source->tags;
-
-    g_ptr_array_add(
-        tags, g_strconcat("instant=", member->hold == SOURCE_MOMENT ? until : "interval", NULL));
-    if (group->spread_ms >= 0)
-        g_ptr_array_add(tags, g_strdup_printf("spread=%" G_GINT64_FORMAT "ms", group->spread_ms));
-}
-
 static void tell_moment(const Group *group)
 {
     Run *run = group->run;
@@ -242,7 +223,6 @@ static void tell_moment(const Group *group)
     json_object_update(event, facts);
     run_events_add(run->events, event);
     run->spread_ms = group->spread_ms;
-    run->pause_ms = group->pause_ms;
     json_object_set_new(facts, "run", json_string(run->request->id));
     json_object_set_new(facts, "schedule", run_event_text(run->request->schedule->name));
     for (guint i = 0; i < group->members->len; i++) {
@@ -254,7 +234,11 @@ static void tell_moment(const Group *group)
         json_object_del(own, "source");
         json_object_del(own, "kind");
         member->made.source->group = own;
-        tag(group, member);
+        // tags, so that a list of snapshots shows it, and those of files have it, too
+        group_tags_add(member->made.source->tags,
+                       &(GroupTags){ .is_moment = member->hold == SOURCE_MOMENT,
+                                     .instant = member->until_ms,
+                                     .spread_ms = group->spread_ms });
     }
 }
 

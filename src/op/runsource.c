@@ -86,6 +86,19 @@ static double seconds_of(const Snapshot *snapshot)
            ((double)summary->backup_end.nsec - (double)summary->backup_start.nsec) / 1e9;
 }
 
+/* Of which moment it is, when it is one of a group; what it says of the others is in the manifest.
+ */
+static json_t *moment_of(const Source *source)
+{
+    static const char *const keys[] = { "held", "instant", "within_ms", "since", "spread_ms" };
+    json_t *moment = source->group ? json_object() : NULL;
+
+    for (size_t i = 0; moment && i < G_N_ELEMENTS(keys); i++)
+        if (json_object_get(source->group, keys[i]))
+            json_object_set(moment, keys[i], json_object_get(source->group, keys[i]));
+    return moment;
+}
+
 static void tell_saved(Run *run, const SourceConfig *config, const Source *source,
                        const BackupResult *result)
 {
@@ -102,16 +115,17 @@ static void tell_saved(Run *run, const SourceConfig *config, const Source *sourc
         json_array_append_new(run->snapshots, json_string(hex));
         json_object_set_new(run->saved, config->name, json_string(hex));
     }
-    run_events_add(
-        run->events,
-        json_pack("{s:s, s:o, s:s, s:s?, s:I, s:I, s:I, s:I, s:f, s:s, s:i, s:n}", "message_type",
-                  "snapshot", "source", run_event_text(config->name), "kind", source->ops->kind,
-                  "snapshot_id", hex, "bytes", (json_int_t)summary->total_bytes_processed, "added",
-                  (json_int_t)summary->data_added, "stored", (json_int_t)summary->data_added_packed,
-                  "files", (json_int_t)summary->total_files_processed, "seconds",
-                  seconds_of(result->snapshot), "state",
-                  run_state_name(result->problems ? RUN_PARTIAL : RUN_SUCCEEDED), "code",
-                  result->problems ? 3 : 0, "error"));
+    run_events_add(run->events,
+                   json_pack("{s:s, s:o, s:s, s:s?, s:I, s:I, s:I, s:I, s:f, s:s, s:i, s:n, s:o*}",
+                             "message_type", "snapshot", "source", run_event_text(config->name),
+                             "kind", source->ops->kind, "snapshot_id", hex, "bytes",
+                             (json_int_t)summary->total_bytes_processed, "added",
+                             (json_int_t)summary->data_added, "stored",
+                             (json_int_t)summary->data_added_packed, "files",
+                             (json_int_t)summary->total_files_processed, "seconds",
+                             seconds_of(result->snapshot), "state",
+                             run_state_name(result->problems ? RUN_PARTIAL : RUN_SUCCEEDED), "code",
+                             result->problems ? 3 : 0, "error", "group", moment_of(source)));
 }
 
 static void tell_failed(Run *run, const SourceConfig *config, const GError *failure, double seconds)

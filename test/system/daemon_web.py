@@ -27,7 +27,7 @@ sources:
   keys: {paths: [%(files)s.env], secret: true}
 schedules:
   keys: {sources: [keys], repository: main, cron: daily}
-  nightly: {sources: [files, shop], repository: main, cron: daily, timezone: Europe/Berlin, keep: {last: 2}}
+  nightly: {sources: [files, shop], repository: main, cron: daily, timezone: Europe/Berlin, keep: {last: 2}, consistency: group}
 server: {listen: "127.0.0.1:%(port)d", node: one}
 '''
 
@@ -65,15 +65,29 @@ def a_run(daemon, person, schedule):
     return run_id
 
 
+def moments(run):
+    """Of those of a group: of files there is none."""
+    held = {s['source']: s['group'] for s in run['detail']['snapshots'] if 'group' in s}
+    if run['schedule_name'] != 'nightly':
+        equal((run['spread_ms'], run['pause_ms'], held, 'group' in run['detail']), (None, None, {}, False), 'a run of no group has no moment')
+        return
+    equal((run['pause_ms'], sorted(s['source'] for s in run['detail']['group']['sources'])), (None, ['files', 'shop']), 'a group tells what was opened')
+    equal((held['files']['held'], 'instant' in held['files']), ('interval', False), 'files have no moment')
+    fact(isinstance(run['spread_ms'], int) and held['shop']['spread_ms'] == run['spread_ms'] and held['shop']['instant'] <= run['ended_at'],
+         'the database has one', (run, held))
+
+
 def look(person, run_id):
     run = person.json('GET', '/api/admin/runs/' + run_id)
     say(json.dumps(run)[:2000])
     equal(sorted(s['source'] for s in run['detail']['snapshots']), ['files', 'shop'] if len(run['detail']['snapshots']) == 2 else ['files'],
           'the run tells of its snapshots')
+    moments(run)
     log = person.ask('GET', '/api/admin/runs/%s/log' % run_id)[2].decode()
     fact('"run_begin"' in log and '"run_end"' in log, 'its log is all there', log)
-    listed = person.json('GET', '/api/admin/backups')
-    fact(any(b['id'] == run_id for b in next(v for v in listed.values() if isinstance(v, list))), 'it is listed as a backup', listed)
+    listed = {b['id']: b for b in person.json('GET', '/api/admin/backups')['items']}
+    fact(run_id in listed, 'it is listed as a backup', listed)
+    equal([listed[run_id][k] for k in ('spread_ms', 'pause_ms')], [run['spread_ms'], run['pause_ms']], 'with the same moments')
 
 
 def download(person, run_id):

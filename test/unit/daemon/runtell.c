@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/runtell.h"
+#include "daemon/backuprow.h"
 
 static RunTold tell(RunRow *row, RunLife *life, const char *text)
 {
@@ -90,11 +91,63 @@ static void what_is_kept_is_bounded(void)
     g_assert_cmpuint(json_array_size(json_object_get(row.detail, "warnings")), ==, 200);
 }
 
+static void the_moments_of_a_group_are_kept(void)
+{
+    g_auto(RunRow) row = { .state = RUN_RUNNING };
+    RunLife life = { 0 };
+    const json_t *group;
+
+    g_assert_cmpint(backup_row_group_ms(&row, "spread_ms"), ==, -1);
+    g_assert_cmpint(tell(&row, &life,
+                         "{\"message_type\":\"group\",\"spread_ms\":12,\"pause_ms\":40,\"sources\":"
+                         "[{\"source\":\"db\",\"held\":\"moment\"}]}"),
+                    ==, RUN_TOLD_MORE);
+    tell(&row, &life,
+         "{\"message_type\":\"run_end\",\"state\":\"succeeded\",\"spread_ms\":12,\"pause_ms\":40}");
+    g_assert_cmpint(backup_row_group_ms(&row, "spread_ms"), ==, 12);
+    g_assert_cmpint(backup_row_group_ms(&row, "pause_ms"), ==, 40);
+    group = json_object_get(row.detail, "group");
+    g_assert_cmpuint(json_array_size(json_object_get(group, "sources")), ==, 1);
+    g_assert_null(json_object_get(group, "message_type"));
+}
+
+static void a_pause_for_nothing_is_kept(void)
+{
+    g_auto(RunRow) row = { .state = RUN_RUNNING };
+    RunLife life = { 0 };
+
+    tell(&row, &life, "{\"message_type\":\"run_end\",\"state\":\"failed\",\"pause_ms\":70}");
+    g_assert_cmpint(backup_row_group_ms(&row, "spread_ms"), ==, -1);
+    g_assert_cmpint(backup_row_group_ms(&row, "pause_ms"), ==, 70);
+}
+
+static void what_is_no_number_is_no_spread(void)
+{
+    static const char *const lines[] = {
+        "{\"message_type\":\"group\",\"spread_ms\":null}",
+        "{\"message_type\":\"group\",\"spread_ms\":-4}",
+        "{\"message_type\":\"group\",\"spread_ms\":\"12\",\"sources\":7}",
+        "{\"message_type\":\"group\"}",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_auto(RunRow) row = { 0 };
+        RunLife life = { 0 };
+
+        g_test_message("%s", lines[i]);
+        tell(&row, &life, lines[i]);
+        g_assert_cmpint(backup_row_group_ms(&row, "spread_ms"), ==, -1);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/runtell/followed", a_run_is_followed_to_its_end);
     g_test_add_func("/runtell/end", an_end_is_never_read_as_better_than_it_is);
     g_test_add_func("/runtell/bounded", what_is_kept_is_bounded);
+    g_test_add_func("/runtell/group", the_moments_of_a_group_are_kept);
+    g_test_add_func("/runtell/pause", a_pause_for_nothing_is_kept);
+    g_test_add_func("/runtell/no-spread", what_is_no_number_is_no_spread);
     return g_test_run();
 }
