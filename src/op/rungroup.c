@@ -247,11 +247,15 @@ static bool check_spread(const Group *group, GError **error)
     const Schedule *schedule = group->run->request->schedule;
     g_autofree char *text = NULL;
 
-    if (schedule->max_spread_ms == 0 || group->spread_ms <= schedule->max_spread_ms)
+    if (schedule->max_spread_ms == 0 ||
+        (group->spread_ms >= 0 && group->spread_ms <= schedule->max_spread_ms))
         return true;
-    text = g_strdup_printf("the moments of the sources lie %" G_GINT64_FORMAT
-                           " ms apart, which is more than max_spread (%" G_GINT64_FORMAT " ms)",
-                           group->spread_ms, schedule->max_spread_ms);
+    if (group->spread_ms < 0)
+        text = g_strdup("no source holds a moment, so none can be within max_spread of another");
+    else
+        text = g_strdup_printf("the moments of the sources lie %" G_GINT64_FORMAT
+                               " ms apart, which is more than max_spread (%" G_GINT64_FORMAT " ms)",
+                               group->spread_ms, schedule->max_spread_ms);
     if (!schedule->max_spread_fails) {
         run_warn_text(group->run, "group", text);
         return true;
