@@ -43,6 +43,15 @@ bool copy_may_fail(Copy *copy, GError *failure, GError **error);
 bool mirror_remove_from_copies(MirrorStore *mirror, const char *const *keys, size_t n,
                                GError **error);
 
+/* ---- mirrorget.c ---- */
+
+bool mirror_get(Store *store, const char *key, uint64_t offset, void *buf, size_t len,
+                GError **error);
+bool mirror_get_whole(Store *store, const char *key, size_t bound, GBytes **ret_data,
+                      GError **error);
+bool mirror_stat(Store *store, const char *key, uint64_t *ret_size, GError **error);
+bool mirror_list(Store *store, const char *prefix, StoreEach each, void *user, GError **error);
+
 /* ---- mirrorput.c ---- */
 
 bool mirror_put(Store *store, const char *key, const void *data, size_t len, bool if_absent,
