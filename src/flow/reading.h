@@ -7,7 +7,7 @@
 #pragma once
 #include "base/buffers.h"
 #include "flow/reader.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

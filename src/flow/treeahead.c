@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/treeahead.h"
 
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include <pthread.h>
 
 #define THREADS 2

@@ -6,7 +6,7 @@
 #include "codec/hash.h"
 #include "op/key.h"
 #include "op/select.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include <string.h>
 
 static const struct {

@@ -5,7 +5,7 @@
 #include "op/walbase.h"
 #include "pg/backuplabel.h"
 #include "pg/walname.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "flow/reader.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include "repo/walk.h"
 #include "source/pgdumpfiles.h"
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/plural.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include "repo/used.h"
 #include "repo/walk.h"
 #include <string.h>

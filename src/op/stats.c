@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "codec/hash.h"
 #include "codec/seal.h"
-#include "repo/pack.h"
 #include "repo/snapshot.h"
 #include "repo/used.h"
 #include "repo/walk.h"

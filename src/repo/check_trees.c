@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 #include "codec/tree.h"
+#include "repo/blob.h"
 #include "repo/checking.h"
-#include "repo/pack.h"
 #include "repo/snapshot.h"
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of a check share. Any thread may report. */
 #pragma once
+#include "repo/blob.h"
 #include "repo/check.h"
-#include "repo/pack.h"
 #include <pthread.h>
 
 typedef struct {

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/pack.h"
-#include "base/error.h"
-#include "codec/compress.h"
-#include "codec/hash.h"
-#include "codec/seal.h"
+#include "repo/blobopening.h"
 
 #define LENGTH_FIELD 4u
 /* One request brings the headers of packs of up to 98 blobs, nearly all of them. */
 #define TAIL_LEN 4096u
 /* A header of one plain entry is the smallest; its blob is at least an empty seal. */
 #define PACK_MIN (SEAL_OVERHEAD + PACK_ENTRY_PLAIN + SEAL_OVERHEAD + LENGTH_FIELD)
-/* How far a frame of a wrong length is decompressed, only to tell it from a broken one. */
-#define WRONG_LENGTH_MAX (64u * 1024 * 1024)
 
 static void append_u32(GByteArray *out, uint32_t value)
 {
@@ -110,35 +105,6 @@ uint64_t pack_size(const PackBlob *blobs, size_t n)
 
 /* ---- the header of a pack ---- */
 
-struct BlobOpener {
-    Sealer *sealer;
-    Decompressor *decompressor;
-    Hash *hash;
-    unsigned version;
-    BlobFault fault;
-};
-
-BlobOpener *blob_opener_new(const Repo *repo)
-{
-    BlobOpener *opener = g_new0(BlobOpener, 1);
-
-    opener->sealer = sealer_new(repo_master_key(repo));
-    opener->decompressor = decompressor_new();
-    opener->hash = hash_new();
-    opener->version = repo_version(repo);
-    return opener;
-}
-
-void blob_opener_free(BlobOpener *opener)
-{
-    if (!opener)
-        return;
-    g_clear_pointer(&opener->sealer, sealer_free);
-    g_clear_pointer(&opener->decompressor, decompressor_free);
-    g_clear_pointer(&opener->hash, hash_free);
-    g_free(opener);
-}
-
 static PackFault header_length(const uint8_t *field, uint64_t size, uint32_t *ret_len,
                                GError **error)
 {
@@ -199,13 +165,6 @@ bool pack_open_header(BlobOpener *opener, const uint8_t *pack, size_t len, GArra
     return fault == PACK_GOOD;
 }
 
-/* What comes damaged is asked for once more: a byte that changed on the way, or under the head of a
- * disk, is not one that changed where it lies. */
-static bool comes_damaged(const GError *failure)
-{
-    return g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT);
-}
-
 /* The sealed header of a pack in the store: one request, a second one for many blobs. */
 static bool fetch_header(Repo *repo, const char *key, uint64_t size, GByteArray **ret_sealed,
                          GError **error)
@@ -250,166 +209,11 @@ bool pack_read_header(Repo *repo, const Id *pack, uint64_t size, GArray **ret_bl
         (void)too_short(size, &failure);
     else if (read_header(repo, key.text, size, ret_blobs, &failure))
         return true;
-    else if (comes_damaged(failure)) {
+    else if (blob_comes_damaged(failure)) {
         g_clear_error(&failure);
         if (read_header(repo, key.text, size, ret_blobs, &failure))
             return true;
     }
     g_propagate_prefixed_error(error, g_steal_pointer(&failure), "pack %s: ", id_short(pack).text);
-    return false;
-}
-
-/* ---- blobs ---- */
-
-static BlobFault fault(GError **error, BlobFault what, const char *text)
-{
-    g_set_error_literal(error, BS_ERROR, BS_ERROR_CORRUPT, text);
-    return what;
-}
-
-/* A frame that is sound but gives another length than the index or header says? */
-static BlobFault zstd_fault(BlobOpener *opener, const uint8_t *frame, size_t len,
-                            uint32_t plain_len, GError **error)
-{
-    g_autoptr(GByteArray) plain = NULL;
-
-    if (!decompress_bounded(opener->decompressor, frame, len, WRONG_LENGTH_MAX, &plain, error)) {
-        g_prefix_error(error, "zstd frame bad: ");
-        return BLOB_BAD_ZSTD;
-    }
-    g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "length differs: %u bytes instead of %u",
-                plain->len, plain_len);
-    return BLOB_BAD_LENGTH;
-}
-
-static BlobFault open_blob(BlobOpener *opener, const Id *id, uint8_t *sealed, size_t len,
-                           uint32_t plain_len, uint8_t *out, GError **error)
-{
-    uint8_t *inner = plain_len ? sealed + 16 : out;
-    size_t out_len = plain_len;
-    Id actual;
-
-    if (!unseal(opener->sealer, sealed, len, inner, NULL))
-        return fault(error, BLOB_BAD_MAC, "MAC wrong");
-    if (!plain_len)
-        out_len = len - SEAL_OVERHEAD;
-    else if (!decompress_exact(opener->decompressor, inner, len - SEAL_OVERHEAD, out, plain_len,
-                               NULL))
-        return zstd_fault(opener, inner, len - SEAL_OVERHEAD, plain_len, error);
-    hash_update(opener->hash, out, out_len);
-    hash_final(opener->hash, &actual);
-    if (!id_equal(&actual, id))
-        return fault(error, BLOB_BAD_HASH, "content does not hash to its id");
-    return BLOB_GOOD;
-}
-
-bool blob_open(BlobOpener *opener, const Id *id, uint8_t *sealed, size_t len, uint32_t plain_len,
-               uint8_t *out, GError **error)
-{
-    opener->fault = open_blob(opener, id, sealed, len, plain_len, out, error);
-    return opener->fault == BLOB_GOOD;
-}
-
-BlobFault blob_open_fault(const BlobOpener *opener)
-{
-    return opener->fault;
-}
-
-static bool read_blob(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
-                      uint8_t *sealed, uint8_t *out, GError **error)
-{
-    return store_get(store, file_key(FILE_PACK, &place->pack).text, place->offset, sealed,
-                     place->length, error) &&
-           blob_open(opener, id, sealed, place->length, place->plain_len, out, error);
-}
-
-bool blob_read(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
-               uint8_t *sealed, uint8_t *out, GError **error)
-{
-    g_autoptr(GError) failure = NULL;
-
-    if (read_blob(store, opener, id, place, sealed, out, &failure))
-        return true;
-    if (comes_damaged(failure))
-        return read_blob(store, opener, id, place, sealed, out, error);
-    g_propagate_error(error, g_steal_pointer(&failure));
-    return false;
-}
-
-static bool load_from(Store *store, BlobOpener *opener, const Id *id, const BlobPlace *place,
-                      GBytes **ret_plain, GError **error)
-{
-    size_t plain_len = blob_plain_len(place->length, place->plain_len);
-    g_autofree uint8_t *sealed = g_try_malloc(place->length);
-    g_autofree uint8_t *plain = g_try_malloc(plain_len + 1); // + 1: never NULL for nothing
-
-    if (!sealed || !plain) {
-        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "no memory for a blob of %zu bytes",
-                    plain_len);
-        return false;
-    }
-    if (!blob_read(store, opener, id, place, sealed, plain, error))
-        return false;
-    *ret_plain = g_bytes_new_take(g_steal_pointer(&plain), plain_len);
-    return true;
-}
-
-bool blob_load_at(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
-                  GBytes **ret_plain, GError **error)
-{
-    return load_from(repo_store(repo), opener, id, place, ret_plain, error);
-}
-
-/* A tree may come from a copy near by, whose damage is not the repository's. */
-static bool load_tree(Repo *repo, BlobOpener *opener, const Id *id, const BlobPlace *place,
-                      GBytes **ret_plain, GError **error)
-{
-    Store *store = repo_tree_store(repo);
-    g_autoptr(GError) failure = NULL;
-
-    if (load_from(store, opener, id, place, ret_plain, &failure))
-        return true;
-    if (g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT) &&
-        repo_drop_damaged_copy(repo, &place->pack))
-        return load_from(store, opener, id, place, ret_plain, error);
-    g_propagate_error(error, g_steal_pointer(&failure));
-    return false;
-}
-
-static bool is_damage(const GError *problem)
-{
-    return g_error_matches(problem, BS_ERROR, BS_ERROR_CORRUPT) ||
-           g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND);
-}
-
-bool blob_load(Repo *repo, BlobOpener *opener, BlobType type, const Id *id, GBytes **ret_plain,
-               GError **error)
-{
-    const Index *index = repo_index(repo);
-    size_t n = index_find_all(index, type, id, NULL, 0);
-    g_autofree BlobPlace *places = g_new(BlobPlace, n);
-    g_autoptr(GError) worst = NULL;
-
-    if (n == 0) {
-        g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND, "%s blob %s: in no index",
-                    blob_type_name(type), id_short(id).text);
-        return false;
-    }
-    n = MIN(index_find_all(index, type, id, places, n), n);
-    for (size_t i = 0; i < n; i++) {
-        g_autoptr(GError) problem = NULL;
-
-        if (type == BLOB_TREE ? load_tree(repo, opener, id, &places[i], ret_plain, &problem)
-                              : blob_load_at(repo, opener, id, &places[i], ret_plain, &problem))
-            return true;
-        // a place that could not be asked may still have it
-        if (!worst || (is_damage(worst) && !is_damage(problem))) {
-            g_prefix_error(&problem, "%s blob %s: pack %s: ", blob_type_name(type),
-                           id_short(id).text, id_short(&places[i].pack).text);
-            g_clear_error(&worst);
-            worst = g_steal_pointer(&problem);
-        }
-    }
-    g_propagate_error(error, g_steal_pointer(&worst));
     return false;
 }

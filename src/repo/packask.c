@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/packask.h"
+#include "repo/pack.h"
 
 #include "base/error.h"
 #include "base/parallel.h"

@@ -3,7 +3,7 @@
  * and opening blobs takes all processors. */
 #pragma once
 #include "base/cancel.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include "repo/packer.h"
 
 typedef struct {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Full packs into the store, and what they hold into the index. */
 #include "base/error.h"
-#include "repo/pack.h"
 #include "repo/packing.h"
 
 #define INDEX_FULL_BLOBS  50000 /* as restic: a long backup leaves usable pieces */

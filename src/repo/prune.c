@@ -2,6 +2,7 @@
 #include "repo/prune.h"
 
 #include "base/error.h"
+#include "repo/pack.h"
 #include "repo/pruning.h"
 #include "repo/snapshot.h"
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What prune.c (the plan) and pruneexecute.c (the doing of it) share. */
 #pragma once
-#include "repo/pack.h"
 #include "repo/prune.h"
 #include "repo/used.h"
 

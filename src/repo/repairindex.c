@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/plural.h"
+#include "repo/pack.h"
 #include "repo/packask.h"
 #include <stdlib.h>
 

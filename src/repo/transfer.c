@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/queue.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "codec/tree.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 
 struct UsedBlobs {
     Repo *repo;

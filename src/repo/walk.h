@@ -4,7 +4,7 @@
 #pragma once
 #include "base/cancel.h"
 #include "codec/tree.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include "repo/repo.h"
 
 typedef enum { WALK_CONTINUE, WALK_SKIP, WALK_FAIL } WalkNext;

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "codec/hash.h"
 #include "lib/fixture.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include "repo/snapshot.h"
 #include <pthread.h>
 

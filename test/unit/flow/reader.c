@@ -7,7 +7,7 @@
 #include "lib/fixture.h"
 #include "lib/tempdir.h"
 #include "lib/vectors.h"
-#include "repo/pack.h"
+#include "repo/blob.h"
 #include "repo/snapshot.h"
 #include "repo/walk.h"
 #include <sys/xattr.h>

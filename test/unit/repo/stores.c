@@ -5,8 +5,8 @@
 #include "lib/fixture.h"
 #include "lib/flaky_store.h"
 #include "lib/tempdir.h"
+#include "repo/blob.h"
 #include "repo/check.h"
-#include "repo/pack.h"
 #include "repo/packer.h"
 #include "repo/snapshot.h"
 
