@@ -6,15 +6,11 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/notify.h"
-#include "op/wallisten.h"
-#include "op/walpusher.h"
-#include "pg/walsocket.h"
+#include "op/walserving.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/eventfd.h>
 
 #define LINKS_MAX 64u
@@ -23,190 +19,19 @@
 #define MUTE_MS   10000 /* for who has never asked for anything */
 #define DRAIN_MS  60000
 
-typedef struct Server Server;
-
-/* Somebody at the other end. While it is busy its answer is on the way, and it is not read. */
-typedef struct {
-    Server *server;
-    int fd;
-    bool busy, asked;
-    int64_t heard_ms, told_ms;
-} Link;
-
-struct Server {
-    const Settings *settings;
-    const Cancel *stop;
-    Cancel *abort; /* of requests to the store */
-    Keeper *keeper;
-    WalPusher *pusher;
-    WalListener listener;
-    char *location;       /* of the repository */
-    pthread_mutex_t lock; /* of busy and told_ms, and of what is sent */
-    GPtrArray *links;     /* of Link */
-    int wake;             /* eventfd: there is an answer */
-    unsigned archived;
-    int64_t watched_ms;
-};
-
-/* ---- links ---- */
-
-static void link_free(gpointer data)
-{
-    Link *link = data;
-
-    fs_clear_fd(&link->fd);
-    g_free(link);
-}
-
-static bool is_busy(Link *link)
-{
-    bool busy;
-
-    pthread_mutex_lock(&link->server->lock);
-    busy = link->busy;
-    pthread_mutex_unlock(&link->server->lock);
-    return busy;
-}
-
-/* Who does not read what it is told loses it, and pushes again. */
-static void tell(Link *link, const WalWireAnswer *answer)
-{
-    char packet[WALWIRE_MAX];
-    size_t len = walwire_format_answer(answer, packet);
-
-    g_assert(len > 0);
-    (void)walsocket_send(link->fd, packet, len, NULL, 0);
-}
-
-static void tell_away(Link *link, const char *text)
-{
-    WalWireAnswer answer = { .kind = WALWIRE_AWAY };
-
-    g_strlcpy(answer.text, text, sizeof answer.text);
-    tell(link, &answer);
-}
-
-/* ---- answers, from the pusher's threads ---- */
-
-static WalWireAnswer answer_of(const WalPushed *pushed, const GError *failure)
-{
-    WalWireAnswer answer = { .kind = pushed ? WALWIRE_DONE : WALWIRE_FAILED };
-
-    if (pushed) {
-        answer.system_id = pushed->system_id;
-        answer.len = pushed->len;
-        answer.stored = pushed->stored;
-        answer.was_there = pushed->was_there;
-    } else {
-        answer.status = bs_error_exit_status(failure);
-        g_strlcpy(answer.text, failure->message, sizeof answer.text);
-    }
-    return answer;
-}
-
-static void answered(const WalPushed *pushed, const GError *failure, void *user)
-{
-    Link *link = user;
-    Server *server = link->server;
-    WalWireAnswer answer = answer_of(pushed, failure);
-    const uint64_t one = 1;
-
-    if (failure)
-        log_warn("a WAL file is not archived", "error", failure->message, NULL);
-    pthread_mutex_lock(&server->lock);
-    server->archived += pushed != NULL;
-    tell(link, &answer);
-    link->busy = false; // from here on it is the main thread's again
-    pthread_mutex_unlock(&server->lock);
-    while (write(server->wake, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-}
-
-/* ---- requests ---- */
-
-static void close_all(int *fds, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        fs_clear_fd(&fds[i]);
-}
-
-static void begin_push(Link *link, const WalWireRequest *request, const int *fds)
-{
-    WalAsk ask = {
-        .file = fds[0], .pg_wal = fds[1], .system_id = request->system_id, .name = request->name
-    };
-
-    pthread_mutex_lock(&link->server->lock);
-    link->busy = true;
-    link->told_ms = clock_monotonic_ms();
-    pthread_mutex_unlock(&link->server->lock);
-    wal_pusher_ask(link->server->pusher, &ask, answered, link);
-}
-
-/* Whoever names a repository means that one. */
-static bool is_ours(const Server *server, const WalWireRequest *request)
-{
-    return request->repository[0] == '\0' || strcmp(request->repository, server->location) == 0;
-}
-
-/* False: that was no request, and the link is to be closed. Takes the descriptors. */
-static bool handle(Link *link, const char *packet, size_t len, int *fds, unsigned n_fds)
-{
-    WalWireRequest request;
-    unsigned wanted;
-
-    if (!walwire_parse_request(packet, len, &request)) {
-        close_all(fds, n_fds);
-        tell_away(link, "not understood; this server speaks version 1 of the protocol");
-        return false;
-    }
-    wanted = request.verb == WALWIRE_PUSH ? WALWIRE_FDS : 0;
-    if (n_fds != wanted) {
-        close_all(fds, n_fds);
-        tell_away(link, "a push has two descriptors with it, the file's and its directory's");
-        return false;
-    }
-    if (request.verb == WALWIRE_PING) {
-        tell(link, &(WalWireAnswer){ .kind = WALWIRE_PONG });
-    } else if (!is_ours(link->server, &request)) {
-        close_all(fds, n_fds);
-        tell_away(link, "this server archives into another repository");
-    } else {
-        begin_push(link, &request, fds);
-    }
-    return true;
-}
-
-/* False: the link is to be closed. */
-static bool hear(Link *link)
-{
-    char packet[WALWIRE_MAX];
-    int fds[WALWIRE_FDS];
-    unsigned n_fds = 0;
-    ssize_t n = walsocket_receive(link->fd, packet, fds, &n_fds);
-
-    if (n < 0)
-        return errno == EAGAIN;
-    if (n == 0)
-        return false;
-    link->heard_ms = clock_monotonic_ms();
-    link->asked = true;
-    return handle(link, packet, (size_t)n, fds, n_fds);
-}
-
 /* ---- coming and going ---- */
 
 /* Who is silent longest makes room: an honest one comes again when it needs something. */
-static bool make_room(Server *server)
+static bool make_room(WalServer *server)
 {
     guint oldest = LINKS_MAX;
 
     for (guint i = 0; i < server->links->len; i++) {
-        Link *link = g_ptr_array_index(server->links, i);
+        WalLink *link = g_ptr_array_index(server->links, i);
 
-        if (!is_busy(link) &&
+        if (!wal_link_is_busy(link) &&
             (oldest == LINKS_MAX ||
-             link->heard_ms < ((Link *)g_ptr_array_index(server->links, oldest))->heard_ms))
+             link->heard_ms < ((WalLink *)g_ptr_array_index(server->links, oldest))->heard_ms))
             oldest = i;
     }
     if (oldest == LINKS_MAX)
@@ -215,20 +40,19 @@ static bool make_room(Server *server)
     return true;
 }
 
-static void add_link(Server *server, int fd)
+static void add_link(WalServer *server, int fd)
 {
-    Link *link = g_new0(Link, 1);
+    WalLink *link = wal_link_new(server, fd);
 
-    *link = (Link){ .server = server, .fd = fd, .heard_ms = clock_monotonic_ms() };
     if (server->links->len < LINKS_MAX || make_room(server)) {
         g_ptr_array_add(server->links, link);
         return;
     }
-    tell_away(link, "too many ask at once");
-    link_free(link);
+    wal_link_tell_away(link, "too many ask at once");
+    wal_link_free(link);
 }
 
-static void welcome(Server *server)
+static void welcome(WalServer *server)
 {
     // one who may not speak to us does not keep the others waiting
     for (guint i = 0; i < LINKS_MAX; i++) {
@@ -242,19 +66,19 @@ static void welcome(Server *server)
 }
 
 /* Says to those who wait that they are not forgotten, and closes what is silent. */
-static void look_after(Server *server)
+static void look_after(WalServer *server)
 {
     int64_t now = clock_monotonic_ms();
 
     for (guint i = server->links->len; i-- > 0;) {
-        Link *link = g_ptr_array_index(server->links, i);
+        WalLink *link = g_ptr_array_index(server->links, i);
         bool idle;
 
         pthread_mutex_lock(&server->lock);
         idle = !link->busy && now - link->heard_ms > (link->asked ? IDLE_MS : MUTE_MS);
         if (link->busy && now - link->told_ms >= WALWIRE_TELL_MS) {
             link->told_ms = now;
-            tell(link, &(WalWireAnswer){ .kind = WALWIRE_WAIT });
+            wal_link_tell(link, &(WalWireAnswer){ .kind = WALWIRE_WAIT });
         }
         pthread_mutex_unlock(&server->lock);
         if (idle)
@@ -264,7 +88,7 @@ static void look_after(Server *server)
 
 /* ---- turns of the main thread ---- */
 
-static void tell_systemd(Server *server)
+static void tell_systemd(WalServer *server)
 {
     int64_t now = clock_monotonic_ms(), every = notify_watchdog_ms();
     g_autofree char *state = NULL;
@@ -280,7 +104,7 @@ static void tell_systemd(Server *server)
     notify_send(state);
 }
 
-static void swallow_wakes(Server *server)
+static void swallow_wakes(WalServer *server)
 {
     uint64_t n;
 
@@ -289,7 +113,7 @@ static void swallow_wakes(Server *server)
 
 /* One poll(2): the wake, the listener (-1 is passed over), then the links, of which busy ones are
  * not asked. */
-static void turn(Server *server)
+static void turn(WalServer *server)
 {
     guint n = server->links->len;
     g_autofree struct pollfd *polls = g_new0(struct pollfd, n + 2);
@@ -297,15 +121,16 @@ static void turn(Server *server)
     polls[0] = (struct pollfd){ .fd = server->wake, .events = POLLIN };
     polls[1] = (struct pollfd){ .fd = server->listener.fd, .events = POLLIN };
     for (guint i = 0; i < n; i++) {
-        Link *link = g_ptr_array_index(server->links, i);
+        WalLink *link = g_ptr_array_index(server->links, i);
 
-        polls[2 + i] = (struct pollfd){ .fd = is_busy(link) ? -1 : link->fd, .events = POLLIN };
+        polls[2 + i] =
+            (struct pollfd){ .fd = wal_link_is_busy(link) ? -1 : link->fd, .events = POLLIN };
     }
     if (poll(polls, n + 2, TURN_MS) > 0) {
         if (polls[0].revents)
             swallow_wakes(server);
         for (guint i = n; i-- > 0;)
-            if (polls[2 + i].revents && !hear(g_ptr_array_index(server->links, i)))
+            if (polls[2 + i].revents && !wal_link_hear(g_ptr_array_index(server->links, i)))
                 g_ptr_array_remove_index(server->links, i);
         if (polls[1].revents)
             welcome(server);
@@ -314,23 +139,23 @@ static void turn(Server *server)
     tell_systemd(server);
 }
 
-static bool has_busy_link(Server *server)
+static bool has_busy_link(WalServer *server)
 {
     for (guint i = 0; i < server->links->len; i++)
-        if (is_busy(g_ptr_array_index(server->links, i)))
+        if (wal_link_is_busy(g_ptr_array_index(server->links, i)))
             return true;
     return false;
 }
 
-static void close_idle_links(Server *server)
+static void close_idle_links(WalServer *server)
 {
     for (guint i = server->links->len; i-- > 0;)
-        if (!is_busy(g_ptr_array_index(server->links, i)))
+        if (!wal_link_is_busy(g_ptr_array_index(server->links, i)))
             g_ptr_array_remove_index(server->links, i);
 }
 
 /* Whoever comes now archives by other means; whoever has asked gets an answer. */
-static void drain(Server *server)
+static void drain(WalServer *server)
 {
     int64_t until = clock_monotonic_ms() + DRAIN_MS;
 
@@ -364,7 +189,7 @@ static void *open_first(void *user)
 
 /* In a thread of its own, for a store that does not answer may be asked for a long time, and only
  * what was set in `abort` ends that. */
-static bool open_at_start(Server *server, GError **error)
+static bool open_at_start(WalServer *server, GError **error)
 {
     Opening opening = { .keeper = server->keeper };
     pthread_t thread;
@@ -384,7 +209,7 @@ static bool open_at_start(Server *server, GError **error)
     return opening.failure == NULL;
 }
 
-static void server_done(Server *server)
+static void server_done(WalServer *server)
 {
     wal_pusher_free(server->pusher); // no answer is on its way any more
     g_clear_pointer(&server->links, g_ptr_array_unref);
@@ -395,20 +220,20 @@ static void server_done(Server *server)
     pthread_mutex_destroy(&server->lock);
     g_free(server->location);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Server, server_done)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WalServer, server_done)
 
 bool op_wal_serve(const Settings *settings, const WalServe *serve, const Cancel *stop,
                   GError **error)
 {
-    g_auto(Server) server = { .settings = settings,
-                              .stop = stop,
-                              .listener = { .fd = -1, .lock = -1 },
-                              .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    g_auto(WalServer) server = { .settings = settings,
+                                 .stop = stop,
+                                 .listener = { .fd = -1, .lock = -1 },
+                                 .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
     g_autofree char *path = wal_socket_path(serve->socket);
 
     pthread_mutex_init(&server.lock, NULL);
     server.abort = cancel_new();
-    server.links = g_ptr_array_new_with_free_func(link_free);
+    server.links = g_ptr_array_new_with_free_func(wal_link_free);
     server.keeper = keeper_new(settings, MIRRORS_WRITE, server.abort);
     if (server.wake < 0) {
         bs_error_errno(error, errno, "eventfd");
