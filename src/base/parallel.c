@@ -56,6 +56,40 @@ void parallel_each(unsigned threads, size_t count, void (*each)(size_t i, void *
     parallel_run((unsigned)MIN(threads, count), work_on_items, &items);
 }
 
+typedef struct {
+    size_t count;
+    _Atomic size_t next;
+    bool (*each)(size_t i, void *user, GError **error);
+    void *user;
+    _Atomic(GError *) failure;
+} Tries;
+
+static void try_items(void *user)
+{
+    Tries *tries = user;
+    GError *failure = NULL, *none = NULL;
+    size_t i;
+
+    while (!atomic_load(&tries->failure) &&
+           (i = atomic_fetch_add(&tries->next, 1)) < tries->count &&
+           tries->each(i, tries->user, &failure))
+        ;
+    if (failure && !atomic_compare_exchange_strong(&tries->failure, &none, failure))
+        g_error_free(failure);
+}
+
+bool parallel_try(unsigned threads, size_t count,
+                  bool (*each)(size_t i, void *user, GError **error), void *user, GError **error)
+{
+    Tries tries = { .count = count, .each = each, .user = user };
+
+    parallel_run((unsigned)MIN(threads, count), try_items, &tries);
+    if (!tries.failure)
+        return true;
+    g_propagate_error(error, tries.failure);
+    return false;
+}
+
 unsigned parallel_cores(void)
 {
     return (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);

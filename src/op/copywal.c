@@ -25,8 +25,7 @@ typedef struct {
     GArray *wanted;    /* of WalObject */
     GHashTable *there; /* set of keys */
     pthread_mutex_t mutex;
-    CopyResult *result; /* this and the next: under the mutex */
-    GError *failure;
+    CopyResult *result; /* under the mutex */
 } Carrying;
 
 /* ---- what is wanted ---- */
@@ -143,14 +142,16 @@ static bool is_its_own(const GError *problem)
            g_error_matches(problem, BS_ERROR, BS_ERROR_UNSUPPORTED);
 }
 
-static void settle(Carrying *carrying, const WalObject *object, GBytes *content, bool was_there,
-                   GError *problem)
+/* False: nothing more can be carried. */
+static bool settle(Carrying *carrying, const WalObject *object, GBytes *content, bool was_there,
+                   const GError *problem)
 {
     uint64_t end;
     WalName segment;
     // a receiver has stored more of it meanwhile, which the next copy carries
     const bool gone = g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND) &&
                       wal_part_parse(object->name, &segment, &end);
+    const bool ok = !problem || is_its_own(problem) || gone;
 
     pthread_mutex_lock(&carrying->mutex);
     if (!problem && was_there) {
@@ -158,30 +159,19 @@ static void settle(Carrying *carrying, const WalObject *object, GBytes *content,
     } else if (!problem) {
         carrying->result->wal++;
         carrying->result->wal_bytes += g_bytes_get_size(content);
-    } else if (is_its_own(problem)) {
+    } else if (ok && !gone) {
         carrying->result->held_back++;
         log_warn("WAL cannot be copied", "object", wal_object_key(object).text, "error",
                  problem->message, NULL);
-    } else if (!gone && !carrying->failure) {
-        carrying->failure = g_error_copy(problem);
     }
     pthread_mutex_unlock(&carrying->mutex);
     if (content && carrying->watch->bytes)
         atomic_fetch_add(carrying->watch->bytes, g_bytes_get_size(content));
-}
-
-static bool has_failed(Carrying *carrying)
-{
-    bool failed;
-
-    pthread_mutex_lock(&carrying->mutex);
-    failed = carrying->failure != NULL;
-    pthread_mutex_unlock(&carrying->mutex);
-    return failed;
+    return ok;
 }
 
 /* What is read was proven, and what is written is opened again: repo/walobject.h. */
-static void carry(size_t i, void *user)
+static bool carry(size_t i, void *user, GError **error)
 {
     Carrying *carrying = user;
     const WalObject *object = &g_array_index(carrying->wanted, WalObject, i);
@@ -189,22 +179,20 @@ static void carry(size_t i, void *user)
     g_autoptr(GError) problem = NULL;
     bool was_there = false;
 
-    if (has_failed(carrying))
-        return;
     if (cancel_check(carrying->cancel, &problem) &&
         wal_object_get(carrying->from->repo, object, &content, &problem))
         (void)wal_object_put(carrying->to->repo, object, g_bytes_get_data(content, NULL),
                              g_bytes_get_size(content), &was_there, NULL, &problem);
-    settle(carrying, object, content, was_there, problem);
+    if (settle(carrying, object, content, was_there, problem))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
 }
 
 static bool carry_all(Carrying *carrying, uint32_t size, GError **error)
 {
-    parallel_each(size <= LARGE_SIZE ? CARRIERS : 1, carrying->wanted->len, carry, carrying);
-    if (!carrying->failure)
-        return true;
-    g_propagate_error(error, g_steal_pointer(&carrying->failure));
-    return false;
+    return parallel_try(size <= LARGE_SIZE ? CARRIERS : 1, carrying->wanted->len, carry, carrying,
+                        error);
 }
 
 /* ---- clusters ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Carrying what a copy lacks (repo/sync.h). */
 #include "base/error.h"
+#include "base/parallel.h"
 #include "repo/config.h"
 #include "repo/index.h"
 #include "repo/syncing.h"
@@ -18,12 +19,10 @@ typedef struct {
     const Cancel *cancel;
     SyncPlace place;
     const GArray *items; /* of SyncItem */
-    atomic_uint next;
     pthread_mutex_t mutex;
     SyncResult *result; /* this and the rest: under the mutex */
     GHashTable *packs;  /* set of Id: held back */
     bool index_held_back;
-    GError *failure; /* of a store */
 } Carrying;
 
 /* ---- one object ---- */
@@ -96,70 +95,37 @@ static void count_carried(Carrying *carrying, uint64_t bytes)
         atomic_fetch_add(carrying->watch->bytes, bytes);
 }
 
-static void fail(Carrying *carrying, GError *failure)
+/* True also when it is held back. */
+static bool carry_one(size_t i, void *user, GError **error)
 {
-    pthread_mutex_lock(&carrying->mutex);
-    if (!carrying->failure)
-        carrying->failure = failure;
-    else
-        g_error_free(failure);
-    pthread_mutex_unlock(&carrying->mutex);
-}
-
-static bool has_failed(Carrying *carrying)
-{
-    bool failed;
-
-    pthread_mutex_lock(&carrying->mutex);
-    failed = carrying->failure != NULL;
-    pthread_mutex_unlock(&carrying->mutex);
-    return failed;
-}
-
-static void carry_one(Carrying *carrying, const SyncItem *item)
-{
+    Carrying *carrying = user;
+    const SyncItem *item = &g_array_index(carrying->items, SyncItem, i);
     g_autofree char *key = sync_key(carrying->place, item);
-    GError *problem = NULL;
+    g_autoptr(GError) problem = NULL;
 
-    if (!cancel_check(carrying->cancel, &problem))
-        fail(carrying, problem);
-    else if (carry_item(carrying->sync, item, key, &problem))
+    if (!cancel_check(carrying->cancel, error))
+        return false;
+    if (carry_item(carrying->sync, item, key, &problem)) {
         count_carried(carrying, item->size);
-    else if (concerns_object(carrying->sync, key, problem)) {
+        return true;
+    }
+    if (concerns_object(carrying->sync, key, problem)) {
         hold_back(carrying, item, key, problem);
-        g_error_free(problem);
-    } else
-        fail(carrying, problem);
+        return true;
+    }
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
 }
 
 /* ---- all of a place ---- */
 
-static void *carrier_main(void *user)
-{
-    Carrying *carrying = user;
-    unsigned i;
-
-    while (!has_failed(carrying) &&
-           (i = atomic_fetch_add(&carrying->next, 1)) < carrying->items->len)
-        carry_one(carrying, &g_array_index(carrying->items, SyncItem, i));
-    return NULL;
-}
-
 /* Side by side; done when it returns. */
-static bool carry_place(Carrying *carrying, SyncPlace place, const GArray *items)
+static bool carry_place(Carrying *carrying, SyncPlace place, const GArray *items, GError **error)
 {
-    pthread_t threads[CARRIERS_MAX - 1];
-    unsigned wanted = MIN(CARRIERS_MAX, carrying->sync->to->connections), n = 0;
-
     carrying->place = place;
     carrying->items = items;
-    atomic_store(&carrying->next, 0);
-    for (; n + 1 < MIN(wanted, items->len); n++)
-        g_assert(pthread_create(&threads[n], NULL, carrier_main, carrying) == 0);
-    (void)carrier_main(carrying);
-    while (n > 0)
-        pthread_join(threads[--n], NULL);
-    return !carrying->failure;
+    return parallel_try(MIN(CARRIERS_MAX, carrying->sync->to->connections), items->len, carry_one,
+                        carrying, error);
 }
 
 static bool carry_config(Carrying *carrying, GError **error)
@@ -204,7 +170,7 @@ static bool names_only_packs_that_are_there(Carrying *carrying, const SyncItem *
                             carrying, error);
 }
 
-static bool carry_index(Carrying *carrying)
+static bool carry_index(Carrying *carrying, GError **error)
 {
     const GArray *missing = carrying->sync->missing[SYNC_INDEX];
     g_autoptr(GArray) good = g_array_new(FALSE, FALSE, sizeof(SyncItem)); // names are borrowed
@@ -213,30 +179,29 @@ static bool carry_index(Carrying *carrying)
     for (guint i = 0; i < missing->len; i++) {
         const SyncItem *item = &g_array_index(missing, SyncItem, i);
         g_autofree char *key = sync_key(SYNC_INDEX, item);
-        GError *problem = NULL;
+        g_autoptr(GError) problem = NULL;
 
         if (names_only_packs_that_are_there(carrying, item, &problem))
             g_array_append_vals(good, item, 1);
         else if (concerns_object(carrying->sync, key, problem)) {
             hold_back(carrying, item, key, problem);
-            g_error_free(problem);
         } else {
-            fail(carrying, problem);
+            g_propagate_error(error, g_steal_pointer(&problem));
             return false;
         }
     }
-    return carry_place(carrying, SYNC_INDEX, good);
+    return carry_place(carrying, SYNC_INDEX, good, error);
 }
 
 /* Without an index object a snapshot may name what cannot be found. */
-static bool carry_snapshots(Carrying *carrying)
+static bool carry_snapshots(Carrying *carrying, GError **error)
 {
     const GArray *missing = carrying->sync->missing[SYNC_SNAPSHOTS];
     g_autoptr(GError) problem =
         g_error_new_literal(BS_ERROR, BS_ERROR_CORRUPT, "it waits for what was held back before");
 
     if (!carrying->index_held_back)
-        return carry_place(carrying, SYNC_SNAPSHOTS, missing);
+        return carry_place(carrying, SYNC_SNAPSHOTS, missing, error);
     carrying->place = SYNC_SNAPSHOTS;
     for (guint i = 0; i < missing->len; i++) {
         const SyncItem *item = &g_array_index(missing, SyncItem, i);
@@ -254,10 +219,12 @@ static bool carry_all(Carrying *carrying, GError **error)
     GArray *const *missing = carrying->sync->missing;
 
     // with its keys and config first whatever comes then can be opened there
-    return carry_place(carrying, SYNC_KEYS, missing[SYNC_KEYS]) && carry_config(carrying, error) &&
-           carry_place(carrying, SYNC_PACKS, missing[SYNC_PACKS]) && carry_index(carrying) &&
-           carry_snapshots(carrying) && carry_place(carrying, SYNC_WAL, missing[SYNC_WAL]) &&
-           carry_place(carrying, SYNC_RECORDS, missing[SYNC_RECORDS]);
+    return carry_place(carrying, SYNC_KEYS, missing[SYNC_KEYS], error) &&
+           carry_config(carrying, error) &&
+           carry_place(carrying, SYNC_PACKS, missing[SYNC_PACKS], error) &&
+           carry_index(carrying, error) && carry_snapshots(carrying, error) &&
+           carry_place(carrying, SYNC_WAL, missing[SYNC_WAL], error) &&
+           carry_place(carrying, SYNC_RECORDS, missing[SYNC_RECORDS], error);
 }
 
 bool sync_carry(Sync *sync, const SyncWatch *watch, const Cancel *cancel, SyncResult *result,
@@ -273,8 +240,6 @@ bool sync_carry(Sync *sync, const SyncWatch *watch, const Cancel *cancel, SyncRe
     pthread_mutex_init(&carrying.mutex, NULL);
     ok = carry_all(&carrying, error);
     pthread_mutex_destroy(&carrying.mutex);
-    if (carrying.failure)
-        g_propagate_error(error, carrying.failure);
     if (ok) {
         sync->facts.missing = (SyncAmount){ .objects = result->held_back.objects };
         sync->facts.since = result->held_back.objects ? sync->facts.since : 0;
