@@ -4,17 +4,13 @@
 #include "base/error.h"
 #include "source/rdb.h"
 #include "source/rdbtypes.h"
-#include "source/redisput.h"
+#include "source/redissink.h"
 #include <string.h>
 
 #define TYPE_LEN 9 /* as it is written: what length it has, and a number of 64 bits */
 
 typedef struct {
-    Sink base;
-    RedisConn *conn;
-    RdbWalker *walker;
-    RdbVisitor visitor;
-    RedisPut *put;
+    RedisSink redis;
     GHashTable *tried; /* of the numbers of types, as texts */
     uint8_t id[TYPE_LEN];
     size_t have; /* bytes of it */
@@ -34,7 +30,7 @@ static bool see_key(void *user, const RdbKey *key, GError **error)
     sink->wanted = key->type == RDB_MODULE;
     sink->have = 0;
     if (!sink->wanted) {
-        redis_put_skip(sink->put);
+        redis_put_skip(sink->redis.put);
         return true;
     }
     g_free(sink->name);
@@ -43,8 +39,8 @@ static bool see_key(void *user, const RdbKey *key, GError **error)
     probe.len = strlen(sink->name);
     probe.expire_ms = probe.idle_s = -1;
     probe.frequency = -1;
-    redis_put_version(sink->put, rdb_version(sink->walker));
-    redis_put_begin(sink->put, &probe);
+    redis_put_version(sink->redis.put, rdb_version(sink->redis.walker));
+    redis_put_begin(sink->redis.put, &probe);
     return true;
 }
 
@@ -73,9 +69,9 @@ static bool see_value(void *user, const void *data, size_t len, GError **error)
             sink->wanted = g_hash_table_add(sink->tried, g_steal_pointer(&type));
         }
         if (!sink->wanted)
-            redis_put_skip(sink->put);
+            redis_put_skip(sink->redis.put);
     }
-    return redis_put_piece(sink->put, data, len, error);
+    return redis_put_piece(sink->redis.put, data, len, error);
 }
 
 static bool see_end(void *user, GError **error)
@@ -86,8 +82,9 @@ static bool see_end(void *user, GError **error)
 
     if (!sink->wanted)
         return true;
-    if (redis_put_end(sink->put, &failure) && redis_put_finish(sink->put, &failure))
-        return redis_ask(sink->conn, (const char *const[]){ "DEL", sink->name, NULL }, NULL, error);
+    if (redis_put_end(sink->redis.put, &failure) && redis_put_finish(sink->redis.put, &failure))
+        return redis_ask(sink->redis.conn, (const char *const[]){ "DEL", sink->name, NULL }, NULL,
+                         error);
     type = type_of(sink);
     if (!strstr(failure->message, "Bad data format")) {
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -117,35 +114,22 @@ static bool modules_write(Sink *base, void *handle, uint64_t offset, const void 
     size_t used;
 
     (void)handle;
-    if (offset == rdb_size(sink->walker) && !rdb_ended(sink->walker))
-        return rdb_feed(sink->walker, data, len, &used, error);
+    if (offset == rdb_size(sink->redis.walker) && !rdb_ended(sink->redis.walker))
+        return rdb_feed(sink->redis.walker, data, len, &used, error);
     g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "dump.rdb: bytes where it has none");
     return false;
 }
 
-static bool modules_end(Sink *base, void *handle, const Node *node, GError **error)
-{
-    (void)handle, (void)node;
-    return rdb_finish(((ModulesSink *)base)->walker, error);
-}
-
-static void modules_abandon(Sink *base, void *handle)
-{
-    (void)base, (void)handle;
-}
-
 static bool modules_finish(Sink *base, GError **error)
 {
-    return rdb_finish(((ModulesSink *)base)->walker, error);
+    return rdb_finish(((ModulesSink *)base)->redis.walker, error);
 }
 
 static void modules_free(Sink *base)
 {
     ModulesSink *sink = (ModulesSink *)base;
 
-    redis_put_free(sink->put);
-    rdb_walker_free(sink->walker);
-    redis_conn_free(sink->conn);
+    redis_sink_done(&sink->redis);
     g_hash_table_unref(sink->tried);
     g_free(sink->name);
     g_free(sink);
@@ -155,8 +139,8 @@ static const SinkOps modules_ops = {
     .name = "redis modules",
     .begin = modules_begin,
     .write = modules_write,
-    .end = modules_end,
-    .abandon = modules_abandon,
+    .end = redis_sink_end,
+    .abandon = redis_sink_abandon,
     .finish = modules_finish,
     .free = modules_free,
 };
@@ -170,11 +154,8 @@ Sink *redis_modules_sink_new(const RedisRestoreRequest *request, GError **error)
     if (!conn)
         return NULL;
     sink = g_new0(ModulesSink, 1);
-    sink->base.ops = &modules_ops;
-    sink->conn = conn;
-    sink->put = redis_put_new(conn);
+    redis_sink_init(&sink->redis, &modules_ops, conn,
+                    &(RdbVisitor){ see_key, see_value, see_end, NULL, sink });
     sink->tried = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    sink->visitor = (RdbVisitor){ see_key, see_value, see_end, NULL, sink };
-    sink->walker = rdb_walker_new(&sink->visitor);
-    return &sink->base;
+    return &sink->redis.base;
 }

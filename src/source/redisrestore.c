@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "source/rdb.h"
 #include "source/redisinfo.h"
-#include "source/redisput.h"
+#include "source/redissink.h"
 
 #include <string.h>
 
@@ -12,11 +12,7 @@
 #define DAY    (24 * 60 * 60) /* of whose seconds expiries are counted */
 
 typedef struct {
-    Sink base;
-    RedisConn *conn;
-    RdbWalker *walker;
-    RdbVisitor visitor;
-    RedisPut *put;
+    RedisSink redis;
     bool clean, prepared;
     uint32_t highest; /* database */
     int64_t began_ms;
@@ -102,11 +98,11 @@ static bool prepare(RestoreSink *sink, GError **error)
     if (sink->prepared)
         return true;
     sink->prepared = true;
-    redis_put_version(sink->put, rdb_version(sink->walker));
-    if (!redis_put_probe(sink->put, sink->highest, error))
+    redis_put_version(sink->redis.put, rdb_version(sink->redis.walker));
+    if (!redis_put_probe(sink->redis.put, sink->highest, error))
         return false;
     return !sink->clean ||
-           redis_ask(sink->conn, (const char *const[]){ "FLUSHALL", NULL }, NULL, error);
+           redis_ask(sink->redis.conn, (const char *const[]){ "FLUSHALL", NULL }, NULL, error);
 }
 
 /* ---- what the walker sees ---- */
@@ -120,7 +116,7 @@ static bool see_key(void *user, const RdbKey *key, GError **error)
         return false;
     if (key->expire_ms >= 0 && key->expire_ms <= sink->began_ms) {
         sink->restored->expired++;
-        redis_put_skip(sink->put);
+        redis_put_skip(sink->redis.put);
         return true;
     }
     if (key->database >= G_N_ELEMENTS(sink->sent)) {
@@ -132,18 +128,18 @@ static bool see_key(void *user, const RdbKey *key, GError **error)
     sink->restored->keys++;
     if (key->expire_ms >= 0 && second < DAY)
         sink->dying[second]++;
-    redis_put_begin(sink->put, key);
+    redis_put_begin(sink->redis.put, key);
     return true;
 }
 
 static bool see_value(void *user, const void *data, size_t len, GError **error)
 {
-    return redis_put_piece(((RestoreSink *)user)->put, data, len, error);
+    return redis_put_piece(((RestoreSink *)user)->redis.put, data, len, error);
 }
 
 static bool see_end(void *user, GError **error)
 {
-    return redis_put_end(((RestoreSink *)user)->put, error);
+    return redis_put_end(((RestoreSink *)user)->redis.put, error);
 }
 
 static bool see_function(void *user, const char *code, size_t len, GError **error)
@@ -155,8 +151,8 @@ static bool see_function(void *user, const char *code, size_t len, GError **erro
     if (!prepare(sink, error))
         return false;
     sink->restored->functions++;
-    if (sink->clean ? redis_command(sink->conn, args, 4, NULL, error)
-                    : redis_command(sink->conn, careful, 3, NULL, error))
+    if (sink->clean ? redis_command(sink->redis.conn, args, 4, NULL, error)
+                    : redis_command(sink->redis.conn, careful, 3, NULL, error))
         return true;
     g_prefix_error(error, "functions: ");
     return false;
@@ -169,7 +165,7 @@ static bool count_dying(RestoreSink *sink, uint64_t *ret_n, GError **error)
 {
     int64_t now_ms, last;
 
-    if (!redis_time(sink->conn, &now_ms, error))
+    if (!redis_time(sink->redis.conn, &now_ms, error))
         return false;
     *ret_n = 0;
     last = MIN((now_ms - sink->began_ms) / 1000 + 1, DAY - 1);
@@ -189,7 +185,7 @@ static bool differs(GError **error, const char *what, uint64_t got, uint64_t wan
 
 static bool compare(RestoreSink *sink, GError **error)
 {
-    g_autofree char *info = redis_info(sink->conn, "keyspace", error);
+    g_autofree char *info = redis_info(sink->redis.conn, "keyspace", error);
     uint64_t dying, total;
 
     if (!info || !count_dying(sink, &dying, error))
@@ -224,7 +220,7 @@ static bool feed(RestoreSink *sink, const void *data, size_t len, GError **error
 {
     size_t used;
 
-    if (!rdb_feed(sink->walker, data, len, &used, error))
+    if (!rdb_feed(sink->redis.walker, data, len, &used, error))
         return false;
     sink->written += len;
     if (used == len)
@@ -246,32 +242,19 @@ static bool restore_write(Sink *base, void *handle, uint64_t offset, const void 
     return feed(sink, data, len, error);
 }
 
-static bool restore_end(Sink *base, void *handle, const Node *node, GError **error)
-{
-    (void)handle, (void)node;
-    return rdb_finish(((RestoreSink *)base)->walker, error);
-}
-
-static void restore_abandon(Sink *base, void *handle)
-{
-    (void)base, (void)handle;
-}
-
 static bool restore_finish(Sink *base, GError **error)
 {
     RestoreSink *sink = (RestoreSink *)base;
 
-    return rdb_finish(sink->walker, error) && prepare(sink, error) &&
-           redis_put_finish(sink->put, error) && compare(sink, error);
+    return rdb_finish(sink->redis.walker, error) && prepare(sink, error) &&
+           redis_put_finish(sink->redis.put, error) && compare(sink, error);
 }
 
 static void restore_free(Sink *base)
 {
     RestoreSink *sink = (RestoreSink *)base;
 
-    redis_put_free(sink->put);
-    rdb_walker_free(sink->walker);
-    redis_conn_free(sink->conn);
+    redis_sink_done(&sink->redis);
     g_free(sink);
 }
 
@@ -279,8 +262,8 @@ static const SinkOps restore_ops = {
     .name = "redis",
     .begin = restore_begin,
     .write = restore_write,
-    .end = restore_end,
-    .abandon = restore_abandon,
+    .end = redis_sink_end,
+    .abandon = redis_sink_abandon,
     .finish = restore_finish,
     .free = restore_free,
 };
@@ -304,14 +287,11 @@ Sink *redis_restore_sink_new(const RedisRestoreRequest *request, RedisRestored *
     }
     *restored = (RedisRestored){ 0 };
     sink = g_new0(RestoreSink, 1);
-    sink->base.ops = &restore_ops;
-    sink->conn = g_steal_pointer(&conn);
-    sink->put = redis_put_new(sink->conn);
+    redis_sink_init(&sink->redis, &restore_ops, g_steal_pointer(&conn),
+                    &(RdbVisitor){ see_key, see_value, see_end, see_function, sink });
     sink->clean = request->clean;
     sink->highest = request->database;
     sink->began_ms = now_ms;
     sink->restored = restored;
-    sink->visitor = (RdbVisitor){ see_key, see_value, see_end, see_function, sink };
-    sink->walker = rdb_walker_new(&sink->visitor);
-    return &sink->base;
+    return &sink->redis.base;
 }
