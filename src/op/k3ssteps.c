@@ -169,16 +169,27 @@ static void start_k3s(Steps *steps)
 
 /* ---- all of it ---- */
 
-static bool open_snapshot(Repo *repo, const Snapshot *snapshot, Steps *steps, GError **error)
+/* A server whose machine had no configuration directory left none in its snapshot. */
+static bool find_config(Repo *repo, Steps *steps, GError **error)
 {
     g_autoptr(Node) config = NULL;
-    const json_t *source;
+    g_autoptr(GError) problem = NULL;
     Id ignored;
 
+    steps->has_config = walk_find(repo, &steps->from.tree, "config", &config, &ignored, &problem);
+    if (steps->has_config || g_error_matches(problem, BS_ERROR, BS_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+static bool open_snapshot(Repo *repo, const Snapshot *snapshot, Steps *steps, GError **error)
+{
+    const json_t *source;
+
     if (!kind_snapshot_open(repo, snapshot, &k3s_kind, &steps->from, error) ||
-        !walk_find(repo, &steps->from.tree, "config", &config, &ignored, error))
+        !find_config(repo, steps, error))
         return false;
-    steps->has_config = config != NULL;
     source = json_object_get(steps->from.manifest, "source");
     steps->home = json_string_value(json_object_get(source, "path"));
     if (!steps->home)

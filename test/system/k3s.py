@@ -164,6 +164,14 @@ files = repo.backup(path('part'))['snapshot_id']
 equal('steps' in repo.backstay('restore', files, '--target', path('files'), '--json', code=0).summary(), False, 'files have no steps')
 repo.backstay('forget', files, code=0)
 
+# a machine without a configuration directory
+bare = repo.backstay('backup', '--json', 'k3s:' + SERVER, code=0,
+                     prefix=('unshare', '-m', 'sh', '-c', 'mount -t tmpfs tmpfs /etc && exec "$@"', 'sh')).summary()['snapshot_id']
+told = repo.backstay('restore', bare, '--target', path('bare'), '--json', code=0).summary().get('steps', [])
+has(told, 'the server had nothing in /etc/rancher/k3s', 'systemctl start k3s')
+equal([s for s in told if 'cp -a' in s and 'etc/rancher' in s], [], 'and no configuration is put to its place')
+repo.backstay('forget', bare, code=0)
+
 # what could not be used is no backup
 os.rename(SERVER + '/token', path('token'))
 done = repo.backstay('backup', 'k3s:' + SERVER, code=FAILED, why='no backup without the token')
