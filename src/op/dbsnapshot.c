@@ -40,11 +40,22 @@ bool db_snapshot_read_toc(const DbSnapshot *db, const json_t *item, GBytes **ret
     return db_snapshot_read(db, path, TOC_MAX, ret_toc, error);
 }
 
-static bool is_of_cluster(const json_t *manifest)
+/* Manifests of other sources have lists of databases, too. */
+static bool check_kind(const json_t *manifest, GError **error)
 {
     const json_t *source = json_object_get(manifest, "source");
+    const char *kind = json_string_value(json_object_get(source, "kind"));
 
-    return g_strcmp0(json_string_value(json_object_get(source, "kind")), "pgcluster") == 0;
+    if (!kind || strcmp(kind, "postgres") == 0)
+        return true;
+    if (strcmp(kind, "pgcluster") == 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "the snapshot holds the files of a whole server, no dump; restore them with "
+                    "--target DIR");
+    else
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "the snapshot holds no database of PostgreSQL: its kind is %s", kind);
+    return false;
 }
 
 static bool load_manifest(DbSnapshot *db, GError **error)
@@ -58,12 +69,8 @@ static bool load_manifest(DbSnapshot *db, GError **error)
     }
     db->manifest = json_loadb(g_bytes_get_data(text, NULL), g_bytes_get_size(text),
                               JSON_REJECT_DUPLICATES, &problem);
-    if (is_of_cluster(db->manifest)) {
-        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                    "the snapshot holds the files of a whole server, no dump; restore them with "
-                    "--target DIR");
+    if (!check_kind(db->manifest, error))
         return false;
-    }
     if (!db->manifest || !json_is_array(json_object_get(db->manifest, "databases"))) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT, "%s/manifest.json: %s", db->folder,
                     db->manifest ? "has no list of databases" : problem.text);
