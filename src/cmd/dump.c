@@ -16,7 +16,7 @@
 typedef struct {
     SnapshotFilter filter;
     char *archive, *target;
-    gboolean reveal, masked;
+    gboolean reveal, masked, manifest;
 } DumpOptions;
 
 #define AT(member) GSIZE_TO_POINTER(G_STRUCT_OFFSET(DumpOptions, member))
@@ -29,6 +29,8 @@ static const GOptionEntry dump_options[] = {
     { "reveal", 0, 0, ARG_FLAG, AT(reveal), "also of a source that is marked secret", NULL },
     { "masked", 0, 0, ARG_FLAG, AT(masked),
       "a file of variables such as .env, with *** in place of every value", NULL },
+    { "manifest", 0, 0, ARG_FLAG, AT(manifest),
+      "what was recorded of the source when it was saved, in place of a FILE", NULL },
     { NULL, 0, 0, ARG_FLAG, NULL, NULL, NULL },
 };
 
@@ -43,14 +45,36 @@ static bool parse_archive(const char *text, ArchiveKind *ret_kind, GError **erro
     return false;
 }
 
-/* What a source other than files has recorded of itself is no content of it. */
+/* What a source other than files has recorded of itself; NULL: it has not. */
+static char *manifest_of(const Snapshot *snapshot)
+{
+    if (!snapshot_tag_value(snapshot, "kind") || !snapshot->paths[0])
+        return NULL;
+    return g_strconcat(snapshot->paths[0], "/manifest.json", NULL);
+}
+
+/* It is no content of the source. */
 static bool is_manifest(const Snapshot *snapshot, const char *subpath, const char *path)
 {
     const char *kind = snapshot_tag_value(snapshot, "kind");
-    g_autofree char *manifest =
-        snapshot->paths[0] ? g_strconcat(snapshot->paths[0], "/manifest.json", NULL) : NULL;
+    g_autofree char *manifest = manifest_of(snapshot);
 
-    return !subpath && kind && strcmp(kind, "files") != 0 && g_strcmp0(path, manifest) == 0;
+    return !subpath && g_strcmp0(kind, "files") != 0 && manifest && g_strcmp0(path, manifest) == 0;
+}
+
+static bool choose_manifest(const Snapshot *snapshot, const char *subpath, char **ret_path,
+                            GError **error)
+{
+    *ret_path = subpath ? NULL : manifest_of(snapshot);
+    if (*ret_path)
+        return true;
+    if (subpath)
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "--manifest is of a whole snapshot; leave out :%s", subpath);
+    else
+        g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE,
+                            "nothing was recorded of it: a snapshot of files has no manifest");
+    return false;
 }
 
 static bool may_show(const DumpOptions *options, const Snapshot *snapshot, const char *subpath,
@@ -80,19 +104,23 @@ static bool dump_masked(Repo *repo, const Id *tree, const char *path, GError **e
 }
 
 static bool dump(const Context *context, Repo *repo, const DumpOptions *options, const char *name,
-                 const DumpRequest *request, GError **error)
+                 DumpRequest request, GError **error)
 {
     g_autoptr(Snapshot) snapshot = NULL;
-    g_autofree char *subpath = NULL;
+    g_autofree char *subpath = NULL, *manifest = NULL;
     unsigned unreadable;
     Id tree;
 
-    return select_snapshot(repo, name, &options->filter, &snapshot, &subpath, &unreadable, error) &&
-           may_show(options, snapshot, subpath, request->path, error) &&
+    if (!select_snapshot(repo, name, &options->filter, &snapshot, &subpath, &unreadable, error) ||
+        (options->manifest && !choose_manifest(snapshot, subpath, &manifest, error)))
+        return false;
+    if (manifest)
+        request.path = manifest;
+    return may_show(options, snapshot, subpath, request.path, error) &&
            repo_load_index(repo, context->cancel, error) &&
            select_tree(repo, snapshot, subpath, &tree, error) &&
-           (options->masked ? dump_masked(repo, &tree, request->path, error)
-                            : op_dump(repo, &tree, request, context->cancel, error)) &&
+           (options->masked ? dump_masked(repo, &tree, request.path, error)
+                            : op_dump(repo, &tree, &request, context->cancel, error)) &&
            select_complete(unreadable, error);
 }
 
@@ -103,18 +131,21 @@ static bool dump_run(const Context *context, void *options_room, char **operands
     char *name[] = { operands[0], NULL };
     g_auto(OpenRepo) open = { 0 };
 
-    if (!operands_between(operands, 2, 2, "a snapshot and a path in it", error) ||
+    if (!operands_between(operands, options->manifest ? 1 : 2, options->manifest ? 1 : 2,
+                          options->manifest ? "a snapshot alone" : "a snapshot and a path in it",
+                          error) ||
         !parse_archive(options->archive, &request.format, error))
         return false;
-    if (options->masked && (options->reveal || options->target || options->archive)) {
+    if (options->masked &&
+        (options->reveal || options->target || options->archive || options->manifest)) {
         g_set_error_literal(error, BS_ERROR, BS_ERROR_USAGE,
                             "--masked is for one file on standard output, without --reveal, "
-                            "--target and --archive");
+                            "--target, --archive and --manifest");
         return false;
     }
     filter_complete(&options->filter, name);
     return open_repo(context->settings, OPEN_SHARED, true, context->cancel, &open, error) &&
-           dump(context, open.repo, options, operands[0], &request, error);
+           dump(context, open.repo, options, operands[0], request, error);
 }
 
 const Command dump_command = {

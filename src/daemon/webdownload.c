@@ -11,10 +11,18 @@
 
 #define LIST_MAX (256u * 1024)
 
+static const char *const formats[] = { "dump",   "sql",     "sql.gz", "sql.zst", "tar",
+                                       "tar.gz", "tar.zst", "rdb",    "rdb.gz",  "rdb.zst",
+                                       "db",     "db.gz",   "db.zst", "app",     NULL };
+
 const ShapeField download_query[] = {
     { "source", SHAPE_TEXT, 0, "which of its snapshots; needed when there are several", .min = 1,
       .max = 128 },
     { "path", SHAPE_TEXT, 0, "one file of it; without: all of it as tar", .min = 1, .max = 4096 },
+    { "format", SHAPE_TEXT, 0,
+      "a portable file instead, as export writes it; app: one of all its snapshots",
+      .words = formats },
+    { "database", SHAPE_TEXT, 0, "which one of several, with format", .min = 1, .max = 256 },
     { NULL },
 };
 const ShapeField manifest_query[] = {
@@ -45,23 +53,39 @@ static GPtrArray *arguments(const WebCall *call, const RunRow *row)
     return argv;
 }
 
+/* Takes argv, and runs it. */
+static bool carry_out(const WebCall *call, GPtrArray *argv, WebCarry what, WebAnswer *answer,
+                      GError **error)
+{
+    g_auto(GStrv) envp = environment_of(call);
+    bool ok;
+
+    g_ptr_array_add(argv, NULL);
+    what.argv = (char **)argv->pdata;
+    what.envp = envp;
+    ok = web_carry(call->web->downloads, &what, &answer->pipe, error);
+    g_ptr_array_unref(argv);
+    return ok;
+}
+
+/* The command refuses what is marked secret, also of a source that is no longer configured. */
+static void reveal_to_admin(const WebCall *call, GPtrArray *argv)
+{
+    if (call->who.role >= ROLE_ADMIN)
+        g_ptr_array_add(argv, g_strdup("--reveal"));
+}
+
 /* len bytes of a path in the snapshot, from first on; len G_MAXUINT64: all there are. */
 static bool carry(const WebCall *call, const RunRow *row, const char *snapshot, const char *path,
                   WebCarry what, WebAnswer *answer, GError **error)
 {
-    g_autoptr(GPtrArray) argv = arguments(call, row);
-    g_auto(GStrv) envp = environment_of(call);
+    GPtrArray *argv = arguments(call, row);
 
     g_ptr_array_add(argv, g_strdup("dump"));
-    // the command refuses what is marked secret, also of a source that is no longer configured
-    if (call->who.role >= ROLE_ADMIN)
-        g_ptr_array_add(argv, g_strdup("--reveal"));
+    reveal_to_admin(call, argv);
     g_ptr_array_add(argv, g_strdup(snapshot));
     g_ptr_array_add(argv, g_strdup(path));
-    g_ptr_array_add(argv, NULL);
-    what.argv = (char **)argv->pdata;
-    what.envp = envp;
-    return web_carry(call->web->downloads, &what, &answer->pipe, error);
+    return carry_out(call, argv, what, answer, error);
 }
 
 #define ALL_OF_IT ((WebCarry){ .len = G_MAXUINT64, .whole = true })
@@ -176,14 +200,94 @@ static bool check_secret(const WebCall *call, const char *source, GError **error
                       "source %s is marked secret; only an administrator downloads it", source);
 }
 
+/* What the command says of the snapshot and of what is wanted is for who asked; anything else is
+ * for the log. */
+static bool explain(GError *failure, GError **error)
+{
+    static const char *const of_them[] = { "choose with --database", "take it with --format",
+                                           "so it has no ",          "the snapshot has no ",
+                                           "the snapshot holds ",    " holds no database",
+                                           "marked secret" };
+    const char *words = strstr(failure->message, ": backstay: ");
+
+    for (gsize i = 0; words && i < G_N_ELEMENTS(of_them); i++)
+        if (strstr(words, of_them[i])) {
+            g_autofree char *text = g_strdup(words + strlen(": backstay: "));
+
+            g_error_free(failure);
+            return web_refuse(error, 409, "refused", "%s", text);
+        }
+    g_propagate_error(error, failure);
+    return false;
+}
+
+/* snapshot: NULL, all of the run. */
+static bool carry_export(const WebCall *call, const RunRow *row, const BackupSnapshot *snapshot,
+                         const char *format, WebAnswer *answer, GError **error)
+{
+    GPtrArray *argv = arguments(call, row);
+    const char *database = web_query(call, "database");
+    GError *failure = NULL;
+
+    g_ptr_array_add(argv, g_strdup("export"));
+    g_ptr_array_add(argv, g_strdup("--format"));
+    g_ptr_array_add(argv, g_strdup(format));
+    if (database)
+        g_ptr_array_add(argv, g_strconcat("--database=", database, NULL));
+    reveal_to_admin(call, argv);
+    if (!snapshot)
+        g_ptr_array_add(argv, g_strconcat("--run=", row->id, NULL));
+    else
+        g_ptr_array_add(argv, g_strdup(snapshot->id));
+    return carry_out(call, argv, ALL_OF_IT, answer, &failure) || explain(failure, error);
+}
+
+static char *moment_of(const RunRow *row)
+{
+    g_autoptr(GDateTime) at =
+        g_date_time_new_from_unix_utc((row->started_at ? row->started_at : row->created_at) / 1000);
+
+    return g_date_time_format(at, "%Y%m%d_%H%M%S");
+}
+
+static bool download_export(WebCall *call, const RunRow *row, const char *format, WebAnswer *answer,
+                            GError **error)
+{
+    const char *database = web_query(call, "database");
+    bool app = strcmp(format, "app") == 0;
+    BackupSnapshot snapshot = { 0 };
+    g_autofree char *name = NULL, *moment = moment_of(row);
+
+    if (web_query(call, "path"))
+        return web_refuse(error, 400, "query", "path is of one file, format of all; name one");
+    if (app && (database || web_query(call, "source")))
+        return web_refuse(error, 400, "query", "app is of all sources and databases");
+    if (!app && (!backup_row_snapshot(row, web_query(call, "source"), &snapshot, error) ||
+                 !check_secret(call, snapshot.source, error)))
+        return false;
+    name = app ? g_strdup_printf("%s_backup_%s.tar.gz",
+                                 row->schedule_name ? row->schedule_name : "backstay", moment)
+               : g_strdup_printf("%s_%s.%s", database ? database : snapshot.source, moment, format);
+    answer->status = 200;
+    web_answer_header(answer, "Content-Type", "application/octet-stream");
+    name_file(answer, name);
+    return call->request->head ||
+           carry_export(call, row, app ? NULL : &snapshot, format, answer, error);
+}
+
 bool web_download(WebCall *call, WebAnswer *answer, GError **error)
 {
-    const char *path = web_query(call, "path");
+    const char *path = web_query(call, "path"), *format = web_query(call, "format");
     BackupSnapshot snapshot = { 0 };
     g_auto(RunRow) row = { 0 };
 
-    if (!web_find_backup(call, &row, error) ||
-        !backup_row_snapshot(&row, web_query(call, "source"), &snapshot, error))
+    if (!web_find_backup(call, &row, error))
+        return false;
+    if (format)
+        return download_export(call, &row, format, answer, error);
+    if (web_query(call, "database"))
+        return web_refuse(error, 400, "query", "database goes with format");
+    if (!backup_row_snapshot(&row, web_query(call, "source"), &snapshot, error))
         return false;
     if (path && *path != '/')
         return web_refuse(error, 400, "query", "path must begin with '/'");
@@ -197,15 +301,23 @@ bool web_manifest(WebCall *call, WebAnswer *answer, GError **error)
 {
     BackupSnapshot snapshot = { 0 };
     g_auto(RunRow) row = { 0 };
-    g_autofree char *path = NULL;
+    GPtrArray *argv;
 
     if (!web_find_backup(call, &row, error) ||
         !backup_row_snapshot(&row, web_query(call, "source"), &snapshot, error))
         return false;
-    path = g_strdup_printf("/%s/manifest.json", snapshot.source);
+    // what was imported has one, whatever it is
+    if (strcmp(row.kind, "backup") == 0 && g_strcmp0(snapshot.kind, "files") == 0)
+        return web_refuse(error, 404, "not-found", "a snapshot of files has no manifest");
     answer->status = 200;
     web_answer_header(answer, "Content-Type", "application/json");
-    return call->request->head || carry(call, &row, snapshot.id, path, ALL_OF_IT, answer, error);
+    if (call->request->head)
+        return true;
+    argv = arguments(call, &row);
+    g_ptr_array_add(argv, g_strdup("dump"));
+    g_ptr_array_add(argv, g_strdup("--manifest"));
+    g_ptr_array_add(argv, g_strdup(snapshot.id));
+    return carry_out(call, argv, ALL_OF_IT, answer, error);
 }
 
 /* ---- ranges ---- */

@@ -93,8 +93,8 @@ const WebRoute web_routes[] = {
       NULL, &started_shape, 202, NULL, web_delete_backup },
 
     { GET, BACKUPS "/{run}/download", ROLE_OPERATOR, ROUTE_STREAM, "downloadBackup",
-      "a file of it, also in ranges, or all of it as tar", download_query, NULL, NULL, 200,
-      "application/octet-stream", web_download },
+      "a file of it, also in ranges, all of it as tar, or a portable file of it", download_query,
+      NULL, NULL, 200, "application/octet-stream", web_download },
     { GET, BACKUPS "/{run}/manifest", ROLE_VIEWER, ROUTE_STREAM, "getManifest",
       "what was recorded when it was taken", manifest_query, NULL, NULL, 200, "application/json",
       web_manifest },

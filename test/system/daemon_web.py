@@ -3,6 +3,8 @@
 # check: timeout=900
 """The daemon as it is used: backstay.yaml, the first administrator, a schedule made by HTTP, a run that is asked for, followed by
 events, read in the log, downloaded and measured; and a page process that is killed without a schedule noticing."""
+import gzip
+import hashlib
 import http.client
 import io
 import json
@@ -14,7 +16,7 @@ import tarfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonhttp import PATIENCE, SECRET, Daemon, Person, first_administrator
+from daemonhttp import PATIENCE, SECRET, Daemon, Person, first_administrator, word
 from postgres import Postgres
 from scenario import Repo, ended, equal, fact, finish, path, say, wait_until
 
@@ -90,6 +92,11 @@ def look(person, run_id):
     equal([listed[run_id][k] for k in ('spread_ms', 'pause_ms')], [run['spread_ms'], run['pause_ms']], 'with the same moments')
 
 
+def not_had(person, where, status, want, name):
+    got, _, content = person.ask('GET', where)
+    fact(got == status and word(content) == want, '%s is refused: %d %s' % (name, status, want), (got, content))
+
+
 def download(person, run_id):
     status, headers, content = person.ask('GET', '/api/admin/backups/%s/download?source=files' % run_id)
     equal(status, 200, 'a snapshot can be downloaded')
@@ -99,6 +106,25 @@ def download(person, run_id):
     where = '/api/admin/backups/%s/download?source=files&path=%s' % (run_id, path('files/hello'))
     status, _, content = person.ask('GET', where, Range='bytes=1-4')
     equal((status, content), (206, b'ello'), 'a part of a file of it, too')
+    top = '/api/admin/backups/%s/' % run_id
+    manifest = json.loads(person.ask('GET', top + 'manifest?source=shop')[2])
+    equal(manifest.get('databases', [{}])[0].get('name'), 'shop', 'the manifest of a database is there, whatever its source is called here')
+    not_had(person, top + 'manifest?source=files', 404, 'not-found', 'a manifest of files')
+    status, headers, content = person.ask('GET', top + 'download?source=shop&format=dump')
+    equal((status, content[:5]), (200, b'PGDMP'), 'a database comes as its dump')
+    equal(hashlib.sha256(content).hexdigest(), manifest['databases'][0]['sha256'], 'the very one that was saved')
+    fact(re.search(r'filename="shop_[0-9_]+\.dump"', headers['Content-Disposition']), 'under a name that says what it is', headers['Content-Disposition'])
+    script = gzip.decompress(person.ask('GET', top + 'download?source=shop&format=sql.gz')[2])
+    fact(b'COPY public.t ' in script and b'dump complete' in script, 'or as a script, whole', script[-200:])
+    status, headers, content = person.ask('GET', top + 'download?format=app')
+    names = tarfile.open(fileobj=io.BytesIO(content)).getnames()
+    fact(names[0] == 'manifest.json' and 'database/shop.sql.gz' in names and 'documents/hello' in names, 'all of it as one archive', names)
+    fact(re.search(r'filename="nightly_backup_\d{8}_\d{6}\.tar\.gz"', headers['Content-Disposition']), 'with the time in its name', headers['Content-Disposition'])
+    for query, status, want, why in (('source=files&format=dump', 409, 'refused', 'a dump of files'),
+                                     ('source=shop&format=dump&database=other', 409, 'refused', 'a database that is not in it'),
+                                     ('source=shop&format=exe', 400, 'invalid', 'a format that nobody knows'),
+                                     ('format=app&path=/x', 400, 'query', 'one file of an archive of all')):
+        not_had(person, top + 'download?' + query, status, want, why)
 
 
 def secrets(daemon, person):
