@@ -75,11 +75,18 @@ static bool sweep_one(Run *run, G_GNUC_UNUSED Repo *repo, G_GNUC_UNUSED const GP
            op_archive_sweep(&archive, run_control_cancel(run->control), error);
 }
 
+/* A guard only kept something back, which hides no destination that has failed. */
+static bool is_worse(const GError *failure, const GError *than)
+{
+    return !than || (g_error_matches(than, BS_ERROR, BS_ERROR_GUARD) &&
+                     !g_error_matches(failure, BS_ERROR, BS_ERROR_GUARD));
+}
+
 /* Each destination, whatever became of the others; the first failure is told. */
 static bool everywhere(Run *run, Handle handle, Repo *repo, const GPtrArray *items, GError **error)
 {
+    g_autoptr(GError) first = NULL;
     const json_t *object;
-    bool ok = true;
     size_t i;
 
     json_array_foreach(run->request->schedule->archives, i, object)
@@ -90,11 +97,15 @@ static bool everywhere(Run *run, Handle handle, Repo *repo, const GPtrArray *ite
         if (handle(run, repo, items, config, &failure))
             continue;
         run_log(run, "error", "%s", failure->message);
-        if (ok)
-            g_propagate_error(error, g_steal_pointer(&failure));
-        ok = false;
+        if (!is_worse(failure, first))
+            continue;
+        g_clear_error(&first);
+        first = g_steal_pointer(&failure);
     }
-    return ok;
+    if (!first)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return false;
 }
 
 bool run_archive(Run *run, GError **error)

@@ -91,6 +91,9 @@ def main():
     told = sweep(3, [archives_of('plain/below', last=1), archives_of('out', last=1)], code=DESTINATION)
     equal(told[-1]['state'], 'partial', 'one that cannot be reached is told of')
     equal([n for n in tars('out') if n.startswith('nightly-2019')], [], 'and the others are looked after all the same')
+
+    told = sweep(4, [archives_of('many', last=1), archives_of('plain/below', last=1)], code=DESTINATION)
+    equal(told[-1]['state'], 'partial', 'nor does one that refuses to remove many hide it')
     finish()
 
 
