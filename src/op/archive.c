@@ -350,7 +350,7 @@ bool op_archive(Repo *repo, const ArchiveRequest *request, const GPtrArray *item
     bool sealed = config->keys || config->passphrase;
     bool ok = (!sealed || load_seal(config, &seal, error)) && place_open(&place, error) &&
               write_all(&place, repo, items, sealed ? &seal : NULL, error) &&
-              archive_keep(&place, error);
+              (request->keep_all || archive_keep(&place, error));
 
     place_done(&place);
     if (!ok)

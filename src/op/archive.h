@@ -25,6 +25,7 @@ typedef struct {
     const char *run;          /* id */
     const char *zone;         /* IANA */
     bool guarded;             /* nobody looks: refuse to remove much more than is usual */
+    bool keep_all;            /* whatever config says: the backup is not fit to replace others */
     /* What happened; level is "info" or "warn". */
     void (*log)(const char *level, const char *text, void *user);
     void *user;

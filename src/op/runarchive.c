@@ -39,6 +39,7 @@ static ArchiveRequest request_for(Run *run, const ArchiveConfig *config)
         .run = request->id,
         .zone = request->schedule->zone,
         .guarded = request->unattended,
+        .keep_all = run->shrank,
         .log = log_line,
         .user = run,
     };

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from scenario import BACKSTAY, PASSWORD, Repo, environment, equal, fact, finish, path, read, run
@@ -64,6 +65,18 @@ def tars(folder):
     return sorted(n for n in os.listdir(path(folder)) if n.endswith('.tar'))
 
 
+def a_backup_that_shrank():
+    write('docs/one', 'x' * 100_000)
+    for _ in range(3):
+        backup([archives_of('shrunk')])
+        time.sleep(1.1)  # names tell seconds
+    write('docs/one', 'x')
+    backup([archives_of('shrunk', last=1)])
+    equal(len(tars('shrunk')), 5, 'a backup that shrank pushes out no archive')
+    sweep(5, [archives_of('shrunk', last=1)])
+    equal(len(tars('shrunk')), 2, 'until retention is asked for')
+
+
 def main():
     repo.init()
     os.makedirs(path('docs'))
@@ -94,6 +107,7 @@ def main():
 
     told = sweep(4, [archives_of('many', last=1), archives_of('plain/below', last=1)], code=DESTINATION)
     equal(told[-1]['state'], 'partial', 'nor does one that refuses to remove many hide it')
+    a_backup_that_shrank()
     finish()
 
 
