@@ -158,27 +158,57 @@ typedef struct {
     GHashTable *written; /* set of keys of this backup */
 } Writing;
 
-static bool remove_manifest(const Writing *writing, const char *key, GError **error)
+static bool put_manifest(const Writing *writing, const char *key, const json_t *manifest,
+                         GError **error)
 {
     g_autofree char *name = g_strconcat(key, EXPORT_MANIFEST_SUFFIX, NULL);
+    g_autofree char *text = json_dumps(manifest, JSON_INDENT(2));
 
-    return store_remove(writing->place->at.store, name, error);
+    return store_put(writing->place->at.store, name, text, strlen(text), false, error);
+}
+
+static json_t *about(const Writing *writing, bool latest)
+{
+    const ArchiveRequest *request = writing->place->request;
+
+    return json_pack("{s:s, s:s, s:s, s:b}", "schedule", request->schedule, "source", writing->name,
+                     "run", request->run, "latest", latest);
 }
 
 static bool write_manifest(const Writing *writing, const char *key, const Exported *exported,
                            bool latest, GError **error)
 {
-    const ArchiveRequest *request = writing->place->request;
-    g_autofree char *name = g_strconcat(key, EXPORT_MANIFEST_SUFFIX, NULL);
-    g_autofree char *file = g_path_get_basename(key), *text = NULL;
+    g_autofree char *file = g_path_get_basename(key);
     json_auto_t *manifest =
         export_manifest_new(writing->item->snapshot, &writing->export, exported, file);
 
-    json_object_set_new(manifest, "archive",
-                        json_pack("{s:s, s:s, s:s, s:b}", "schedule", request->schedule, "source",
-                                  writing->name, "run", request->run, "latest", latest));
-    text = json_dumps(manifest, JSON_INDENT(2));
-    return store_put(writing->place->at.store, name, text, strlen(text), false, error);
+    json_object_set_new(manifest, "archive", about(writing, latest));
+    return put_manifest(writing, key, manifest, error);
+}
+
+/* In the place of an older one, which must not tell of the new file should that be as far as it
+ * gets. That the name is ours it does tell, or no later run would dare to write there. */
+static bool begin_manifest(const Writing *writing, const char *key, bool latest, GError **error)
+{
+    g_autofree char *file = g_path_get_basename(key);
+    json_auto_t *manifest =
+        json_pack("{s:s, s:o}", "file", file, "archive", about(writing, latest));
+
+    json_object_set_new(json_object_get(manifest, "archive"), "unfinished", json_true());
+    return put_manifest(writing, key, manifest, error);
+}
+
+/* Nothing has come: then nothing need be told. It is the failure before that counts. */
+static void give_up(const Writing *writing, const char *key)
+{
+    Store *store = writing->place->at.store;
+    g_autofree char *name = g_strconcat(key, EXPORT_MANIFEST_SUFFIX, NULL);
+    g_autoptr(GError) failure = NULL;
+    uint64_t size;
+
+    if (!store_stat(store, key, &size, &failure) &&
+        g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND))
+        (void)store_remove(store, name, NULL);
 }
 
 /* latest: NULL for none. */
@@ -186,18 +216,22 @@ static bool write_content(const Writing *writing, const char *key, const char *l
                           Exported *ret_exported, GError **error)
 {
     Store *store = writing->place->at.store;
-    Outlet *out = outlet_store_new(store, key);
+    bool ok = begin_manifest(writing, key, false, error) &&
+              (!latest || begin_manifest(writing, latest, true, error));
 
-    // of an older file, which must not tell of the new one should that be as far as it gets
-    if (!remove_manifest(writing, key, error) ||
-        (latest && !remove_manifest(writing, latest, error))) {
-        outlet_free(out);
-        return false;
+    if (ok) {
+        Outlet *out = outlet_store_new(store, key);
+
+        if (latest)
+            out = outlet_tee_new(out, outlet_store_new(store, latest));
+        ok = op_export_into(writing->repo, writing->snapshots, &writing->export, out,
+                            writing->place->cancel, ret_exported, error);
     }
-    if (latest)
-        out = outlet_tee_new(out, outlet_store_new(store, latest));
-    return op_export_into(writing->repo, writing->snapshots, &writing->export, out,
-                          writing->place->cancel, ret_exported, error);
+    if (!ok)
+        give_up(writing, key);
+    if (!ok && latest)
+        give_up(writing, latest);
+    return ok;
 }
 
 static bool claim(const Writing *writing, const char *key, GError **error)

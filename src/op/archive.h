@@ -53,7 +53,7 @@ typedef struct {
 /* The manifest beside an object; *ret_manifest NULL: there is none. */
 bool archive_manifest_load(const ArchivePlace *place, const char *key, json_t **ret_manifest,
                            GError **error);
-/* Whether it says that this schedule wrote the object of this key. */
+/* Whether it says that this schedule wrote the object of this key, or was about to. */
 bool archive_manifest_is_ours(const ArchivePlace *place, const json_t *manifest, const char *key);
 void archive_log(const ArchivePlace *place, const char *level, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

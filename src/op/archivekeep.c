@@ -61,8 +61,16 @@ static void consider(const ArchivePlace *place, const char *key, const json_t *m
     Timestamp time;
 
     if (!archive_manifest_is_ours(place, manifest, key) ||
-        json_is_true(json_object_get(archive, "latest")) || !source || !taken ||
-        !rfc3339_parse(taken, strlen(taken), &time, NULL))
+        json_is_true(json_object_get(archive, "latest")))
+        return;
+    if (json_is_true(json_object_get(archive, "unfinished"))) {
+        archive_log(place, "warn",
+                    "%s is of a run that was cut off before it could say what is in it; it is left "
+                    "alone",
+                    key);
+        return;
+    }
+    if (!source || !taken || !rfc3339_parse(taken, strlen(taken), &time, NULL))
         return;
     if ((uint64_t)json_integer_value(json_object_get(manifest, "size")) != size) {
         archive_log(place, "warn", "%s is not as long as its manifest says; it is left alone", key);

@@ -3,6 +3,7 @@
 # check: quick, timeout=300
 """The daily sweep removes archives that are no longer kept, too, though no backup is made: by number and by age, only what the
 schedule wrote, each destination by itself, and never many at once when nobody looks."""
+import hashlib
 import json
 import os
 import shutil
@@ -44,11 +45,11 @@ def environ():
     return environment(None, BACKSTAY_STATE_DIR=path('state'), RUN_PASSWORD=PASSWORD)
 
 
-def backup(archives):
+def backup(archives, code=0, before=()):
     write('backstay.yaml', json.dumps({
         'repositories': {'main': {'location': repo.path, 'password': 'env://RUN_PASSWORD'}}, 'sources': {'docs': {'paths': [path('docs')]}},
         'schedules': {'nightly': {'sources': ['docs'], 'repository': 'main', 'cron': 'daily', 'archives': archives}}}))
-    run(BACKSTAY, '--config', path('backstay.yaml'), 'run', 'nightly', env=environ(), code=0)
+    run(*before, BACKSTAY, '--config', path('backstay.yaml'), 'run', 'nightly', env=environ(), code=code)
 
 
 def age(folder, n):
@@ -75,6 +76,20 @@ def a_backup_that_shrank():
     equal(len(tars('shrunk')), 5, 'a backup that shrank pushes out no archive')
     sweep(5, [archives_of('shrunk', last=1)])
     equal(len(tars('shrunk')), 2, 'until retention is asked for')
+
+
+def a_run_that_was_cut_off():
+    with open(path('docs/one'), 'wb') as f:
+        f.write(os.urandom(2_000_000))
+    archives = [{'to': path('cut'), 'format': 'tar', 'name': 'nightly-{year}-{day}', 'latest': 'latest'}]
+    backup(archives)
+    first = read(path('cut/latest.tar'))
+    backup(archives, code=None, before=('prlimit', '--fsize=1000000'))
+    equal(read(path('cut/latest.tar')), first, 'an archive that could not be written leaves the one before')
+    backup(archives)
+    for name in tars('cut'):
+        told = json.loads(read(path('cut/' + name + '.manifest.json')))
+        equal((told['size'], told['sha256']), (len(read(path('cut/' + name))), hashlib.sha256(read(path('cut/' + name))).hexdigest()), 'and is made by the next run')
 
 
 def main():
@@ -108,6 +123,7 @@ def main():
     told = sweep(4, [archives_of('many', last=1), archives_of('plain/below', last=1)], code=DESTINATION)
     equal(told[-1]['state'], 'partial', 'nor does one that refuses to remove many hide it')
     a_backup_that_shrank()
+    a_run_that_was_cut_off()
     finish()
 
 
