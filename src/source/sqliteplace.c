@@ -4,14 +4,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/movetogether.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 /* Moved with the database, and what is only of use to running processes. */
-static const char *const companions[] = { "-wal", "-journal" };
+static const char *const companions[] = { "-wal", "-journal", NULL };
 #define SHARED_MEMORY "-shm"
 
 /* SQLite's locks (os.h, "PENDING_BYTE", and wal.c of the -shm file). */
@@ -133,41 +133,21 @@ static char *name_for_old(const char *path)
     return name;
 }
 
-/* suffix of both: the companions keep theirs, so that SQLite finds them. */
-static bool move(const char *from, const char *to, const char *suffix, GError **error)
-{
-    g_autofree char *old = g_strconcat(from, suffix, NULL), *new = g_strconcat(to, suffix, NULL);
-
-    if (rename(old, new) == 0 || (*suffix && errno == ENOENT))
-        return true;
-    bs_error_errno(error, errno, "rename %s to %s", old, new);
-    return false;
-}
-
-static void move_back(const char *path, const char *kept)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(companions); i++)
-        (void)move(kept, path, companions[i], NULL);
-    (void)move(kept, path, "", NULL); // last, so that it never lacks its WAL
-}
-
-/* The database first: without it SQLite does not apply its WAL to another. */
 static bool put_aside(const char *path, const char *kept, GError **error)
 {
     g_autofree char *memory = g_strconcat(path, SHARED_MEMORY, NULL);
-    bool ok = move(path, kept, "", error);
 
-    for (size_t i = 0; ok && i < G_N_ELEMENTS(companions); i++)
-        ok = move(path, kept, companions[i], error);
+    if (!move_together(path, kept, companions, error))
+        return false;
     (void)unlink(memory); // it is made anew from the WAL
-    return ok;
+    return true;
 }
 
 /* Of a database that is not there any more: they would be applied to the new one. */
 static bool refuse_orphans(const char *path, GError **error)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(companions); i++) {
-        g_autofree char *companion = g_strconcat(path, companions[i], NULL);
+    for (const char *const *suffix = companions; *suffix; suffix++) {
+        g_autofree char *companion = g_strconcat(path, *suffix, NULL);
 
         if (g_file_test(companion, G_FILE_TEST_EXISTS)) {
             g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
@@ -180,13 +160,21 @@ static bool refuse_orphans(const char *path, GError **error)
     return true;
 }
 
+/* What has appeared there since it was looked at is somebody's. */
 static bool give(const SqlitePlace *place, const char *fresh, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(place->path);
+    g_autoptr(GError) failure = NULL;
 
-    if (rename(fresh, place->path) == 0)
+    if (move_new(fresh, place->path, &failure))
         return fs_sync_dir(directory, error);
-    bs_error_errno(error, errno, "rename %s to %s", fresh, place->path);
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_EXISTS))
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                    "%s was made by somebody else while its backup was fetched; stop the "
+                    "application, and with --force it is kept under another name",
+                    place->path);
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
     return false;
 }
 
@@ -205,7 +193,7 @@ bool sqlite_place_take(const SqlitePlace *place, const char *fresh, char **ret_k
         return false;
     } else if (!put_aside(place->path, kept, error) || !give(place, fresh, error)) {
         if (!g_file_test(place->path, G_FILE_TEST_EXISTS))
-            move_back(place->path, kept);
+            (void)move_together(kept, place->path, companions, NULL); // it was told already
         return false;
     }
     *ret_kept = g_steal_pointer(&kept);

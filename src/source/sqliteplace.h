@@ -24,7 +24,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SqlitePlace, sqlite_place_clear)
  * Puts the file fresh, whole, on the disk and in the same directory, in its place. ret_kept: what
  * the old one is called now, or NULL; to be freed. While it works there may be no database at the
  * path, but never the old one without its WAL; what fails is put back. BS_ERROR_LOCKED: it is in
- * use by now.
+ * use by now. BS_ERROR_NOT_EMPTY: there is one by now, though there was none.
  */
 bool sqlite_place_take(const SqlitePlace *place, const char *fresh, char **ret_kept,
                        GError **error);
