@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/movetogether.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 /* SQLite documentation, "Database File Format", "The Lock-Byte Page", and os.h: whoever has a
  * database with a log open holds a shared lock on these bytes. */
@@ -30,21 +30,9 @@ static bool check_unused(const char *file, GError **error)
     return false;
 }
 
-/* The log first: left behind alone it would be in the way of a new file. */
-static bool move(const char *file, const char *aside, const char *suffix, bool required,
-                 GError **error)
-{
-    g_autofree char *from = g_strconcat(file, suffix, NULL);
-    g_autofree char *to = g_strconcat(aside, suffix, NULL);
-
-    if (rename(from, to) == 0 || (errno == ENOENT && !required))
-        return true;
-    bs_error_errno(error, errno, "moving %s away", from);
-    return false;
-}
-
 bool catalog_set_aside(const char *url, const char *word, char **ret_moved_to, GError **error)
 {
+    static const char *const suffixes[] = { "-wal", "-shm", NULL };
     const char *file = g_str_has_prefix(url, "sqlite:") ? url + strlen("sqlite:") : url;
     g_autoptr(GDateTime) now = g_date_time_new_from_unix_utc(clock_now().sec);
     g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
@@ -56,8 +44,8 @@ bool catalog_set_aside(const char *url, const char *word, char **ret_moved_to, G
                     "a catalogue in PostgreSQL is not set aside; restore its database");
         return false;
     }
-    if (!check_unused(file, error) || !move(file, aside, "-wal", false, error) ||
-        !move(file, aside, "-shm", false, error) || !move(file, aside, "", true, error) ||
+    // a log left behind would be in the way of a new file, and a catalogue without its log is old
+    if (!check_unused(file, error) || !move_together(file, aside, suffixes, error) ||
         !fs_sync_dir(dir, error))
         return false;
     *ret_moved_to = g_steal_pointer(&aside);
