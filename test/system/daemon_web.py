@@ -14,6 +14,7 @@ import signal
 import sys
 import tarfile
 import threading
+from datetime import datetime
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from daemonhttp import PATIENCE, SECRET, Daemon, Person, first_administrator, word
@@ -75,7 +76,8 @@ def moments(run):
         return
     equal((run['pause_ms'], sorted(s['source'] for s in run['detail']['group']['sources'])), (None, ['files', 'shop']), 'a group tells what was opened')
     equal((held['files']['held'], 'instant' in held['files']), ('interval', False), 'files have no moment')
-    fact(isinstance(run['spread_ms'], int) and held['shop']['spread_ms'] == run['spread_ms'] and held['shop']['instant'] <= run['ended_at'],
+    fact(isinstance(run['spread_ms'], int) and held['shop']['spread_ms'] == run['spread_ms'] and
+         datetime.fromisoformat(held['shop']['instant']) <= datetime.fromisoformat(run['ended_at']),
          'the database has one', (run, held))
 
 
