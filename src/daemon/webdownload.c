@@ -53,19 +53,32 @@ static GPtrArray *arguments(const WebCall *call, const RunRow *row)
     return argv;
 }
 
+static bool refuse_secret(const char *what, GError **error)
+{
+    return web_refuse(error, 403, "secret",
+                      "%s is marked secret; only an administrator downloads it", what);
+}
+
 /* Takes argv, and runs it. */
 static bool carry_out(const WebCall *call, GPtrArray *argv, WebCarry what, WebAnswer *answer,
                       GError **error)
 {
     g_auto(GStrv) envp = environment_of(call);
+    g_autoptr(GError) failure = NULL;
     bool ok;
 
     g_ptr_array_add(argv, NULL);
     what.argv = (char **)argv->pdata;
     what.envp = envp;
-    ok = web_carry(call->web->downloads, &what, &answer->pipe, error);
+    ok = web_carry(call->web->downloads, &what, &answer->pipe, &failure);
     g_ptr_array_unref(argv);
-    return ok;
+    if (ok)
+        return true;
+    // its status is the same for every kind of failure, its words are ours
+    if (strstr(failure->message, "marked secret"))
+        return refuse_secret("the snapshot", error);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 /* The command refuses what is marked secret, also of a source that is no longer configured. */
@@ -111,7 +124,6 @@ static bool find_size(const WebCall *call, const RunRow *row, const char *snapsh
         g_ptr_array_add(argv, g_strdup(more[i]));
     if (!child_output((const char *const *)argv->pdata, (const char *const *)envp, LIST_MAX,
                       &output, &failure)) {
-        // its status is the same for every kind of failure, its words are ours
         if (strstr(failure->message, "not in the snapshot"))
             return refuse_path(error);
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -193,11 +205,11 @@ static bool download_file(WebCall *call, const RunRow *row, const char *snapshot
 static bool check_secret(const WebCall *call, const char *source, GError **error)
 {
     const SourceConfig *config = configuration_source(call->web->configuration, source);
+    g_autofree char *what = g_strconcat("source ", source, NULL);
 
     if (!config || !config->secret || call->who.role >= ROLE_ADMIN)
         return true;
-    return web_refuse(error, 403, "secret",
-                      "source %s is marked secret; only an administrator downloads it", source);
+    return refuse_secret(what, error);
 }
 
 /* What the command says of the snapshot and of what is wanted is for who asked; anything else is
@@ -206,8 +218,7 @@ static bool explain(GError *failure, GError **error)
 {
     static const char *const of_them[] = { "choose with --database", "take it with --format",
                                            "so it has no ",          "the snapshot has no ",
-                                           "the snapshot holds ",    " holds no database",
-                                           "marked secret" };
+                                           "the snapshot holds ",    " holds no database" };
     const char *words = strstr(failure->message, ": backstay: ");
 
     for (gsize i = 0; words && i < G_N_ELEMENTS(of_them); i++)

@@ -143,6 +143,27 @@ def secrets(daemon, person):
         fact(status == 403 and b'TOKEN' not in content, 'what is marked secret is not shown to an operator', (status, content[:200]))
         status, _, content = person.ask('GET', where)
         fact(status == 200 and b'TOKEN=abc' in content, 'but to an administrator', (status, content[:200]))
+    return otto, run_id
+
+
+def no_longer_configured(daemon):
+    """The snapshot itself says that it is of a secret source; the page is started anew by the caller."""
+    with open(path('backstay.yaml'), encoding='utf-8') as f:
+        lines = f.read().splitlines(True)
+    with open(path('backstay.yaml'), 'w', encoding='utf-8') as f:
+        f.writelines(line for line in lines if not line.startswith('  keys:'))
+    daemon.process.send_signal(signal.SIGHUP)
+
+
+def still_secret(person, otto, run_id):
+    equal(person.ask('POST', '/api/admin/backups/schedules/keys/run')[0], 404, 'the secret source has left the configuration')
+    equal(otto.ask('GET', '/api/admin/backups/%s/download?format=tar' % run_id)[0], 403, 'no portable file of it is made for an operator')
+    for more in ('', '?path=' + path('files.env')):
+        where = '/api/admin/backups/%s/download%s' % (run_id, more)
+        status, _, content = otto.ask('GET', where)
+        fact(status == 403 and b'TOKEN' not in content, 'what it has saved is still not shown to an operator', (status, content[:200]))
+        status, _, content = person.ask('GET', where)
+        fact(status == 200 and b'TOKEN=abc' in content, 'and still to an administrator', (status, content[:200]))
 
 
 def schedules(person):
@@ -179,13 +200,15 @@ def main():
             nightly = a_run(daemon, person, 'nightly')
             look(person, nightly)
             download(person, nightly)
-            secrets(daemon, person)
+            otto, keys = secrets(daemon, person)
             fact(wait_until(lambda: any(nightly in json.dumps(e) for e in heard), 60), 'the run was told as events', heard)
             hourly = schedules(person)
             look(person, a_run(daemon, person, hourly))
             metrics = person.ask('GET', '/metrics')[2].decode()
             fact(re.search(r'backstay_backup_last_status\{[^}]*schedule="nightly"[^}]*\} 1', metrics), 'metrics tell of it', metrics)
+            no_longer_configured(daemon)
             page_killed(daemon, person)
+            still_secret(person, otto, keys)
             daemon.process.send_signal(signal.SIGTERM)
             ended(daemon.process, PATIENCE, 'the daemon stops')
             equal(daemon.process.returncode, 0, 'and ends with 0')
