@@ -14,6 +14,7 @@ static void entry_free(gpointer data)
     g_free(entry->schema);
     g_free(entry->tag);
     g_free(entry->owner);
+    g_free(entry->tablespace);
     g_free(entry->file);
     g_free(entry->definition);
     g_free(entry->depends_on);

@@ -25,6 +25,7 @@ typedef struct {
     char *schema; /* NULL: in none */
     char *tag;    /* its name; with arguments for functions. Names are in the archive's encoding */
     char *owner;  /* NULL or empty: none */
+    char *tablespace;  /* NULL or empty: the database's own */
     uint64_t drop_at;  /* where in the archive the text of its DROP statement begins; 0: has none */
     char *definition;  /* of ENCODING and DATABASE PROPERTIES only; otherwise NULL */
     bool is_post_data; /* restored after all data: indexes, constraints, triggers */

@@ -37,7 +37,7 @@ static const struct {
     [AT_DROP] = { KIND_STRING, 0, false, 0, 255 },
     [AT_COPY] = { KIND_STRING, 0, false, 0, 255 },
     [AT_SCHEMA] = { KIND_STRING, 0, true, 0, 255 },
-    [AT_TABLESPACE] = { KIND_STRING, 0, false, 0, 255 },
+    [AT_TABLESPACE] = { KIND_STRING, 0, true, 0, 255 },
     [AT_ACCESS_METHOD] = { KIND_STRING, 0, false, 14, 255 },
     [AT_RELKIND] = { KIND_INT, 0, false, 16, 255 },
     [AT_OWNER] = { KIND_STRING, 0, true, 0, 255 },

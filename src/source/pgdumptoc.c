@@ -174,9 +174,36 @@ static bool on_dependency(PgDump *dump, const char *text, GError **error)
     return true;
 }
 
+/* Where a string that is kept goes; NULL: it is not just kept. */
+static char **slot_of(PgDump *dump)
+{
+    switch (dump->place) {
+    case AT_DATABASE:
+        return &dump->header.database;
+    case AT_SERVER_VERSION:
+        return &dump->header.server_version;
+    case AT_DUMP_VERSION:
+        return &dump->header.dump_version;
+    case AT_TAG:
+        return &dump->entry->tag;
+    case AT_DESC:
+        return &dump->entry->desc;
+    case AT_DEFINITION:
+        return &dump->entry->definition;
+    case AT_SCHEMA:
+        return &dump->entry->schema;
+    case AT_TABLESPACE:
+        return &dump->entry->tablespace;
+    case AT_OWNER:
+        return &dump->entry->owner;
+    default:
+        return NULL;
+    }
+}
+
 bool pgdump_on_string(PgDump *dump, GError **error)
 {
-    char *text = NULL;
+    char *text = NULL, **slot = slot_of(dump);
 
     if (!dump->string_is_null && dump->string_kept) {
         if (strlen(dump->string->str) != dump->string->len)
@@ -186,42 +213,17 @@ bool pgdump_on_string(PgDump *dump, GError **error)
             return on_dependency(dump, dump->string->str, error);
         text = g_strndup(dump->string->str, dump->string->len);
     }
-    switch (dump->place) {
-    case AT_DATABASE:
-        dump->header.database = text;
-        break;
-    case AT_SERVER_VERSION:
-        dump->header.server_version = text;
-        break;
-    case AT_DUMP_VERSION:
-        dump->header.dump_version = text;
-        break;
-    case AT_TAG:
-        dump->entry->tag = text;
-        break;
-    case AT_DESC:
-        dump->entry->desc = text;
-        break;
-    case AT_DEFINITION:
-        dump->entry->definition = text;
-        break;
-    case AT_SCHEMA:
-        dump->entry->schema = text;
-        break;
-    case AT_OWNER:
-        dump->entry->owner = text;
-        break;
-    case AT_FILE:
+    if (dump->place == AT_DEPENDENCY)
+        return on_dependency(dump, NULL, error);
+    if (dump->place == AT_FILE) {
         if (text && !*text)
             g_clear_pointer(&text, g_free);
         dump->entry->file = text;
         return entry_end(dump, text != NULL, error);
-    case AT_DEPENDENCY:
-        return on_dependency(dump, NULL, error);
-    default:
-        g_assert(!text);
-        break;
     }
+    g_assert(slot || !text);
+    if (slot)
+        *slot = text;
     pgdump_next_place(dump);
     return true;
 }

@@ -117,6 +117,31 @@ static bool check_extensions(PgTarget *target, GError **error)
     return true;
 }
 
+/* Whoever may create in it is asked when it comes to that: of a part nobody knows it here. */
+static bool note_tablespaces(PgTarget *target, GError **error)
+{
+    const GPtrArray *entries = pgdump_entries(target->dump);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < entries->len; i++) {
+        const char *name = ((const PgDumpEntry *)entries->pdata[i])->tablespace;
+        const char *params[] = { name, NULL };
+        int64_t n;
+
+        if (!name || !*name || !g_hash_table_add(seen, (gpointer)name))
+            continue;
+        if (!pg_query_number(target->conn, "SELECT count(*) FROM pg_tablespace WHERE spcname = $1",
+                             params, &n, error))
+            return false;
+        if (n == 0)
+            pg_target_note(target,
+                           "tables or indexes of the dump lie in tablespace %s, which the target "
+                           "does not have; make it first, or they cannot be restored",
+                           name);
+    }
+    return true;
+}
+
 static bool note_encoding(PgTarget *target, GError **error)
 {
     g_autofree char *dumped = pg_target_dumped_encoding(target);
@@ -146,6 +171,8 @@ static bool make_database(PgTarget *target, GError **error)
         return false;
     if (!target->options->look_only)
         return pg_target_create_database(target, conn, error);
+    if (!pg_target_look_at_tablespace(target, conn, error))
+        return false;
     target->absent = true;
     target->conn = g_steal_pointer(&conn);
     return true;
@@ -173,6 +200,7 @@ PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOpt
         return NULL;
     }
     if (!check_version(target, target->conn, error) || !check_extensions(target, error) ||
+        (options->look_only && dump && !note_tablespaces(target, error)) ||
         (!target->absent && !note_encoding(target, error)))
         return NULL;
     return g_steal_pointer(&target);

@@ -26,6 +26,8 @@ char *pg_target_dumped_encoding(const PgTarget *target);
 
 /* A connection to the same server, but another database; cancel may be NULL. */
 PgConn *pg_target_connect_beside(const PgTarget *target, const Cancel *cancel, GError **error);
+/* Notes when the database would not be made in the tablespace that it had. */
+bool pg_target_look_at_tablespace(const PgTarget *target, PgConn *conn, GError **error);
 /* Through conn, to another database of the server. From now on pg_target_free() drops it. */
 bool pg_target_create_database(PgTarget *target, PgConn *conn, GError **error);
 /* Nothing but what was made here is ever dropped; that happens after a cancel, too. A failure is

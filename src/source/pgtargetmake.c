@@ -26,10 +26,18 @@ static bool find_tablespace(const PgTarget *target, PgConn *conn, const char **r
     *ret_tablespace = n > 0 ? name : NULL;
     if (name && n == 0)
         pg_target_note(target,
-                       "the database is made in the target's default tablespace, for it has no "
-                       "tablespace %s that this user may create in",
-                       name);
+                       "the database %s made in the target's default tablespace, for it has no "
+                       "tablespace %s that this user may create in%s",
+                       target->options->look_only ? "would be" : "is", name,
+                       target->options->look_only ? " (unless --globals makes it first)" : "");
     return true;
+}
+
+bool pg_target_look_at_tablespace(const PgTarget *target, PgConn *conn, GError **error)
+{
+    const char *ignored;
+
+    return find_tablespace(target, conn, &ignored, error);
 }
 
 /* With the locale that was recorded, or, with_locale false, the server's own. */

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from postgres import Postgres, quoted, same_database
-from scenario import NOT_EMPTY, QUICK, Repo, equal, fact, finish, path
+from scenario import FAILED, NOT_EMPTY, QUICK, Repo, equal, fact, finish, path
 
 ODD = ['with space', 'quo"te', "apos'trophe", 'ünïcödé ☃', 'UPPER', 'a/b', 'per%cent', 'q?x=1&y', 'back\\slash', '-dash', 'semi;colon',
        'host=evil', 'postgresql:x']
@@ -195,16 +195,35 @@ def default_tablespace(server, repo):
     server.sql('postgres', 'create database in_space tablespace "fa st"')
     _, snapshot = back_up(repo, server.url('in_space'))
 
+    def previewed(*more):
+        return repo.backstay('restore', snapshot['id'], '--to', server.url('in_space'), '--create', '--preview', *more, code=0).all
+
     def restored():
         done = repo.backstay('restore', snapshot['id'], '--to', server.url('in_space'), '--create', code=0)
         return done.all, server.sql('postgres', "select spcname from pg_database join pg_tablespace t on t.oid = dattablespace where datname = 'in_space'")
     server.sql('postgres', 'drop database in_space')
+    fact('tablespace' not in previewed(), 'a preview says nothing of a tablespace that is there')
     equal(restored()[1], 'fa st', 'a database comes back into its tablespace')
     server.sql('postgres', 'drop database in_space')
     server.sql('postgres', 'drop tablespace "fa st"')
+    fact('no tablespace fa st' in previewed() and 'would be made' in previewed('--json'), 'a preview tells that it is missing')
     told, space = restored()
     equal(space, 'pg_default', 'without that tablespace it comes back all the same')
     fact('no tablespace fa st' in told, 'and that is told', told)
+
+
+def tablespace_of_a_table(server, repo):
+    server.sql('postgres', "create tablespace \"of tables\" location ''")
+    server.create('in_part', 'create table t (i int) tablespace "of tables"; create table u (i int) tablespace "of tables"')
+    _, snapshot = back_up(repo, server.url('in_part'))
+    server.sql('postgres', 'drop database in_part')
+    server.sql('postgres', 'drop tablespace "of tables"')
+    words = ['restore', snapshot['id'], '--to', server.url('in_part'), '--create']
+    told = repo.backstay(*words, '--preview', code=0).all
+    equal(told.count('lie in tablespace of tables'), 1, 'a preview tells of tables in a tablespace that is missing')
+    done = repo.backstay(*words, code=FAILED)
+    fact('of tables' in done.errors, 'the restore fails with it', done.errors)
+    equal(server.sql('postgres', "select count(*) from pg_database where datname = 'in_part'"), '0', 'and leaves no half of a database')
 
 
 def main():
@@ -226,6 +245,7 @@ def main():
         special_tables(server, repo)
         whole_server(server, repo)
         default_tablespace(server, repo)
+        tablespace_of_a_table(server, repo)
         repo.sound('after all of this')
     finish()
 
