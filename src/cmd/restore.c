@@ -234,6 +234,7 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
 {
     g_autoptr(PatternList) include = NULL, iinclude = NULL, exclude = NULL, iexclude = NULL;
     g_auto(OpenRepo) open = { 0 };
+    const RestoreFacts facts = restore_facts_told(context, options);
     RestoreRequest restore = {
         .snapshot = operands[0],
         .filter = { options->hosts, options->tags, options->paths },
@@ -245,6 +246,7 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
         .delta = options->delta,
         .verify = options->verify,
         .no_sync = options->no_sync,
+        .facts = &facts,
     };
 
     if (!parse_overwrite(options->overwrite, &restore.overwrite, error) ||

@@ -3,7 +3,7 @@
  * cluster to a target. */
 #pragma once
 #include "cmd/command.h"
-#include <jansson.h>
+#include "op/restorefacts.h"
 
 /* As options give them. */
 typedef struct {
@@ -20,9 +20,8 @@ typedef struct {
     char *system_id, *config_file;
     gboolean clean, if_exists, no_owner, no_acl, create, force, globals;
     char **beneath;
-    json_t *facts;         /* of "@NAME" as they are now; in a restore only the id of the key */
-    GPtrArray *fact_notes; /* of char *: why some are not known */
-    bool named;            /* `to` was "@NAME": a password may stand in it now */
+    char *named; /* of "@NAME" or "@NAME/DATABASE", which `to` was, NAME: a password may stand in
+                    `to` now */
     char *shown; /* with beneath: the name of the target, where `target` or `to` is a way to it */
     char *way;   /* the beginning of that, which stands for way_to */
     char *way_to;
@@ -47,6 +46,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RestoreBeneath, restore_beneath_free)
 char *restore_shown(const RestoreOptions *options, const char *path);
 /* The same in the text of an error. */
 void restore_name_error(const RestoreOptions *options, GError **error);
+
+/* What tells facts of the target, borrowing from both. */
+RestoreFacts restore_facts_told(const Context *context, const RestoreOptions *options);
+/* Parts of that; the user is the Settings. */
+void restore_tell_note(const char *text, void *user);
+void restore_tell_difference(const RestoreDifference *difference, void *user);
 
 /* operands[0]: SNAPSHOT. */
 bool restore_to_database(const Context *context, const RestoreOptions *options, char **operands,

@@ -246,6 +246,7 @@ bool restore_to_target(const Context *context, const RestoreOptions *options, ch
     RecoveryWords words = words_of(options);
     RecoveryTarget target;
     g_auto(OpenRepo) open = { 0 };
+    const RestoreFacts facts = restore_facts_told(context, options);
     RestoreClusterRequest request = {
         .reach = { .snapshot = operands[0],
                    .filter = { options->hosts, options->tags, options->paths },
@@ -258,6 +259,7 @@ bool restore_to_target(const Context *context, const RestoreOptions *options, ch
         .delta = options->delta,
         .force = options->force,
         .dry_run = options->dry_run,
+        .facts = &facts,
     };
 
     return operands_between(operands, 0, 1, "SNAPSHOT", error) && check_options(options, error) &&

@@ -71,32 +71,21 @@ static void tell_note(const char *text, void *user)
 {
     const DbTelling *telling = user;
 
-    if (telling->settings->json)
-        output_json(json_pack("{s:s, s:o}", "message_type", "note", "message", json_bytes(text)));
-    else
-        fprintf(stderr, "note: %s\n", text);
+    restore_tell_note(text, (void *)telling->settings);
 }
 
 static void tell_difference(const RestoreDifference *difference, void *user)
 {
     const DbTelling *telling = user;
 
-    if (telling->settings->json)
-        output_json(json_pack("{s:s, s:o, s:o, s:o}", "message_type", "difference", "what",
-                              json_bytes(difference->what), "saved",
-                              difference->saved ? json_bytes(difference->saved) : json_null(),
-                              "target",
-                              difference->now ? json_bytes(difference->now) : json_null()));
-    else if (!telling->settings->quiet)
-        printf("differs: %s: saved %s, the target has %s\n", difference->what,
-               difference->saved ? difference->saved : "none",
-               difference->now ? difference->now : "none");
+    restore_tell_difference(difference, (void *)telling->settings);
 }
 
 bool restore_to_database(const Context *context, const RestoreOptions *options, char **operands,
                          GError **error)
 {
     DbTelling telling = { context->settings, options->dry_run };
+    const RestoreFacts facts = restore_facts_told(context, options);
     RestoreDbRequest restore = {
         .snapshot = operands[0],
         .filter = { options->hosts, options->tags, options->paths },
@@ -111,7 +100,7 @@ bool restore_to_database(const Context *context, const RestoreOptions *options, 
         .force = options->force,
         .globals = options->globals,
         .preview = options->dry_run,
-        .facts = options->facts,
+        .facts = &facts,
     };
     g_auto(OpenRepo) open = { 0 };
     ShownProgress shown;

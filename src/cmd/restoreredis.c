@@ -48,12 +48,14 @@ static bool is_about_postgres(const RestoreOptions *options)
 bool restore_to_redis(const Context *context, const RestoreOptions *options, char **operands,
                       GError **error)
 {
+    const RestoreFacts facts = restore_facts_told(context, options);
     RestoreRedisRequest restore = {
         .snapshot = operands[0],
         .filter = { options->hosts, options->tags, options->paths },
         .url = options->to,
         .clean = options->clean,
         .preview = options->dry_run,
+        .facts = &facts,
     };
     g_auto(OpenRepo) open = { 0 };
     RestoreRedisResult result;

@@ -53,12 +53,14 @@ bool restore_to_sqlite(const Context *context, const RestoreOptions *options, ch
                        GError **error)
 {
     const char *path = options->to + strlen(RESTORE_SQLITE);
+    const RestoreFacts facts = restore_facts_told(context, options);
     RestoreSqliteRequest restore = {
         .snapshot = operands[0],
         .filter = { options->hosts, options->tags, options->paths },
         .target = g_str_has_prefix(path, "//") ? path + 1 : path,
         .force = options->force,
         .preview = options->dry_run,
+        .facts = &facts,
         .file = options->shown != NULL,
     };
     g_auto(OpenRepo) open = { 0 };

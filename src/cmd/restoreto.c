@@ -5,7 +5,6 @@
 #include "cmd/restore.h"
 #include "config/configuration.h"
 #include "config/types.h"
-#include "op/facts.h"
 #include "op/runplace.h"
 #include <string.h>
 
@@ -17,22 +16,6 @@ static bool no_target(const char *name, GError **error)
                 "--to @%s: is no database, Redis server or volume; restore it with --target DIR",
                 name);
     return false;
-}
-
-/* What the target is now, for the comparison with what was saved. */
-static bool ask_facts(const Context *context, const Configuration *configuration,
-                      const SourceConfig *source, RestoreOptions *options, GError **error)
-{
-    g_auto(GStrv) hidden = run_place_hidden_all(configuration);
-    char *operands[] = { options->to, NULL };
-    FactsFrom from = { .config = source,
-                       .operands = operands,
-                       .hidden = hidden,
-                       .cancel = context->cancel,
-                       .only = options->dry_run ? NULL : FACT_KID };
-
-    options->fact_notes = g_ptr_array_new_with_free_func(g_free);
-    return facts_now(&from, options->fact_notes, &options->facts, error);
 }
 
 static bool take(const Context *context, const char *name, const char *database,
@@ -58,9 +41,9 @@ static bool take(const Context *context, const char *name, const char *database,
         return false;
     g_free(options->to);
     options->to = database ? url_with_database(operands[0], database) : g_strdup(operands[0]);
-    options->named = true;
+    options->named = g_strdup(name);
     run_place_wipe(operands);
-    return ask_facts(context, configuration, source, options, error);
+    return true;
 }
 
 bool restore_take_named(const Context *context, RestoreOptions *options, GError **error)
@@ -87,6 +70,5 @@ void restore_wipe_named(RestoreOptions *options)
 {
     if (options->named && options->to)
         secret_wipe(options->to, strlen(options->to)); // its password stands in it
-    g_clear_pointer(&options->facts, json_decref);
-    g_clear_pointer(&options->fact_notes, g_ptr_array_unref);
+    g_clear_pointer(&options->named, g_free);
 }

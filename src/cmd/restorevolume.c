@@ -54,12 +54,14 @@ bool restore_to_volume(const Context *context, const RestoreOptions *options, ch
                        GError **error)
 {
     const char *path = options->to + strlen(RESTORE_VOLUME);
+    const RestoreFacts facts = restore_facts_told(context, options);
     RestoreVolumeRequest restore = {
         .snapshot = operands[0],
         .filter = { options->hosts, options->tags, options->paths },
         .target = g_str_has_prefix(path, "//") ? path + 1 : path,
         .force = options->force,
         .preview = options->dry_run,
+        .facts = &facts,
         .verify = options->verify,
         .file = options->shown != NULL,
     };

@@ -102,29 +102,3 @@ bool facts_gather(const FactsFrom *from, Source *source, GError **error)
     }
     return true;
 }
-
-bool facts_now(const FactsFrom *from, GPtrArray *notes, json_t **ret_facts, GError **error)
-{
-    FactAsking asking = { .operands = from->operands,
-                          .hidden = from->hidden,
-                          .cancel = from->cancel };
-    json_auto_t *facts = json_object();
-
-    for (size_t i = 0; i < json_array_size(from->config->facts); i++) {
-        g_autoptr(GError) failure = NULL;
-        g_autofree char *value = NULL;
-
-        asking.fact = json_array_get(from->config->facts, i);
-        if (from->only && strcmp(from->only, fact_name(asking.fact)) != 0)
-            continue;
-        if (fact_ask(&asking, &value, &failure))
-            (void)json_object_set_new(facts, fact_name(asking.fact),
-                                      value ? json_string(value) : json_null());
-        else if (cancel_check(from->cancel, error))
-            g_ptr_array_add(notes, g_strdup(failure->message));
-        else
-            return false;
-    }
-    *ret_facts = g_steal_pointer(&facts);
-    return true;
-}

@@ -18,16 +18,11 @@ typedef struct {
     char *const *operands; /* of the source, with a password */
     char *const *hidden;   /* variables that commands do not get; may be NULL */
     const Cancel *cancel;
-    const char *only; /* for facts_now(): the one of this name; NULL: all */
 } FactsFrom;
 
 /* Asks for all of them, or has the source ask its copy, and hangs them on the source; one that
  * cannot be had is a note of the source, or with "required: true" the failure of all. */
 bool facts_gather(const FactsFrom *from, Source *source, GError **error);
-
-/* What they are now, without a backup: an object of the caller's. notes: of char *, gets those that
- * cannot be had. False only when cancelled. */
-bool facts_now(const FactsFrom *from, GPtrArray *notes, json_t **ret_facts, GError **error);
 
 /* Those in the tags of a snapshot of files, an object of the caller's; NULL: there are none. */
 json_t *facts_of_tags(const Snapshot *snapshot);

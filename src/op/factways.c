@@ -131,11 +131,30 @@ static bool ask_postgres(const Asking *asking, const char *text, const char *sql
     return true;
 }
 
+/* What an open database, or one that was not closed, has beside it. Without that it is all there
+ * is, and SQLite need not leave such files behind where it only looks. */
+static bool is_closed(const char *path)
+{
+    static const char *const companions[] = { "-wal", "-journal" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(companions); i++) {
+        g_autofree char *companion = g_strconcat(path, companions[i], NULL);
+
+        if (g_file_test(companion, G_FILE_TEST_EXISTS))
+            return false;
+    }
+    return true;
+}
+
 static bool ask_sqlite(const Asking *asking, const char *path, const char *sql, char **ret_value,
                        GError **error)
 {
     SqliteAsking question = {
-        .path = path, .name = path, .timeout_ms = asking->timeout_ms, .cancel = asking->with->cancel
+        .path = path,
+        .name = path,
+        .alone = is_closed(path),
+        .timeout_ms = asking->timeout_ms,
+        .cancel = asking->with->cancel,
     };
     g_autofree char *value = NULL;
 
@@ -255,6 +274,11 @@ const char *fact_name(const json_t *fact)
     return json_string_value(json_object_get(fact, "name"));
 }
 
+bool fact_needs_server(const json_t *fact)
+{
+    return json_object_get(fact, "sql") || json_object_get(fact, "redis");
+}
+
 int64_t fact_timeout_ms(const json_t *fact)
 {
     const char *text = json_string_value(json_object_get(fact, "timeout"));
@@ -271,6 +295,8 @@ bool fact_ask(const FactAsking *with, char **ret_value, GError **error)
     g_autofree char *value = NULL;
     bool ok = true;
 
+    if (with->most_ms > 0)
+        asking.timeout_ms = MIN(asking.timeout_ms, with->most_ms);
     for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
         const char *what = json_string_value(json_object_get(with->fact, ways[i].key));
 

@@ -313,6 +313,10 @@ bool op_restore(OpenRepo *open, const RestoreRequest *request, const RestoreWatc
         !repo_load_index(open->repo, cancel, error) ||
         !find_start(open, snapshot, path, &start, error))
         return false;
+    if (!restore_facts_of(request->facts, open->repo, snapshot, cancel, error)) {
+        node_free(start.node);
+        return false;
+    }
     pthread_mutex_init(&run.mutex, NULL);
     run.result.snapshot = snapshot->id;
     run.roots = restore_roots(open->repo, snapshot);

@@ -5,6 +5,7 @@
 #include "flow/dirsink.h"
 #include "flow/progress.h"
 #include "op/open.h"
+#include "op/restorefacts.h"
 #include "repo/snapshot.h"
 
 typedef struct {
@@ -18,6 +19,7 @@ typedef struct {
     /* What is there serves, and what the snapshot does not have is removed once everything else is
      * done (flow/dirsink.h). With OVERWRITE_ALWAYS only. */
     bool delta;
+    const RestoreFacts *facts; /* NULL: they are not compared */
 } RestoreRequest;
 
 typedef struct {

@@ -366,7 +366,8 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
         !check_config(&run, error))
         return false;
     watch->reached(&run.reach, watch->user);
-    if (!make_auto_config(&run, &auto_config, error))
+    if (!restore_facts_of(request->facts, open->repo, run.reach.base.snapshot, cancel, error) ||
+        !make_auto_config(&run, &auto_config, error))
         return false;
     if (!request->dry_run && !write_files(&run, auto_config, &count, error))
         return false;

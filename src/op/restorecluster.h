@@ -8,6 +8,7 @@
 #include "flow/progress.h"
 #include "op/open.h"
 #include "op/reach.h"
+#include "op/restorefacts.h"
 
 typedef struct {
     ReachRequest reach;
@@ -19,8 +20,9 @@ typedef struct {
     /* What lies there serves as far as it is the same, and the rest of it goes; only where it is a
      * data directory of this very cluster. Never what runs. */
     bool delta;
-    bool force;   /* what lies there is replaced; never what runs */
-    bool dry_run; /* only say whether it can be done */
+    bool force;                /* what lies there is replaced; never what runs */
+    bool dry_run;              /* only say whether it can be done */
+    const RestoreFacts *facts; /* NULL: they are not compared */
 } RestoreClusterRequest;
 
 typedef struct {

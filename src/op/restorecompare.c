@@ -4,41 +4,32 @@
 #include "pg/conn.h"
 #include "pg/url.h"
 #include "source/pgmigrations.h"
-#include "source/source.h"
 
 /* ---- facts ---- */
 
-void restore_compare_facts(const json_t *saved, const json_t *now, RestoreDiffers differs,
-                           void *user)
+void restore_compare_fact(const char *name, const char *source, const json_t *saved,
+                          const json_t *now, RestoreDiffers differs, void *user)
 {
-    const char *name;
-    json_t *value;
+    g_autofree char *what = g_strconcat("fact ", name, NULL);
+    const RestoreDifference difference = { source, what, json_string_value(saved),
+                                           json_string_value(now) };
 
-    json_object_foreach((json_t *)now, name, value)
-    {
-        const json_t *before = json_object_get(saved, name);
-        g_autofree char *what = g_strconcat("fact ", name, NULL);
-        const RestoreDifference difference = { what, json_string_value(before),
-                                               json_string_value(value) };
-
-        // what was not asked for then says nothing
-        if (before && g_strcmp0(difference.saved, difference.now) != 0)
-            differs(&difference, user);
-    }
+    if (g_strcmp0(difference.saved, difference.now) != 0)
+        differs(&difference, user);
 }
 
-char *restore_compare_key(const json_t *saved, const json_t *now)
+char *restore_compare_key(const char *source, const json_t *saved, const json_t *now)
 {
-    const char *before = json_string_value(json_object_get(saved, FACT_KID));
-    const char *after = json_string_value(json_object_get(now, FACT_KID));
+    const char *before = json_string_value(saved), *after = json_string_value(now);
+    g_autofree char *whose = source ? g_strdup_printf("source %s", source) : g_strdup("the target");
+    g_autofree char *has = after ? g_strdup_printf("\"%s\"", after) : g_strdup("none");
 
-    if (!before || !after || g_strcmp0(before, after) == 0)
+    if (!before || g_strcmp0(before, after) == 0)
         return NULL;
-    return g_strdup_printf("the application's key was \"%s\" when this was saved, the target has "
-                           "\"%s\": without the old one, also as a previous key, what is "
-                           "encrypted in it cannot be read; bring it back before the application "
-                           "starts",
-                           before, after);
+    return g_strdup_printf("the application's key was \"%s\" when this was saved, %s has %s: "
+                           "without the old one, also as a previous key, what is encrypted in it "
+                           "cannot be read; bring it back before the application starts",
+                           before, whose, has);
 }
 
 /* ---- databases ---- */
@@ -89,7 +80,7 @@ static void compare_migrations(const json_t *saved, const json_t *now, bool both
 
         if (other && (!both || g_strcmp0(text_of(item, "sha256"), text_of(other, "sha256")) == 0))
             continue;
-        differs(&(RestoreDifference){ what, both ? here : there, both ? there : here }, user);
+        differs(&(RestoreDifference){ NULL, what, both ? here : there, both ? there : here }, user);
     }
 }
 
@@ -107,7 +98,7 @@ bool restore_compare_database(const char *text, const char *name, const json_t *
     if (!conn)
         return false;
     if (version && *version && g_strcmp0(version, pg_conn_version_text(conn)) != 0)
-        differs(&(RestoreDifference){ "server version", version, pg_conn_version_text(conn) },
+        differs(&(RestoreDifference){ NULL, "server version", version, pg_conn_version_text(conn) },
                 user);
     if (!pg_migrations(conn, &now, error))
         return false;

@@ -143,18 +143,6 @@ static void compare(const Run *run, const json_t *database, const RestoredDb *re
     watch->note(failure->message, watch->user);
 }
 
-/* Of all databases together. */
-static void compare_facts(const Run *run)
-{
-    const json_t *saved = json_object_get(run->databases.manifest, "facts");
-    g_autofree char *key = restore_compare_key(saved, run->request->facts);
-
-    if (run->request->preview)
-        restore_compare_facts(saved, run->request->facts, run->watch->differs, run->watch->user);
-    if (key)
-        run->watch->note(key, run->watch->user);
-}
-
 static bool restore_one(Run *run, const json_t *database, GError **error)
 {
     const RestoreDbRequest *request = run->request;
@@ -203,15 +191,15 @@ static bool restore_globals(Run *run, GError **error)
     return true;
 }
 
-static bool restore_all(Run *run, const char *file, GError **error)
+static bool restore_all(Run *run, const Snapshot *snapshot, const char *file, GError **error)
 {
     g_autoptr(GPtrArray) chosen =
         db_snapshot_choose(&run->databases, run->request->databases, file, error);
 
-    if (!chosen || !one_target(run, chosen, error))
-        return false;
-    compare_facts(run);
-    if (!restore_globals(run, error))
+    if (!chosen || !one_target(run, chosen, error) ||
+        !restore_facts(run->request->facts, snapshot, run->databases.manifest, run->cancel,
+                       error) ||
+        !restore_globals(run, error))
         return false;
     for (guint i = 0; i < chosen->len; i++)
         if (!cancel_check(run->cancel, error) ||
@@ -243,7 +231,7 @@ bool op_restore_db(OpenRepo *open, const RestoreDbRequest *request, const Restor
         return false;
     file = path ? strrchr(path, '/') : NULL;
     ok = db_snapshot_open(open->repo, snapshot, &run.databases, error) &&
-         restore_all(&run, file ? file + 1 : path, error);
+         restore_all(&run, snapshot, file ? file + 1 : path, error);
     db_snapshot_done(&run.databases);
     if (ok)
         *ret_snapshot = snapshot->id;

@@ -3,7 +3,7 @@
 #pragma once
 #include "flow/progress.h"
 #include "op/open.h"
-#include "op/restorecompare.h"
+#include "op/restorefacts.h"
 #include "repo/snapshot.h"
 
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
     char **tables, **schemas;
     unsigned jobs;
     bool clean, create, no_owner, no_acl, force, globals, preview;
-    const json_t *facts; /* of the target, as they are now; NULL: not known */
+    const RestoreFacts *facts; /* of all databases together; NULL: they are not compared */
 } RestoreDbRequest;
 
 typedef struct {

@@ -94,6 +94,8 @@ bool op_restore_redis(OpenRepo *open, const RestoreRedisRequest *request, Progre
     recorded = counted(from.manifest);
     restore.database = highest_database(from.manifest);
     result.snapshot = snapshot->id;
+    if (!restore_facts(request->facts, snapshot, from.manifest, cancel, error))
+        return false;
     if (request->preview) {
         result.restored = recorded;
         if (!redis_restore_look(&restore, &result.target_keys, error))

@@ -3,6 +3,7 @@
 #pragma once
 #include "flow/progress.h"
 #include "op/open.h"
+#include "op/restorefacts.h"
 #include "repo/snapshot.h"
 #include "source/redisrestore.h"
 
@@ -11,6 +12,7 @@ typedef struct {
     SnapshotFilter filter;
     const char *url;
     bool clean, preview;
+    const RestoreFacts *facts; /* NULL: they are not compared */
 } RestoreRedisRequest;
 
 typedef struct {

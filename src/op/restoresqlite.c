@@ -142,7 +142,8 @@ bool op_restore_sqlite(OpenRepo *open, const RestoreSqliteRequest *request, Prog
         !kind_snapshot_open(open->repo, snapshot, &sqlite_kind, &from, error) ||
         !read_manifest(from.manifest, &filling.file, &sha256, &result, error) ||
         !sqlite_place_look(request->target, request->file, &place, error) ||
-        !may_replace(&place, request, error))
+        !may_replace(&place, request, error) ||
+        !restore_facts(request->facts, snapshot, from.manifest, cancel, error))
         return false;
     if (!request->preview && !bring_back(&place, &filling, &sha256, &result, error))
         return false;

@@ -3,6 +3,7 @@
 #pragma once
 #include "flow/progress.h"
 #include "op/open.h"
+#include "op/restorefacts.h"
 #include "repo/snapshot.h"
 
 typedef struct {
@@ -10,7 +11,8 @@ typedef struct {
     SnapshotFilter filter;
     const char *target; /* a path */
     bool force, preview;
-    bool file; /* of the target's name nothing but a file is taken: no link */
+    bool file;                 /* of the target's name nothing but a file is taken: no link */
+    const RestoreFacts *facts; /* NULL: they are not compared */
 } RestoreSqliteRequest;
 
 typedef struct {

@@ -95,7 +95,8 @@ bool op_restore_volume(OpenRepo *open, const RestoreVolumeRequest *request, Prog
                        &subpath, error) ||
         !repo_load_index(open->repo, cancel, error) ||
         !kind_snapshot_open(open->repo, snapshot, &volume_kind, &from, error) ||
-        !read_manifest(from.manifest, &target, &id, error))
+        !read_manifest(from.manifest, &target, &id, error) ||
+        !restore_facts(request->facts, snapshot, from.manifest, cancel, error))
         return false;
     target.snapshot = result.snapshot = snapshot->id;
     result.size = target.size;

@@ -3,6 +3,7 @@
 #pragma once
 #include "flow/progress.h"
 #include "op/open.h"
+#include "op/restorefacts.h"
 #include "repo/snapshot.h"
 #include "source/volumesink.h"
 
@@ -12,6 +13,7 @@ typedef struct {
     const char *target; /* a path */
     bool force, preview, verify;
     bool file; /* of the target's name nothing but a file is taken: no link, no device */
+    const RestoreFacts *facts; /* NULL: they are not compared */
 } RestoreVolumeRequest;
 
 typedef struct {

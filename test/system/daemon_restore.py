@@ -20,7 +20,7 @@ CONFIG = '''
 repositories:
   main: {location: %(repo)s, password: "env://RESTIC_PASSWORD"}
 sources:
-  files: {paths: [%(files)s]}
+  files: {paths: [%(files)s], facts: [{name: kid, file: %(env)s, variable: APP_KID}]}
   shop: {url: "%(url)s", password: "file://%(secret)s"}
   copy: {url: "%(copy)s", password: "file://%(secret)s"}
 schedules:
@@ -35,7 +35,7 @@ WORD = 'canary of the server'
 def config(repo, server):
     def text(port):
         return CONFIG % {'repo': repo.path, 'files': path('files'), 'url': server.url('shop', 'keeper', tcp=True),
-                         'copy': server.url('copy', 'keeper', tcp=True), 'secret': path('secret'), 'port': port, 'root': path('back')}
+                         'copy': server.url('copy', 'keeper', tcp=True), 'secret': path('secret'), 'env': path('env'), 'port': port, 'root': path('back')}
     return text
 
 
@@ -45,6 +45,11 @@ def backup(operator):
     return taken
 
 
+def key(kid):
+    with open(path('env'), 'w', encoding='utf-8') as f:
+        f.write('APP_KID=%s\n' % kid)
+
+
 def into_a_directory(viewer, operator, top):
     target = path('back', 'new', 'place')
     order = {'source': 'files', 'target': {'directory': target}, 'verify': True}
@@ -52,6 +57,7 @@ def into_a_directory(viewer, operator, top):
     refused(viewer, top + '/restore/preview', order, 403, 'role', 'a viewer who only looks')
     preview = operator.json('POST', top + '/restore/preview', order)
     fact(preview['possible'] and not preview['exists'] and preview['summary']['files_restored'] == 2, 'a preview tells what would be restored', preview)
+    equal([(i['what'], i['saved'], i['target']) for i in preview['items'] if i['message_type'] == 'difference'], [('fact kid', 'k1', 'k2')], 'and facts that differ')
     fact(not os.path.exists(target), 'and restores nothing')
     before = operator.ask('GET', top + '/restore/status')[0]
     equal(before, 404, 'no restore has been asked for')
@@ -204,6 +210,7 @@ def main():
             f.write(text)
     with open(path('secret'), 'w', encoding='utf-8') as f:
         f.write(WORD + '\n')
+    key('k1')
     repo = Repo.named('repo')
     repo.init()
     with Postgres() as server:
@@ -215,6 +222,7 @@ def main():
             admin = first_administrator(daemon)
             viewer, operator = people(admin, daemon)
             older, top = ['/api/admin/backups/' + backup(operator) for _ in range(2)]
+            key('k2')
             safe = [into_a_directory(viewer, operator, top)]
             tricks(operator, top)
             order = into_a_database(operator, server, top)

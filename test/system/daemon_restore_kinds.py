@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # check: timeout=900
 """Restores by HTTP of what is no database server: a cluster that recovers to a moment, an SQLite database, a volume; to files below a
-restore root, and over their sources by whoever typed the name after a fresh login. What cannot be reached is said, and nothing touched."""
+restore root, and over their sources by whoever typed the name after a fresh login. What cannot be reached is said, and nothing touched;
+and so is another key of the application, by previews and by restores."""
 import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -22,9 +24,9 @@ CONFIG = '''
 repositories:
   main: {location: %(repo)s, password: "file://%(key)s"}
 sources:
-  cluster: {url: "pgcluster:postgresql://postgres@/?host=%(host)s", options: {checkpoint: fast}}
-  app: {url: "sqlite:%(app)s"}
-  disk: {url: "volume:%(disk)s"}
+  cluster: {url: "pgcluster:postgresql://postgres@/?host=%(host)s", options: {checkpoint: fast}, facts: &facts [{name: kid, file: %(env)s, variable: APP_KID}]}
+  app: {url: "sqlite:%(app)s", facts: *facts}
+  disk: {url: "volume:%(disk)s", facts: *facts}
 schedules:
   base: {sources: [cluster], repository: main, cron: daily}
   rest: {sources: [app, disk], repository: main, cron: daily}
@@ -56,6 +58,26 @@ def restored(operator, top, order, name, want='succeeded'):
     return ended_as(operator, started(operator, top + '/restore', order), want, name)
 
 
+def key(kid):
+    with open(path('env'), 'w', encoding='utf-8') as f:
+        f.write('APP_KID=%s\n' % kid)
+
+
+def item(preview):
+    """The first that tells what would be restored."""
+    return [i for i in preview['items'] if i['message_type'] not in ('note', 'difference')][0]
+
+
+def tells_key(preview, source, label):
+    found = [(i['what'], i['saved'], i['target'], i['source']) for i in preview['items'] if i['message_type'] == 'difference']
+    equal(found, [('fact kid', 'k1', 'k2', source)], label + ': its preview tells that the key is another')
+    fact(any('"k1"' in i['message'] and '"k2"' in i['message'] for i in preview['items'] if i['message_type'] == 'note'), label + ': and warns', preview)
+
+
+def warns(row, label):
+    fact('\\"k1\\"' in json.dumps(row['detail'].get('warnings')), label + ': the restore warns of it', row)
+
+
 def safe(repo):
     return sum(t.startswith('safety=') for s in repo.snapshots() for t in s.get('tags') or [])
 
@@ -65,8 +87,9 @@ def safe(repo):
 def a_database(admin, operator, repo, top):
     order = {'source': 'app', 'target': {'file': path('back', 'new', 'app.db')}}
     preview = operator.json('POST', top + '/restore/preview', order)
-    fact(preview['possible'] and not preview['exists'] and preview['target_kind'] == 'file' and preview['items'][0]['rows'] == 1000,
+    fact(preview['possible'] and not preview['exists'] and preview['target_kind'] == 'file' and item(preview)['rows'] == 1000,
          'sqlite: a preview tells what would be restored', preview)
+    tells_key(preview, 'app', 'sqlite')
     fact(not os.path.exists(path('back', 'new')), 'sqlite: and makes nothing')
     row = restored(operator, top, order, 'sqlite: to a file')
     equal(query(path('back', 'new', 'app.db'), 'select count(*), sum(i) from t'), [(1000, 500500)], 'sqlite: its rows are there')
@@ -82,12 +105,13 @@ def a_database(admin, operator, repo, top):
     over = {'source': 'app', 'target': {'source': 'app'}}
     preview = operator.json('POST', top + '/restore/preview', over)
     fact(preview['exists'] and preview['target'] == 'app' and preview['target_kind'] == 'sqlite', 'sqlite: the preview of its place', preview)
+    tells_key(preview, None, 'sqlite, its place')
     equal(restored(operator, top, over, 'sqlite: its place, unasked', 'failed')['exit_code'], 25, 'sqlite: it is said why')
     over.update(overwrite=True, confirm='app')
     made = admin.json('POST', '/api/admin/tokens', {'name': 't', 'scope': 'operator', 'days': 1}, want=201)
     refused(Person(operator.daemon), top + '/restore', over, 403, 'fresh-login', 'sqlite: a token', Authorization='Bearer ' + made['token'])
     before = safe(repo)
-    restored(operator, top, over, 'sqlite: over its place')
+    warns(restored(operator, top, over, 'sqlite: over its place'), 'sqlite')
     equal(query(path('app.db'), 'select count(*) from t'), [(1000,)], 'sqlite: the rows are back')
     kept = [n for n in os.listdir(path()) if n.startswith('app.db-before-')]
     equal([query(path(n), 'select count(*) from t') for n in kept], [[(10,)]], 'sqlite: what was there is kept beside')
@@ -99,11 +123,13 @@ def a_database(admin, operator, repo, top):
 def a_volume(operator, repo, top, digest):
     order = {'source': 'disk', 'target': {'file': path('back', 'disk.img')}, 'verify': True}
     preview = operator.json('POST', top + '/restore/preview', order)
-    fact(preview['possible'] and not preview['exists'] and preview['items'][0]['size'] == 8 * MIB + 512, 'volume: a preview', preview)
+    fact(preview['possible'] and not preview['exists'] and item(preview)['size'] == 8 * MIB + 512, 'volume: a preview', preview)
+    tells_key(preview, 'disk', 'volume')
     fact(not os.path.exists(path('back', 'disk.img')), 'volume: which makes nothing')
     row = restored(operator, top, order, 'volume: to an image')
     equal(sha256(path('back', 'disk.img')), digest, 'volume: it is what was saved')
     fact('/proc/' not in str(row), 'volume: by the name that was asked for', row)
+    warns(row, 'volume')
     refused(operator, top + '/restore', order, 409, 'not-empty', 'volume: an image that is there')
     os.symlink(path('disk.img'), path('back', 'link.img'))
     refused(operator, top + '/restore', {**order, 'target': {'file': path('back', 'link.img')}}, 403, 'denied', 'volume: a link')
@@ -114,7 +140,7 @@ def a_volume(operator, repo, top, digest):
     refused(operator, top + '/restore', {**over, 'overwrite': True, 'confirm': path('disk.img')}, 409, 'guard', 'volume: with another name')
     refused(operator, top + '/restore', {**over, 'tables': ['x']}, 400, 'invalid', 'volume: an option of databases')
     preview = operator.json('POST', top + '/restore/preview', {**over, 'overwrite': True})
-    fact(preview['exists'] and preview['target'] == 'disk' and preview['items'][0]['bytes_written'] > 0, 'volume: a preview of its source', preview)
+    fact(preview['exists'] and preview['target'] == 'disk' and item(preview)['bytes_written'] > 0, 'volume: a preview of its source', preview)
     before = safe(repo)
     restored(operator, top, {**over, 'overwrite': True, 'confirm': 'disk'}, 'volume: over its source')
     equal(sha256(path('disk.img')), digest, 'volume: it is what was saved again')
@@ -163,13 +189,15 @@ def a_cluster(operator, repo, live, top, first, last):
     order = {'target': {'directory': folder + '/data'},
              'recovery': {'time': live.marks[first]['time'], 'action': 'pause', 'tablespaces': [{'from': space, 'to': folder + '/space'}]}}
     preview = operator.json('POST', top + '/restore/preview', order)
-    fact(preview['possible'] and not preview['exists'] and preview['target_kind'] == 'cluster' and preview['items'][0]['last_transaction_at'],
+    fact(preview['possible'] and not preview['exists'] and preview['target_kind'] == 'cluster' and item(preview)['last_transaction_at'],
          'cluster: a preview tells where it would stop', preview)
+    tells_key(preview, 'cluster', 'cluster')
     equal(preview['summary']['start_command'], 'pg_ctl -D %s/data start' % folder, 'cluster: and how it would be started')
     fact(not os.path.exists(folder), 'cluster: and makes nothing')
     out_of_reach(operator, top, order)
     bad_recoveries(operator, top, order)
     row = restored(operator, top, order, 'cluster: to a moment')
+    warns(row, 'cluster')
     equal(operator.json('GET', top + '/restore/status')['target'], folder + '/data', 'cluster: its status names the directory')
     fact('/proc/' not in str(row), 'cluster: by the name that was asked for', row)
     equal([os.readlink(folder + '/data/pg_tblspc/' + n) for n in os.listdir(folder + '/data/pg_tblspc')], [folder + '/space'],
@@ -204,6 +232,7 @@ def main():
         f.write(os.urandom(MIB))
         f.truncate(8 * MIB + 512)
     digest = sha256(path('disk.img'))
+    key('k1')
     repo = Repo.named('repo')
     repo.init()
     hand_over_all(repo.path)
@@ -214,17 +243,20 @@ def main():
     with Live('live', archive) as live:
         live.begin(archive.script('push', 'exec %s wal push "$1"\n' % BACKSTAY))
         values = {'repo': repo.path, 'key': path('user', 'password'), 'host': urllib.parse.quote(live.socket, safe=''), 'app': path('app.db'),
-                  'disk': path('disk.img'), 'back': path('back')}
+                  'disk': path('disk.img'), 'back': path('back'), 'env': path('env')}
         daemon = Daemon(repo, lambda port: CONFIG % {**values, 'port': port}, knows=False)
         try:
             admin = first_administrator(daemon)
             _, operator = people(admin, daemon)
             rest = backup(operator, repo, 'rest')
+            key('k2')
             a_database(admin, operator, repo, rest)
             a_volume(operator, repo, rest, digest)
             hand_over_all(repo.path)
             live.add(3)
+            key('k1')
             base = backup(operator, repo, 'base')
+            key('k2')
             first, last = live.add(3), live.add(3)
             live.switch()
             a_cluster(operator, repo, live, base, first, last)

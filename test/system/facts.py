@@ -63,6 +63,7 @@ sources:
     facts:
       - {name: answer, sql: "select 6 * 7"}
       - {name: nothing, sql: "select null"}
+      - {name: where, sql: "select current_database()"}
       - {name: version, env: APP_VERSION}
       - {name: release, file: %(file)s}
       - {name: host, command: "echo one; echo two"}
@@ -112,7 +113,14 @@ def before_a_restore(server, repo):
     fact('"k1"' in done.errors and 'abc' not in done.all + repo.backstay('snapshots', '--json').text, 'so it is when it is restored, and no key is told', done.errors)
     write('dotenv', b'APP_KEY=abc\nAPP_KEY_KID=k1\n')
     done = restore('--to', '@shop/fresh', '--preview', '--clean', '--json')
-    equal([d['what'] for d in done.messages('difference')], ['fact version'], 'what is the same is not told')
+    equal(sorted(d['what'] for d in done.messages('difference')), ['fact version', 'fact where'], 'what is the same is not told')
+    for where, source, want in ((server.url('fresh'), 'shop', {'fact version', 'fact where'}), (server.url('shop'), None, {'fact version'}),
+                                (server.url(''), 'shop', {'fact version'})):
+        done = restore('--to', where, '--preview', '--clean', '--json')
+        found = {d['what']: d['source'] for d in done.messages('difference') if d['what'].startswith('fact ')}
+        equal(found, {w: source for w in want}, 'a URL: facts of the source that it is, or that saved the snapshot, asked at the target')
+    done = restore('--to', server.url('absent'), '--create', '--preview', '--json')
+    fact(any(n['message'].startswith('fact where: ') and 'not compared' in n['message'] for n in done.messages('note')), 'nobody can ask a database that is to be made', done.text)
 
 
 def main():
@@ -131,7 +139,7 @@ def main():
                                  env={'APP_VERSION': '4.5', 'BACKSTAY_STATE_DIR': path('state'), 'STATE_DIRECTORY': path('daemon')})
         done = schedule('nightly', 0)
         told = manifest(repo)
-        equal(told.get('facts'), {'answer': '42', 'nothing': None, 'version': '4.5', 'release': 'v1.2.3', 'host': 'one', 'kid': 'k1', 'secret': 'got none'},
+        equal(told.get('facts'), {'answer': '42', 'nothing': None, 'where': 'shop', 'version': '4.5', 'release': 'v1.2.3', 'host': 'one', 'kid': 'k1', 'secret': 'got none'},
               'facts of the configuration are in it, and commands get no secret')
         fact(all('fact ' + n in done.errors for n in ('slow', 'long', 'missing')), 'those that cannot be had in time are told', done.errors)
         migrations(told['databases'][0].get('migrations', []))

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # check: quick, timeout=600
 """Facts of sources that are no PostgreSQL: SQL of an SQLite database, asked of the copy; a few commands of Redis; values of a file
-of variables; of files they are tags. `backup @name` asks the same. The manifest of an exported file tells them, and an import
-takes them over. What looks like a key is never recorded."""
+of variables; of files they are tags; of k3s and volumes they are in the manifest, too. `backup @name` asks the same. The manifest of an
+exported file tells them, and an import takes them over. What looks like a key is never recorded. Before each kind of restore they
+are compared with what is now, and what cannot be asked is told."""
 import hashlib
 import json
 import os
 import sqlite3
 import sys
+from contextlib import closing
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from redisserver import RedisServer
@@ -41,7 +43,7 @@ repo = Repo.named('repo')
 
 
 def database(name, *scripts):
-    with sqlite3.connect(path(name)) as db:
+    with closing(sqlite3.connect(path(name))) as db:
         for script in scripts:
             db.executescript(script)
     return path(name)
@@ -59,13 +61,15 @@ def configure(cache):
         'cache': {'url': cache.url, 'facts': [
             {'name': 'version', 'redis': 'GET "app version"'}, {'name': 'field', 'redis': 'hget settings theme'}, {'name': 'keys', 'redis': 'DBSIZE'},
             {'name': 'none', 'redis': 'GET missing'}, {'name': 'long', 'redis': 'GET long'}, {'name': 'much', 'redis': 'HGET settings much'},
-            {'name': 'type', 'redis': 'TYPE settings'}, {'name': 'away', 'redis': 'FLUSHALL'}, {'name': 'sql', 'sql': 'select 1'}]},
+            {'name': 'type', 'redis': 'TYPE settings'}, {'name': 'away', 'redis': 'FLUSHALL'}, {'name': 'sql', 'sql': 'select 1'}, kid]},
         'docs': {'paths': [path('docs')], 'facts': [
             {'name': 'image', 'env': 'APP_IMAGE'}, {'name': 'release', 'file': path('release')}, {'name': 'said', 'command': 'echo a, b=c; echo two'}, kid,
             {'name': 'slow', 'command': 'sleep 600', 'timeout': '1s'}, {'name': 'long', 'command': 'head -c 9000 /dev/zero | tr "\\\\0" x'}]},
+        'node': {'url': 'k3s:' + path('server'), 'facts': [kid, {'name': 'image', 'env': 'APP_IMAGE'}, {'name': 'away', 'sql': 'select 1'}]},
+        'disk': {'url': 'volume:' + path('disk.img'), 'facts': [kid]},
         'keys': {'url': 'sqlite:' + path('app.db'), 'facts': [
             {'name': 'kid', 'sql': "select '%s'" % KEY}]},
-        'ids': {'paths': [path('docs')], 'facts': [{'name': 'kid', 'file': path('dotenv'), 'variable': 'APP_ID', 'required': True}]},
+        'ids': {'paths': [path('release')], 'facts': [{'name': 'kid', 'file': path('dotenv'), 'variable': 'APP_ID', 'required': True}]},
     }
     write('backstay.yaml', json.dumps({
         'repositories': {'main': {'location': repo.path, 'password': 'env://RUN_PASSWORD'}}, 'sources': sources,
@@ -73,7 +77,7 @@ def configure(cache):
 
 
 def backstay(*words, code=0, **more):
-    env = environment(None, BACKSTAY_STATE_DIR=path('state'), STATE_DIRECTORY=path('daemon'), RUN_PASSWORD=PASSWORD, APP_IMAGE='shop:1.2', **more)
+    env = environment(None, BACKSTAY_STATE_DIR=path('state'), STATE_DIRECTORY=path('daemon'), RUN_PASSWORD=PASSWORD, **{'APP_IMAGE': 'shop:1.2', **more})
     return run(BACKSTAY, '--config', path('backstay.yaml'), *words, env=env, code=code)
 
 
@@ -103,7 +107,7 @@ def of_sqlite():
               [(t, len(n), n[-1], hashlib.sha256(''.join(x + '\n' for x in n).encode()).hexdigest()) for t, n in WANT], 'migrations of SQLite are known')
         return facts
     both_ways('app', check, 'slow', 'large', 'written', 'elsewhere')
-    with sqlite3.connect(path('app.db')) as db:
+    with closing(sqlite3.connect(path('app.db'))) as db:
         equal(db.execute('select count(*) from items').fetchone(), (3,), 'and nothing was changed')
     n = len(repo.snapshots())
     told(backstay('run', 'strict', code=FAILED), 'broken')
@@ -116,7 +120,7 @@ def of_sqlite():
 def of_redis():
     def check():
         facts = newest()[1]()['facts']
-        equal((len(facts.pop('long')), facts), (4096, {'version': '4.5', 'field': 'dark', 'keys': '3', 'none': None, 'type': 'hash'}), 'Redis: what was asked')
+        equal((len(facts.pop('long')), facts), (4096, {'version': '4.5', 'field': 'dark', 'keys': '3', 'none': None, 'type': 'hash', 'kid': '2026-01'}), 'Redis: what was asked')
         return facts
     both_ways('cache', check, 'away', 'sql', 'much')
 
@@ -132,6 +136,107 @@ def of_files():
         manifest = json.load(f)
     equal((manifest['facts'], manifest['active_key_id']), ({'image': 'shop:1.2', 'kid': '2026-01', 'release': 'v1', 'said': 'a, b=c'}, '2026-01'),
           'and the manifest of an exported file tells them as they were')
+
+
+def of_k3s():
+    put = os.path.join(path('server'), 'db')
+    os.makedirs(put)
+    os.makedirs(path('server/tls'))
+    write('server/token', b'K10abc::server:secret\n')
+    write('server/tls/server-ca.crt', b'a certificate\n')
+    database('server/db/state.db', 'create table kine (id integer primary key, name text)')
+
+    def check():
+        manifest = newest()[1]()
+        equal((manifest['source']['kind'], manifest['facts']), ('k3s', {'kid': '2026-01', 'image': 'shop:1.2'}), 'k3s: they are in its manifest')
+        return manifest['facts']
+    both_ways('node', check, 'away')
+
+
+def of_volumes():
+    write('disk.img', os.urandom(1 << 20))
+    backstay('run', 'disk')
+    equal(newest()[1]()['facts'], {'kid': '2026-01'}, 'volumes: they are in the manifest')
+
+
+# ---- before a restore ----
+
+IMAGE, KID = ('fact image', 'shop:1.2', 'shop:1.3'), ('fact kid', '2026-01', '2026-02')
+
+
+def saved_by(name):
+    """The newest snapshot that a run of this source left."""
+    return [s['id'] for s in repo.snapshots() if 'schedule=' + name in s['tags']][-1]
+
+
+def previewed(snapshot, *words, **more):
+    done = backstay('-r', 'main', 'restore', snapshot, *words, '--preview', '--json', APP_IMAGE='shop:1.3', **more)
+    fact(KEY not in done.all, 'no key is shown', done.all)
+    return [(d['what'], d['saved'], d['target'], d['source']) for d in done.messages('difference')], [n['message'] for n in done.messages('note')]
+
+
+def compared(label, snapshot, words, want, *unknown, source=None):
+    found, notes = previewed(snapshot, *words)
+    equal(sorted(found), sorted(w + (source,) for w in want), label + ': what differs is told')
+    equal(any('"2026-01"' in n and '"2026-02"' in n for n in notes), KID in want, label + ': another key is a warning')
+    equal(sorted(n.split(':')[0] for n in notes if 'not compared' in n), sorted('fact ' + u for u in unknown), label + ': and so is what cannot be asked')
+    equal(['those of source %s of' % source in n for n in notes if 'those of source' in n], [True] * bool(source), label + ': whose they are')
+
+
+def warned(label, snapshot, *words):
+    done = backstay('-r', 'main', 'restore', snapshot, *words, APP_IMAGE='shop:1.3')
+    fact(done.errors.count('"2026-02"') == 1 and 'image' not in done.errors and KEY not in done.all, label + ': the restore warns of the key alone', done.errors)
+
+
+def to_directories(docs):
+    compared('to another directory', docs, ['--target', path('elsewhere')], [IMAGE, KID], source='docs')
+    compared('to its own', docs + ':' + path('docs'), ['--target', path('docs')], [IMAGE, KID])
+    hand = [s['id'] for s in repo.snapshots() if s['paths'] == [path('docs')] and not any(t.startswith('schedule=') for t in s['tags'])][-1]
+    compared('saved by hand', hand, ['--target', path('elsewhere')], [IMAGE, KID], source='docs')
+    warned('to a directory', docs, '--target', path('elsewhere'))
+    compared('a control plane', saved_by('node'), ['--target', path('plane')], [IMAGE, KID], source='node')
+    warned('a control plane', saved_by('node'), '--target', path('plane'))
+    compared('a database as a file', saved_by('app'), ['--target', path('elsewhere')], [KID], 'answer', 'none', 'long', source='app')
+
+
+def to_places(cache):
+    database('copy.db', 'pragma journal_mode = wal', TABLES, 'insert into items values (100)')
+    app, answer = saved_by('app'), ('fact answer', '42', '142')
+    none = ('fact none', None, '100')
+    compared('to a named database', app, ['--to', '@app'], [KID])
+    compared('to a database by its path', app, ['--to', 'sqlite:' + path('copy.db')], [KID, answer, none], source='app')
+    equal(sorted(n for n in os.listdir(path()) if n.startswith('copy.db')), ['copy.db'], 'to a database by its path: nothing is left beside it')
+    compared('to a new one', app, ['--to', 'sqlite:' + path('new.db')], [KID], 'answer', 'none', 'long', source='app')
+    notes = previewed(app, '--to', 'sqlite:' + path('app.db'))[1]
+    fact(any('app and keys' in n and 'kid "2026-01"' in n for n in notes), 'of two sources that ask otherwise none is believed', notes)
+    warned('to a database', app, '--to', 'sqlite:' + path('new.db'))
+    fact(not os.path.exists(path('new.db-wal')), 'and leaves nothing beside it')
+    compared('to a named volume', saved_by('disk'), ['--to', '@disk', '--force'], [KID])
+    compared('to a volume by its path', saved_by('disk'), ['--to', 'volume:' + path('new.img')], [KID], source='disk')
+    warned('to a volume', saved_by('disk'), '--to', 'volume:' + path('new.img'))
+    cache.client().set('app version', '5.0')
+    for where in ('@cache', cache.url):
+        compared('to a Redis server, ' + where[:2], saved_by('cache'), ['--to', where, '--clean'], [('fact version', '4.5', '5.0'), KID])
+    warned('to a Redis server', saved_by('cache'), '--to', cache.url, '--clean')
+
+
+def not_asked(docs):
+    write('dotenv', b'PASSWORD_ENCRYPTION_KEY_KID=%s\n' % KEY.encode())
+    compared('a key where its id should be', docs, ['--target', path('elsewhere')], [IMAGE], 'kid', source='docs')
+    os.unlink(path('dotenv'))
+    compared('without the file', docs, ['--target', path('elsewhere')], [IMAGE], 'kid', source='docs')
+    write('empty.yaml', b'sources: {}\n')
+    for config, why in (('empty.yaml', 'none has saved this'), ('bad.yaml', 'sources.x.facts')):
+        done = backstay('--config', path(config), '-r', repo.path, 'restore', docs, '--target', path('without'), BACKSTAY_PASSWORD=PASSWORD)
+        fact('kid "2026-01"' in done.errors and 'not compared' in done.errors and why in done.errors, 'a configuration that cannot tell is told: ' + config, done.errors)
+
+
+def before_a_restore(cache):
+    write('dotenv', DOTENV.replace('2026-01', '2026-02').encode())
+    docs = saved_by('docs')
+    to_directories(docs)
+    to_places(cache)
+    not_asked(docs)
 
 
 def no_keys():
@@ -181,6 +286,9 @@ def main():
     of_files()
     no_keys()
     out_and_in()
+    of_k3s()
+    of_volumes()
+    before_a_restore(cache)
     cache.kill()
     finish()
 
