@@ -110,8 +110,8 @@ def before_a_restore(server, repo):
     equal(found['migrations of django in schema public'][1], None, 'and those that are not there')
     fact(any('"k1"' in n['message'] and '"k2"' in n['message'] for n in done.messages('note')), 'another key is a warning', done.text)
     done = restore('--to', '@shop/fresh', '--create')
-    fact('"k1"' in done.errors and 'abc' not in done.all + repo.backstay('snapshots', '--json').text, 'so it is when it is restored, and no key is told', done.errors)
-    write('dotenv', b'APP_KEY=abc\nAPP_KEY_KID=k1\n')
+    fact('"k1"' in done.errors and 'not-to-be-told' not in done.all + repo.backstay('snapshots', '--json').text, 'so it is when it is restored, and no key is told', done.errors)
+    write('dotenv', b'APP_KEY=not-to-be-told\nAPP_KEY_KID=k1\n')
     done = restore('--to', '@shop/fresh', '--preview', '--clean', '--json')
     equal(sorted(d['what'] for d in done.messages('difference')), ['fact version', 'fact where'], 'what is the same is not told')
     for where, source, want in ((server.url('fresh'), 'shop', {'fact version', 'fact where'}), (server.url('shop'), None, {'fact version'}),
@@ -128,7 +128,7 @@ def main():
     repo.init()
     with open(path('release'), 'w', encoding='utf-8') as f:
         f.write('  v1.2.3 \nsecond line\n')
-    write('dotenv', b'APP_KEY=abc\nAPP_KEY_KID=k1\n')
+    write('dotenv', b'APP_KEY=not-to-be-told\nAPP_KEY_KID=k1\n')
     with Postgres() as server:
         server.create('shop', ''.join((PRISMA, DJANGO, RAILS, FLYWAY, ALEMBIC, GOLANG)))
         with open(path('backstay.yaml'), 'w', encoding='utf-8') as f:
