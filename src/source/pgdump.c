@@ -56,7 +56,7 @@ void pgdump_free(PgDump *dump)
     g_array_unref(dump->depends_on);
     hash_free(dump->hash);
     g_free(dump->stage);
-    pgdump_unpack_free(dump->unpack);
+    pg_unpack_free(dump->unpack);
     g_free(dump);
 }
 

@@ -8,9 +8,8 @@
  * Layout, as PostgreSQL's pg_backup_archiver.c and pg_backup_custom.c write it: "PGDMP", version,
  * sizes of integers and offsets, compression, date, names and versions; the table of contents; then
  * a block for each entry with data. There is no mark at the end of an archive: it is whole when
- * every entry that has data got its block. Data that are compressed by zlib or zstd are unpacked
- * and read as others are; those by LZ4 are only followed block by block. Memory is bounded whatever
- * the bytes are. One thread at a time.
+ * every entry that has data got its block. Data that are compressed are unpacked and read as others
+ * are. Memory is bounded whatever the bytes are. One thread at a time.
  */
 #pragma once
 #include "base/id.h"
@@ -37,9 +36,9 @@ typedef struct {
     bool has_data;  /* a block is to come, or came */
     bool copied;    /* data is COPY text; otherwise INSERT statements or large objects */
     bool complete;  /* its block has ended */
-    int64_t rows;   /* -1: not known (INSERT statements, LZ4) */
-    uint64_t bytes; /* of data: COPY text without the end marker; as stored with LZ4 */
-    bool hashed;    /* sha256 is that of the data; not with LZ4, not for large objects */
+    int64_t rows;   /* -1: not known (INSERT statements) */
+    uint64_t bytes; /* of data: COPY text without the end marker */
+    bool hashed;    /* sha256 is that of the data; not for large objects */
     Id sha256;
 } PgDumpEntry;
 
@@ -84,5 +83,5 @@ const GPtrArray *pgdump_entries(const PgDump *dump); /* of PgDumpEntry, in the a
 const PgDumpEntry *pgdump_attached(const PgDump *dump, const PgDumpEntry *entry);
 /* "UTF8": the encoding of names and data; NULL when the archive does not say. */
 char *pgdump_encoding(const PgDump *dump);
-/* Large objects and their bytes (as stored with LZ4). */
+/* Large objects and their bytes. */
 void pgdump_large_objects(const PgDump *dump, uint64_t *ret_count, uint64_t *ret_bytes);

@@ -80,21 +80,24 @@ static bool block_end(PgDump *dump, GError **error)
     return true;
 }
 
+/* Each block, and each large object, is a stream of its own. */
+static const PgUnpackFormat formats[] = {
+    [PGDUMP_GZIP] = PG_UNPACK_ZLIB, [PGDUMP_LZ4] = PG_UNPACK_LZ4, [PGDUMP_ZSTD] = PG_UNPACK_ZSTD
+};
+
 bool pgdump_block_begin(PgDump *dump, int64_t id, GError **error)
 {
     PgDumpEntry *block = g_hash_table_lookup(dump->by_id, GINT_TO_POINTER((int)id));
-    bool plain;
 
     if (!block || !block->has_data)
         return pgdump_corrupt(dump, error, "a block of data belongs to no entry");
     if (block->complete)
         return pgdump_corrupt(dump, error, "an entry has two blocks of data");
-    if (!dump->unpack)
-        dump->unpack = pgdump_unpack_new(dump->header.compression);
-    plain = dump->unpack || dump->header.compression == PGDUMP_PLAIN;
+    if (!dump->unpack && dump->header.compression != PGDUMP_PLAIN)
+        dump->unpack = pg_unpack_new(formats[dump->header.compression], false);
     dump->block = block;
-    block->rows = block->copied && plain ? 0 : -1;
-    block->hashed = plain && !dump->in_large_objects;
+    block->rows = block->copied ? 0 : -1;
+    block->hashed = !dump->in_large_objects;
     dump->place = dump->in_large_objects ? AT_OBJECT_OID : AT_CHUNK_LEN;
     return true;
 }
@@ -108,6 +111,24 @@ bool pgdump_object_begin(PgDump *dump, int64_t oid, GError **error)
     return true;
 }
 
+/* Says where in the archive it is. */
+static bool located(PgDump *dump, bool ok, GError *failure, GError **error)
+{
+    if (!ok)
+        (void)pgdump_corrupt(dump, error, failure->message);
+    g_clear_error(&failure);
+    return ok;
+}
+
+static bool stream_end(PgDump *dump, GError **error)
+{
+    GError *failure = NULL;
+    bool ok = pg_unpack_end(dump->unpack, true, &failure);
+
+    pg_unpack_begin(dump->unpack);
+    return located(dump, ok, failure, error);
+}
+
 bool pgdump_chunk_begin(PgDump *dump, int64_t len, GError **error)
 {
     if (len < 0)
@@ -117,7 +138,7 @@ bool pgdump_chunk_begin(PgDump *dump, int64_t len, GError **error)
         dump->place = AT_CHUNK;
         return true;
     }
-    if (dump->unpack && !pgdump_unpack_end(dump, error))
+    if (dump->unpack && !stream_end(dump, error))
         return false;
     if (!dump->in_large_objects)
         return block_end(dump, error);
@@ -125,22 +146,33 @@ bool pgdump_chunk_begin(PgDump *dump, int64_t len, GError **error)
     return true;
 }
 
-void pgdump_data_take(PgDump *dump, const uint8_t *data, size_t len)
+/* Data of the block, unpacked. */
+static bool data_take(void *user, const uint8_t *data, size_t len, G_GNUC_UNUSED GError **error)
 {
+    PgDump *dump = user;
+
     if (dump->block->hashed)
         stage_add(dump, data, len);
     dump->block->bytes += len;
     if (dump->in_large_objects)
         dump->object_bytes += len;
+    return true;
+}
+
+static bool stream_feed(PgDump *dump, const uint8_t *data, size_t len, GError **error)
+{
+    GError *failure = NULL;
+    bool ok = pg_unpack_feed(dump->unpack, data, len, data_take, dump, &failure);
+
+    return located(dump, ok, failure, error);
 }
 
 bool pgdump_chunk_take(PgDump *dump, Slice *in, GError **error)
 {
     size_t n = (size_t)MIN((uint64_t)in->len, dump->chunk_left);
 
-    if (!dump->unpack)
-        pgdump_data_take(dump, in->data, n);
-    else if (!pgdump_unpack_feed(dump, in->data, n, error))
+    if (!(dump->unpack ? stream_feed(dump, in->data, n, error)
+                       : data_take(dump, in->data, n, error)))
         return false;
     in->data += n;
     in->len -= n;

@@ -3,11 +3,9 @@
 
 #include "base/error.h"
 #include "codec/hash.h"
+#include "source/pgunpack.h"
 #include <string.h>
-#include <zlib.h>
-#include <zstd.h>
 
-#define OUT_LEN  (256u << 10)
 #define LIST_MAX (256u << 20) /* millions of large objects */
 #define MARK_LEN 5u
 
@@ -16,14 +14,10 @@ static const char mark[MARK_LEN + 1] = "\\.\n\n\n";
 struct PgDumpReader {
     PgDumpFile *file;
     PgDumpCompression how;
-    bool ended; /* the packed stream */
-    z_stream zlib;
-    bool zlib_open;
-    ZSTD_DStream *zstd;
+    PgUnpack *unpack; /* of the last packed file; NULL: none came */
     Hash *hash;
     uint8_t held[MARK_LEN]; /* the last bytes, which may be the mark */
     size_t n_held;
-    uint8_t *out;
 };
 
 void pgdump_file_clear(PgDumpFile *file)
@@ -38,26 +32,30 @@ PgDumpReader *pgdump_reader_new(void)
     PgDumpReader *reader = g_new0(PgDumpReader, 1);
 
     reader->hash = hash_new();
-    reader->out = g_malloc(OUT_LEN);
     return reader;
-}
-
-static void close_zlib(PgDumpReader *reader)
-{
-    if (reader->zlib_open)
-        (void)inflateEnd(&reader->zlib); // only tells that it was in the middle
-    reader->zlib_open = false;
 }
 
 void pgdump_reader_free(PgDumpReader *reader)
 {
     if (!reader)
         return;
-    close_zlib(reader);
-    (void)ZSTD_freeDStream(reader->zstd); // takes NULL, cannot fail
+    pg_unpack_free(reader->unpack);
     hash_free(reader->hash);
-    g_free(reader->out);
     g_free(reader);
+}
+
+static void unpack_begin(PgDumpReader *reader)
+{
+    static const PgUnpackFormat formats[] = {
+        [PGDUMP_GZIP] = PG_UNPACK_GZIP, [PGDUMP_LZ4] = PG_UNPACK_LZ4, [PGDUMP_ZSTD] = PG_UNPACK_ZSTD
+    };
+
+    if (reader->unpack && pg_unpack_format(reader->unpack) != formats[reader->how])
+        g_clear_pointer(&reader->unpack, pg_unpack_free);
+    if (reader->unpack)
+        pg_unpack_begin(reader->unpack);
+    else
+        reader->unpack = pg_unpack_new(formats[reader->how], true);
 }
 
 void pgdump_reader_begin(PgDumpReader *reader, PgDumpFile *file, PgDumpCompression how,
@@ -65,19 +63,10 @@ void pgdump_reader_begin(PgDumpReader *reader, PgDumpFile *file, PgDumpCompressi
 {
     reader->file = file;
     reader->how = how;
-    reader->ended = false;
     reader->n_held = 0;
     *file = (PgDumpFile){ .text = is_list ? g_string_new(NULL) : NULL };
-    close_zlib(reader);
-    if (how == PGDUMP_GZIP) {
-        reader->zlib = (z_stream){ 0 };
-        g_assert(inflateInit2(&reader->zlib, 16 + MAX_WBITS) == Z_OK);
-        reader->zlib_open = true;
-    } else if (how == PGDUMP_ZSTD) {
-        if (!reader->zstd)
-            g_assert((reader->zstd = ZSTD_createDStream()));
-        g_assert(!ZSTD_isError(ZSTD_DCtx_reset(reader->zstd, ZSTD_reset_session_only)));
-    }
+    if (how != PGDUMP_PLAIN)
+        unpack_begin(reader);
 }
 
 /* ---- what it holds ---- */
@@ -118,74 +107,26 @@ static bool take(PgDumpReader *reader, const uint8_t *data, size_t len, GError *
     return true;
 }
 
-/* ---- what is packed ---- */
-
-static bool damaged(GError **error)
+static bool take_unpacked(void *user, const uint8_t *data, size_t len, GError **error)
 {
-    g_set_error_literal(error, BS_ERROR, BS_ERROR_CORRUPT, "packed data are damaged");
-    return false;
+    return take(user, data, len, error);
 }
 
-/* Members may follow one another (RFC 1952, 2.2). */
-static bool step_gzip(PgDumpReader *reader, const uint8_t **data, size_t *len, size_t *ret_out)
+bool pgdump_reader_feed(PgDumpReader *reader, const void *data, size_t len, GError **error)
 {
-    z_stream *zlib = &reader->zlib;
-    int status;
-
-    if (reader->ended && inflateReset(zlib) != Z_OK)
-        return false;
-    zlib->next_in = (Bytef *)*data;
-    zlib->avail_in = (uInt)MIN(*len, G_MAXINT);
-    zlib->next_out = reader->out;
-    zlib->avail_out = OUT_LEN;
-    status = inflate(zlib, Z_NO_FLUSH);
-    *len -= (size_t)(zlib->next_in - *data);
-    *data = zlib->next_in;
-    *ret_out = OUT_LEN - zlib->avail_out;
-    reader->ended = status == Z_STREAM_END;
-    return status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR;
-}
-
-static bool step_zstd(PgDumpReader *reader, const uint8_t **data, size_t *len, size_t *ret_out)
-{
-    ZSTD_inBuffer input = { *data, *len, 0 };
-    ZSTD_outBuffer output = { reader->out, OUT_LEN, 0 };
-    size_t left = ZSTD_decompressStream(reader->zstd, &output, &input);
-
-    if (ZSTD_isError(left))
-        return false;
-    *data += input.pos;
-    *len -= input.pos;
-    *ret_out = output.pos;
-    reader->ended = left == 0;
-    return true;
-}
-
-bool pgdump_reader_feed(PgDumpReader *reader, const void *bytes, size_t len, GError **error)
-{
-    const uint8_t *data = bytes;
-    size_t out = 0;
-
-    if (reader->how == PGDUMP_PLAIN)
-        return take(reader, data, len, error);
-    // what fills the room may not be all that came of it
-    while (len > 0 || (out == OUT_LEN && !reader->ended)) {
-        if (!(reader->how == PGDUMP_GZIP ? step_gzip : step_zstd)(reader, &data, &len, &out))
-            return damaged(error);
-        if (!take(reader, reader->out, out, error))
-            return false;
-    }
-    return true;
+    return reader->how == PGDUMP_PLAIN
+               ? take(reader, data, len, error)
+               : pg_unpack_feed(reader->unpack, data, len, take_unpacked, reader, error);
 }
 
 bool pgdump_reader_end(PgDumpReader *reader, GError **error)
 {
     PgDumpFile *file = reader->file;
 
-    if (reader->how != PGDUMP_PLAIN && !reader->ended) {
-        g_set_error_literal(error, BS_ERROR, BS_ERROR_CORRUPT, "packed data end early");
+    // of a large object without bytes pg_dump 16 to 19 writes no LZ4 frame, nor one of zstd (16)
+    if (reader->how != PGDUMP_PLAIN &&
+        !pg_unpack_end(reader->unpack, reader->how != PGDUMP_GZIP, error))
         return false;
-    }
     file->marked = reader->n_held == MARK_LEN && memcmp(reader->held, mark, MARK_LEN) == 0;
     if (!file->marked)
         count(reader, reader->held, reader->n_held);

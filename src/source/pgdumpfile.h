@@ -19,7 +19,7 @@ typedef struct PgDumpReader PgDumpReader;
 
 PgDumpReader *pgdump_reader_new(void);
 void pgdump_reader_free(PgDumpReader *reader); /* takes NULL */
-/* file is filled until the end. how: by gzip, zstd or not. */
+/* file is filled until the end. how: it is packed. */
 void pgdump_reader_begin(PgDumpReader *reader, PgDumpFile *file, PgDumpCompression how,
                          bool is_list);
 /* BS_ERROR_CORRUPT: packed data are damaged, or a list is larger than any real one. */

@@ -6,9 +6,9 @@
 #include "source/pgdumping.h"
 #include <string.h>
 
-#define FILES_MAX  4000000u /* an archive has one for each table and each large object */
-#define LISTS      "blobs"  /* names of lists of large objects begin so */
-#define MINOR_ZSTD 15       /* pg_dump 16 */
+#define FILES_MAX 4000000u /* an archive has one for each table and each large object */
+#define LISTS     "blobs"  /* names of lists of large objects begin so */
+#define MINOR_LZ4 15       /* and zstd: pg_dump 16 */
 
 typedef struct {
     uint64_t size;
@@ -27,7 +27,7 @@ struct PgDumpFiles {
     char *name; /* of the file at hand, as in the tree; NULL: none */
     File *file;
     bool is_toc;
-    char *zstd; /* the name of one that is packed so; NULL: none */
+    char *newer; /* the name of one that is packed by LZ4 or zstd; NULL: none */
 };
 
 static int compare(gconstpointer a, gconstpointer b, G_GNUC_UNUSED gpointer user)
@@ -65,7 +65,7 @@ void pgdump_files_free(PgDumpFiles *files)
     hash_free(files->hash);
     pgdump_reader_free(files->reader);
     g_free(files->name);
-    g_free(files->zstd);
+    g_free(files->newer);
     g_free(files);
 }
 
@@ -132,16 +132,10 @@ bool pgdump_files_begin(PgDumpFiles *files, const char *name, GError **error)
         return refuse(error, name, "it is there twice");
     if ((guint)g_tree_nnodes(files->files) >= FILES_MAX)
         return refuse(error, name, "there are too many files");
-    if (how == PGDUMP_LZ4) {
-        g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                    "dump: %s: what LZ4 has packed cannot be read here; unpack it (lz4 -d --rm)",
-                    name);
-        return false;
-    }
     if (how != PGDUMP_PLAIN)
         g_hash_table_insert(files->packed, g_strdup(plain), g_strdup(name));
-    if (how == PGDUMP_ZSTD && !files->zstd)
-        files->zstd = g_strdup(name);
+    if ((how == PGDUMP_LZ4 || how == PGDUMP_ZSTD) && !files->newer)
+        files->newer = g_strdup(name);
     files->file = g_new0(File, 1);
     files->file->named = files->is_toc;
     files->name = g_steal_pointer(&plain);
@@ -249,6 +243,17 @@ static gboolean is_idle(gpointer name, gpointer user, gpointer ret_name)
     return !((const File *)user)->named;
 }
 
+static bool restorable(const PgDumpFiles *files, GError **error)
+{
+    if (!files->newer || pgdump_header(files->toc)->minor >= MINOR_LZ4)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
+                "dump: %s: pg_restore reads LZ4 and zstd from PostgreSQL 16 on, and the dump is of "
+                "an older pg_dump; unpack it (lz4 -d --rm, zstd -d --rm)",
+                files->newer);
+    return false;
+}
+
 bool pgdump_files_finish(PgDumpFiles *files, GError **error)
 {
     const GPtrArray *entries = pgdump_entries(files->toc);
@@ -262,13 +267,8 @@ bool pgdump_files_finish(PgDumpFiles *files, GError **error)
         if (entry->file && !take_entry(files, entry, error))
             return false;
     }
-    if (files->zstd && pgdump_header(files->toc)->minor < MINOR_ZSTD) {
-        g_set_error(error, BS_ERROR, BS_ERROR_UNSUPPORTED,
-                    "dump: %s: pg_restore reads zstd from PostgreSQL 16 on, and the dump is of an "
-                    "older pg_dump; unpack it (zstd -d --rm)",
-                    files->zstd);
+    if (!restorable(files, error))
         return false;
-    }
     g_tree_foreach(files->files, is_idle, &idle);
     return !idle || refuse(error, idle, "it belongs to nothing in the table of contents");
 }

@@ -4,9 +4,9 @@
  * slices of any size, and tells what it holds, as pgdump.h does of an archive in one file. Layout,
  * as PostgreSQL's pg_backup_directory.c writes it: toc.dat, which names a file for each entry with
  * data ("3012.dat"); for large objects that file ("blobs.toc", from 17 on "blobs_<id>.toc") has a
- * line for each of them, "<oid> blob_<oid>.dat". Any of them but toc.dat may be packed by gzip or
- * zstd and is then called so ("3012.dat.gz"). It is whole when every file that is named is there,
- * with its end. Memory is bounded by the number of files. One thread at a time.
+ * line for each of them, "<oid> blob_<oid>.dat". Any of them but toc.dat may be packed by gzip,
+ * LZ4 or zstd and is then called so ("3012.dat.gz"). It is whole when every file that is named is
+ * there, with its end. Memory is bounded by the number of files. One thread at a time.
  */
 #pragma once
 #include "source/pgdump.h"
@@ -23,11 +23,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgDumpFiles, pgdump_files_free)
 bool pgdump_files_has_name(const char *name);
 
 /* The next file, by its name in the directory; no other is open. BS_ERROR_CORRUPT: it came already,
- * or no such archive has a file of that name. BS_ERROR_UNSUPPORTED: packed by LZ4. */
+ * or no such archive has a file of that name. */
 bool pgdump_files_begin(PgDumpFiles *files, const char *name, GError **error);
 bool pgdump_files_feed(PgDumpFiles *files, const void *data, size_t len, GError **error);
 bool pgdump_files_end(PgDumpFiles *files, GError **error);
-/* No more come. BS_ERROR_CORRUPT: one that is named is missing or cut off, or is named nowhere. */
+/* No more come. BS_ERROR_CORRUPT: one that is named is missing or cut off, or is named nowhere.
+ * BS_ERROR_UNSUPPORTED: packed as no pg_restore of its archive version reads it. */
 bool pgdump_files_finish(PgDumpFiles *files, GError **error);
 
 /* Borrowed. Its entries know their data after pgdump_files_finish(). */

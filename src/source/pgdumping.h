@@ -6,6 +6,7 @@
 #pragma once
 #include "codec/hash.h"
 #include "source/pgdump.h"
+#include "source/pgunpack.h"
 
 #define PGDUMP_FIELD_MAX PGDUMP_INT_MAX /* bytes: sign and eight of them; flag and offset */
 
@@ -50,8 +51,6 @@ typedef enum {
     N_PLACES
 } Place;
 
-typedef struct PgDumpUnpack PgDumpUnpack;
-
 struct PgDump {
     bool only_toc; /* of an archive in directory format */
     Place place;
@@ -83,7 +82,7 @@ struct PgDump {
     bool in_large_objects;
     uint64_t chunk_left;
     uint64_t n_objects, object_bytes;
-    PgDumpUnpack *unpack; /* NULL: the data are not compressed, or by what we do not know */
+    PgUnpack *unpack; /* NULL: the data are not compressed, or none came yet */
     Hash *hash;
     uint8_t *stage; /* COPY text gathered: rows come in chunks of their own */
     size_t n_staged;
@@ -121,15 +120,3 @@ bool pgdump_object_begin(PgDump *dump, int64_t oid, GError **error);
 /* len: of the piece that comes; 0: the data end. */
 bool pgdump_chunk_begin(PgDump *dump, int64_t len, GError **error);
 bool pgdump_chunk_take(PgDump *dump, Slice *in, GError **error);
-/* Data of the block, unpacked. */
-void pgdump_data_take(PgDump *dump, const uint8_t *data, size_t len);
-
-/* ---- pgdumpunpack.c ---- */
-
-/* NULL: not by zlib or zstd. */
-PgDumpUnpack *pgdump_unpack_new(PgDumpCompression compression);
-void pgdump_unpack_free(PgDumpUnpack *unpack); /* takes NULL */
-/* Unpacks into pgdump_data_take(). */
-bool pgdump_unpack_feed(PgDump *dump, const uint8_t *data, size_t len, GError **error);
-/* The stream ends, and another one may begin. */
-bool pgdump_unpack_end(PgDump *dump, GError **error);

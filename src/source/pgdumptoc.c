@@ -56,7 +56,8 @@ static bool on_version(PgDump *dump, const uint8_t *field, GError **error)
     if (field[0] > 1 || (field[0] == 1 && field[1] > MINOR_NEWEST)) {
         g_set_error(error, BS_ERROR, BS_ERROR_VERSION,
                     "dump: archive version %u.%u is newer than 1.%d (pg_dump 17 to 19), the newest "
-                    "that this Backstay reads",
+                    "that this Backstay reads; use a newer Backstay, or dump with pg_dump 19 or "
+                    "older, or as plain text (pg_dump --format=plain)",
                     field[0], field[1], MINOR_NEWEST);
         return false;
     }

@@ -31,7 +31,7 @@ ARROWS = {
 # names of Meson's dependency objects and what pkg-config calls them
 PACKAGES = {'glib': 'glib-2.0', 'gio': 'gio-2.0', 'crypto': 'libcrypto', 'zstd': 'libzstd', 'yajl': 'yajl',
             'jansson': 'jansson', 'archive': 'libarchive', 'gpgme': 'gpgme', 'curl': 'libcurl', 'libpq': 'libpq', 'ssl': 'libssl', 'threads': None,
-            'zlib': 'zlib', 'fyaml': 'libfyaml', 'sqlite': 'sqlite3', 'hiredis': 'hiredis', 'microhttpd': 'libmicrohttpd'}
+            'zlib': 'zlib', 'lz4': 'liblz4', 'fyaml': 'libfyaml', 'sqlite': 'sqlite3', 'hiredis': 'hiredis', 'microhttpd': 'libmicrohttpd'}
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 failed = False

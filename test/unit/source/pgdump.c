@@ -2,6 +2,7 @@
 #include "source/pgdump.h"
 #include "base/error.h"
 #include "lib/pg_server.h"
+#include "lib/recorded_dumps.h"
 #include <string.h>
 
 static PgServer *server;
@@ -282,6 +283,35 @@ static void compressed_data_are_read_as_others(void)
     g_assert_cmpuint(refused, >, 90);
 }
 
+static void dumps_of_newer_releases_are_read(void)
+{
+    static const char *const names[] = { "16/lz4.dump", "17/zstd.dump", "18/gzip.dump",
+                                         "18/lz4.dump", "18/zstd.dump", "19/zstd.dump" };
+    static const size_t slices[] = { 1, 100, 65536 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = recorded_dump(names[i]), *content = NULL;
+        gsize len;
+
+        g_test_message("%s", names[i]);
+        g_assert_true(g_file_get_contents(path, &content, &len, NULL));
+        for (size_t s = 0; s < G_N_ELEMENTS(slices); s++) {
+            g_autoptr(GBytes) bytes = g_bytes_new_static(content, len);
+            g_autoptr(GError) error = NULL;
+            g_autoptr(PgDump) dump = NULL;
+
+            parse(bytes, slices[s], &dump, &error);
+            g_assert_no_error(error);
+            assert_recorded_tables(dump);
+        }
+        for (gsize cut = 1; cut < len; cut++) {
+            g_autoptr(GBytes) bytes = g_bytes_new_static(content, len - cut);
+
+            g_assert_false(parse(bytes, 65536, NULL, NULL));
+        }
+    }
+}
+
 static void an_empty_database_is_a_whole_dump(void)
 {
     g_autoptr(GBytes) bytes = dump_of("vacant", "-Z0");
@@ -353,6 +383,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgdump/a cut is noticed wherever it is", a_cut_is_noticed_wherever_it_is);
     g_test_add_func("/pgdump/bytes after the end are noticed", bytes_after_the_end_are_noticed);
     g_test_add_func("/pgdump/other ways to dump", other_ways_to_dump);
+    g_test_add_func("/pgdump/dumps of newer releases are read", dumps_of_newer_releases_are_read);
     g_test_add_func("/pgdump/an empty database is a whole dump", an_empty_database_is_a_whole_dump);
     g_test_add_func("/pgdump/garbage is refused", garbage_is_refused);
     status = g_test_run();
