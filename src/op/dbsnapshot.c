@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "flow/reader.h"
+#include "pg/tools.h"
 #include "repo/blob.h"
 #include "repo/walk.h"
 #include "source/pgdumpfiles.h"
@@ -25,6 +26,14 @@ bool db_snapshot_read(const DbSnapshot *db, const char *name, size_t bound, GByt
         return true;
     g_prefix_error(error, "%s: ", db->folder);
     return false;
+}
+
+int db_snapshot_dumper(const DbSnapshot *db, const json_t *item)
+{
+    int dumper = pg_version_parse(db_snapshot_text(item, "pg_dump_version"));
+    const json_t *server = json_object_get(db->manifest, "server");
+
+    return dumper > 0 ? dumper : (int)json_integer_value(json_object_get(server, "version"));
 }
 
 bool db_snapshot_is_directory(const json_t *item)

@@ -27,6 +27,10 @@ GPtrArray *db_snapshot_choose(const DbSnapshot *db, char *const *names, const ch
 /* A text of an item, "" where it has none. */
 const char *db_snapshot_text(const json_t *item, const char *key);
 
+/* Version of the pg_dump that made the dump of an item, as a number (150020), for which pg_restore
+ * must be new enough; where nothing tells, of the server; 0: not known either. */
+int db_snapshot_dumper(const DbSnapshot *db, const json_t *item);
+
 /* A small file of the folder; at most bound bytes. */
 bool db_snapshot_read(const DbSnapshot *db, const char *name, size_t bound, GBytes **ret_bytes,
                       GError **error);

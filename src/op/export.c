@@ -130,13 +130,6 @@ static bool choose(Export *export, GError **error)
 
 /* ---- the road ---- */
 
-static int server_version(const Export *export)
-{
-    const json_t *server = json_object_get(export->databases.manifest, "server");
-
-    return (int)json_integer_value(json_object_get(server, "version"));
-}
-
 Outlet *export_way_out(const ExportRequest *request, Outlet *out, OutletCount *ret_count,
                        char ***ret_recipients, GError **error)
 {
@@ -164,7 +157,8 @@ static Outlet *way_out(Export *export, Outlet *out, GError **error)
     // of one that was imported as a script there is nothing to make
     if (out && export->request->format.kind == EXPORT_SQL && !is_script(export) &&
         !db_snapshot_is_directory(export->database))
-        out = pg_script_new(server_version(export), NULL, out, export->cancel, error);
+        out = pg_script_new(db_snapshot_dumper(&export->databases, export->database), NULL, out,
+                            export->cancel, error);
     return out;
 }
 
@@ -191,8 +185,8 @@ static Sink *sink_into(Export *export, Outlet *way, GError **error)
     if (!db_snapshot_is_directory(export->database))
         return pipe_sink_new(way);
     return db_snapshot_read_toc(&export->databases, export->database, &toc, error)
-               ? pg_script_files_sink_new(server_version(export), NULL, toc, export->database, way,
-                                          export->cancel)
+               ? pg_script_files_sink_new(db_snapshot_dumper(&export->databases, export->database),
+                                          NULL, toc, export->database, way, export->cancel)
                : NULL;
 }
 

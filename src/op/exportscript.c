@@ -84,20 +84,13 @@ static const OutletOps spool_ops = { "spool", spool_write, spool_finish, spool_f
 
 /* ---- once, or twice ---- */
 
-static int server_version(const ExportScript *script)
-{
-    const json_t *server = json_object_get(script->databases->manifest, "server");
-
-    return (int)json_integer_value(json_object_get(server, "version"));
-}
-
 static Sink *files_sink(const ExportScript *script, const char *key, Outlet *way, GError **error)
 {
     g_autoptr(GBytes) toc = NULL;
 
     return db_snapshot_read_toc(script->databases, script->database, &toc, error)
-               ? pg_script_files_sink_new(server_version(script), key, toc, script->database, way,
-                                          script->cancel)
+               ? pg_script_files_sink_new(db_snapshot_dumper(script->databases, script->database),
+                                          key, toc, script->database, way, script->cancel)
                : NULL;
 }
 
@@ -108,9 +101,11 @@ static bool make(const ExportScript *script, const char *key, Spool *spool, Prog
     Outlet *zipped = outlet_gzip_new(&spool->base, script->level, 0);
     bool is_script = json_object_get(script->database, "script") != NULL; // as it was imported
     bool in_files = db_snapshot_is_directory(script->database);
-    g_autoptr(Outlet) way = is_script || in_files ? zipped
-                                                  : pg_script_new(server_version(script), key,
-                                                                  zipped, script->cancel, error);
+    g_autoptr(Outlet) way =
+        is_script || in_files
+            ? zipped
+            : pg_script_new(db_snapshot_dumper(script->databases, script->database), key, zipped,
+                            script->cancel, error);
     g_autoptr(Sink) pipe = NULL;
 
     spool->base.ops = &spool_ops;

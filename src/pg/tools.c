@@ -132,6 +132,15 @@ static void set_version_error(const GPtrArray *tools, const char *name, int min_
                 name, wanted, found->len ? found->str : "none", wanted);
 }
 
+/* From 17 on the first statement is SET transaction_timeout = 0, of which no older server knows
+ * (PostgreSQL 17 release notes; pg_dump: "loading into an older server may require manual
+ * editing"). */
+bool pg_tool_restores_to(int tool_version, int server_version)
+{
+    return pg_major(tool_version) < pg_major(170000) ||
+           pg_major(server_version) >= pg_major(170000);
+}
+
 PgTool *pg_tool_find(const char *name, int min_version, GError **error)
 {
     g_autoptr(GPtrArray) tools = list_candidates(name);

@@ -21,6 +21,9 @@ PgTool *pg_tool_find(const char *name, int min_version, GError **error);
 void pg_tool_free(PgTool *tool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgTool, pg_tool_free)
 
+/* Whether a server takes what pg_restore of that version sends it, or the script that it makes. */
+bool pg_tool_restores_to(int tool_version, int server_version);
+
 /* 150020 -> "15", 90624 -> "9.6" */
 char *pg_major_text(int version);
 /* A number that is equal for equal majors and grows with them. */

@@ -138,7 +138,9 @@ bool pg_restoring_look(PgRestoring *restoring, GError **error)
     restoring->target = restoring->tool ? pg_target_open(restoring->url, restoring->dump,
                                                          &restoring->options, error)
                                         : NULL;
-    if (!restoring->target || !choose(restoring, error) ||
+    if (!restoring->target ||
+        !pg_target_takes_tool(restoring->target, restoring->tool->version, error) ||
+        !choose(restoring, error) ||
         !pg_target_check_room(restoring->target, restoring->chosen, error))
         return false;
     if (restoring->preview)

@@ -180,6 +180,19 @@ static bool dump_to_files(PgSave *save, const PgUrl *url, const PgTool *tool,
            scratch_remove(scratch, error);
 }
 
+/* Said now, for when it is to be restored it is too late. */
+static void note_tool(const PgSave *save, const PgTool *tool)
+{
+    g_autofree char *server = pg_major_text(save->server_version);
+
+    if (!pg_tool_restores_to(tool->version, save->server_version))
+        g_ptr_array_add(save->source->base.notes,
+                        g_strdup_printf("dumped by pg_dump %s, so it can be restored to PostgreSQL "
+                                        "17 or later, but not to a server of %s as this one; "
+                                        "install postgresql-client-%s here",
+                                        tool->version_text, server, server));
+}
+
 static bool dump_with(PgSave *save, const PgUrl *url, const char *file, json_t *facts,
                       GError **error)
 {
@@ -189,6 +202,7 @@ static bool dump_with(PgSave *save, const PgUrl *url, const char *file, json_t *
 
     if (!access)
         return false;
+    note_tool(save, tool);
     if ((save->source->schemas || (save->source->tables && tool->version < TAKES_PARTITIONS)) &&
         !ask_partitions(url, save->push.run->cancel, &partitions, error))
         return false;

@@ -10,7 +10,7 @@
 #include "flow/sink.h"
 #include <jansson.h>
 
-/* version: of the server the dump is of, as a number (150020); 0: not known. key: letters and
+/* version: of the pg_dump that made the dump, as a number (150020); 0: not known. key: letters and
  * digits nobody can guess, for the same script each time; NULL: pg_restore's own. next is taken
  * over, also on failure. BS_ERROR_VERSION: no pg_restore fits. */
 Outlet *pg_script_new(int version, const char *key, Outlet *next, const Cancel *cancel,

@@ -68,6 +68,30 @@ static bool check_version(PgTarget *target, PgConn *conn, GError **error)
     return false;
 }
 
+bool pg_target_takes_tool(const PgTarget *target, int version, GError **error)
+{
+    const char *dumped_by = pgdump_header(target->dump)->dump_version;
+    int dumped = dumped_by ? pg_version_parse(dumped_by) : 0, here = pg_conn_version(target->conn);
+    g_autofree char *tool = pg_major_text(version), *server = pg_major_text(here);
+    g_autofree char *wanted = pg_major_text(MAX(dumped, here));
+
+    if (pg_tool_restores_to(version, here))
+        return true;
+    if (pg_tool_restores_to(dumped, here))
+        g_set_error(error, BS_ERROR, BS_ERROR_VERSION,
+                    "pg_restore of PostgreSQL %s cannot restore to a server of %s, which does not "
+                    "know transaction_timeout; install postgresql-client-%s",
+                    tool, server, wanted);
+    else
+        g_set_error(error, BS_ERROR, BS_ERROR_VERSION,
+                    "the dump is of pg_dump %s, whose pg_restore cannot restore to a server of "
+                    "PostgreSQL %s, which does not know transaction_timeout; restore to PostgreSQL "
+                    "17 or later, or export the dump as a script (--format sql), take the line "
+                    "with that word out, and have psql run it",
+                    dumped_by, server);
+    return false;
+}
+
 static bool check_extension(PgTarget *target, const char *name, GError **error)
 {
     const char *params[] = { name, NULL };

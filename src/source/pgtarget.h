@@ -35,6 +35,9 @@ typedef struct {
  */
 PgTarget *pg_target_open(const PgUrl *url, const PgDump *dump, const PgTargetOptions *options,
                          GError **error);
+/* version: of pg_restore, as that of a server. BS_ERROR_VERSION: the server does not take what it
+ * sends; says what to do. Not for a plain dump. */
+bool pg_target_takes_tool(const PgTarget *target, int version, GError **error);
 /* A database that pg_target_open() made is dropped again unless pg_target_keep() was called. */
 void pg_target_free(PgTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgTarget, pg_target_free)
