@@ -34,7 +34,7 @@ typedef struct {
 
 /* The name without directories and without the ends that say how it is packed; to be freed. */
 char *import_stem(const char *file);
-#define IMPORT_LOOK_LEN 8192u
+#define IMPORT_LOOK_LEN 16384u
 /* What begins so; IMPORT_DETECT: nothing that is known. */
 ImportFormat import_look(const uint8_t *data, size_t n);
 

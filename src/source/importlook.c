@@ -65,12 +65,26 @@ bool import_is_application(const uint8_t *data, size_t n)
     return strcmp(plain, "manifest.json") == 0 || g_str_has_prefix(plain, "database/");
 }
 
-/* The first file in it, in a folder or not, bears a name that pg_dump gives. */
+/* As export writes the manifest of a snapshot that holds such a dump: keys are sorted, so that this
+ * one comes before all that is long. */
+static bool tells_of_dump_files(const char *text, size_t n)
+{
+    static const char first[] = "{\n  \"backstay_version\": ";
+
+    return n >= sizeof first && memcmp(text, first, sizeof first - 1) == 0 &&
+           g_strstr_len(text, (gssize)n, "\"format\": \"directory\"");
+}
+
+/* The first file in it, in a folder or not, bears a name that pg_dump gives, or is the manifest
+ * that lies beside the folder with these. */
 bool import_is_dump_files(const uint8_t *data, size_t n)
 {
     const char *header = first_header(data, n);
     g_autofree char *path = header ? g_strndup(header, 100) : g_strdup("");
     g_autofree char *name = g_path_get_basename(path);
+    size_t content = header ? (size_t)((const uint8_t *)header - data) + 512 : n;
 
-    return pgdump_files_has_name(name);
+    return pgdump_files_has_name(name) ||
+           (strcmp(name, "manifest.json") == 0 && strchr(path, '/') && content < n &&
+            tells_of_dump_files((const char *)data + content, n - content));
 }

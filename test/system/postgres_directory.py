@@ -15,10 +15,11 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import debian_bin
 from postgres import Postgres, same_database
-from scenario import BACKSTAY, FAILED, INTERRUPTED, NOT_EMPTY, Repo, equal, fact, finish, path
+from scenario import BACKSTAY, FAILED, INTERRUPTED, NOT_EMPTY, TOP as SOURCE, Repo, equal, fact, finish, path
 from standby import LONG
 
 TOP = '/postgresql-local-shop'
+VERSION = 23
 
 
 def scratch():
@@ -120,13 +121,63 @@ def from_elsewhere(server, repo):
     refused(run, repo, where)
 
 
+def exported(server, repo, snapshot):
+    """The tar that export makes of such a snapshot is one that import takes, whichever comes first, its manifest or its files."""
+    where = path('exported')
+    os.makedirs(where)
+    recorded = manifest(repo, snapshot)
+    for name, target in (('shop', 'shop.tar.gz'), ('bare', 'bare.tar')):
+        tar = where + '/' + target
+        repo.backstay('export', snapshot, '--target', tar, '--no-manifest', code=0)
+        summary = repo.backstay('import', tar, '--json', '--source', name, code=0).summary()
+        equal(summary['format'], 'dir', target + ' is known as a dump')
+        again = manifest(repo, summary['snapshot_id'], '/' + name)
+        equal([{k: v for k, v in d.items() if k != 'file'} for d in again['databases']],
+              [{k: v for k, v in d.items() if k != 'file'} for d in recorded['databases']], 'with all that was recorded of it: ' + target)
+        server.create('back')
+        repo.backstay('restore', summary['snapshot_id'], '--to', server.url('back'), code=0)
+        same_database(server, 'shop', server, 'back', 'exported, imported and restored: ' + target)
+        server.sql('postgres', 'drop database back')
+        snapshot = repo.backstay('import', path('elsewhere') + '/bare.tar', '--json', '--source', 'first', code=0).summary()['snapshot_id']
+        recorded = manifest(repo, snapshot, '/first')
+    subprocess.run(['tar', '-xzf', 'shop.tar.gz'], cwd=where, check=True)
+    folder = where + TOP
+    for label, change, said in (
+            ('a byte of a row', 'printf X | dd of=$(ls -S shop.dir/*.dat | head -n 1) bs=1 seek=3 conv=notrunc status=none', 'changed'),
+            ('two manifests', 'cp manifest.json shop.dir/', 'nothing beside it'),
+            ('a manifest that is none', 'rm shop.dir/manifest.json; echo 1 > manifest.json', 'manifest of a snapshot')):
+        subprocess.run(['sh', '-c', change], cwd=folder, check=True)
+        subprocess.run(['tar', '-cf', where + '/changed.tar', '-C', where, *(TOP[1:] + '/' + n for n in ('shop.dir', 'manifest.json'))], check=True)
+        done = repo.backstay('import', where + '/changed.tar', code=FAILED)
+        fact(said in done.errors, 'refused: ' + label, done.errors)
+
+
+def of_newer_releases(server, repo):
+    """Real dumps of pg_dump 16 to 19: imported here, and restored where their pg_restore is."""
+    with open(SOURCE + '/test/fixtures/pgdump/tables.txt', encoding='utf-8') as f:
+        want = {line.split()[0]: (int(line.split()[1]), line.split()[2]) for line in f}
+    for name in ('16/lz4.dir', '17/zstd.dir', '18/lz4.dir', '16/lz4.dump', '18/zstd.dump', '19/zstd.dump'):
+        summary = repo.backstay('import', SOURCE + '/test/fixtures/pgdump/' + name, '--json', '--source', 'newer', code=0).summary()
+        item = manifest(repo, summary['snapshot_id'], '/newer')['databases'][0]
+        equal({t['name']: (t['rows'], t['sha256']) for t in item['tables']}, want, 'rows and sums are those of the server: ' + name)
+        equal(item['large_objects'], {'count': 3, 'bytes': 403}, 'and its large objects: ' + name)
+        server.create('back')
+        needed = 'postgresql-client-' + name[:2]
+        if int(name[:2]) > int(debian_bin().split('/')[-2]):
+            done = repo.backstay('restore', summary['snapshot_id'], '--to', server.url('back'), '--force', code=VERSION)
+            fact(needed in done.errors, 'a restore says what it needs: ' + name, done.errors)
+            done = repo.backstay('export', summary['snapshot_id'], '--target', path('newer.sql'), code=VERSION)
+            fact(needed in done.errors, 'and so does an export as a script: ' + name, done.errors)
+        server.sql('postgres', 'drop database back')
+
+
 def refused(run, repo, where):
     before = len(repo.snapshots())
     for name, text, said in (
             ('a file is missing', 'rm bad/$(ls -S bad | head -n 1)', 'missing'),
             ('packed data are cut', 'f=bad/$(ls -S bad | head -n 1); truncate -s -20 $f', 'end early'),
             ('packed data are changed', 'f=bad/$(ls -S bad | head -n 1); printf XXXX | dd of=$f bs=1 seek=2000 conv=notrunc status=none', 'damaged'),
-            ('a file of LZ4', 'cd bad; f=$(ls -S | head -n 1); mv $f ${f%.gz}.lz4', 'LZ4'),
+            ('a file that is called as one of LZ4', 'cd bad; f=$(ls -S | head -n 1); mv $f ${f%.gz}.lz4', 'damaged'),
             ('zstd, which this release does not know', 'cd bad; f=$(ls -S | head -n 1); zcat $f | zstd -q > ${f%.gz}.zst; rm $f', 'zstd'),
             ('a file twice', 'cd bad; f=$(ls -S | head -n 1); zcat $f > ${f%.gz}', 'twice'),
             ('a file of somebody else', 'echo x > bad/notes.txt', 'no file of this name'),
@@ -239,6 +290,8 @@ def main():
         snapshot = there(server, repo)
         back(server, repo, snapshot)
         from_elsewhere(server, repo)
+        exported(server, repo, snapshot)
+        of_newer_releases(server, repo)
         losses(server, repo)
         ends(server, repo)
         no_room(server, repo)
