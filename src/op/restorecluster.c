@@ -349,6 +349,18 @@ static bool write_files(Run *run, const char *auto_config, ClusterFilesCount *re
     return false;
 }
 
+/* Reading the WAL may have taken hours, and who starts a server that is down does not ask us. From
+ * the first file on it has no pg_control to start with. */
+static bool still_rests(const Run *run, GError **error)
+{
+    if (!refuse_running(run, error))
+        return false;
+    for (guint i = 0; i < run->places->len; i++)
+        if (!refuse_live(g_array_index(run->places, TablespacePlace, i).dir, error))
+            return false;
+    return true;
+}
+
 bool op_restore_cluster(OpenRepo *open, const Settings *settings,
                         const RestoreClusterRequest *request, const RestoreClusterWatch *watch,
                         const Cancel *cancel, RestoreClusterResult *ret_result, GError **error)
@@ -369,7 +381,8 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
     if (!restore_facts_of(request->facts, open->repo, run.reach.base.snapshot, cancel, error) ||
         !make_auto_config(&run, &auto_config, error))
         return false;
-    if (!request->dry_run && !write_files(&run, auto_config, &count, error))
+    if (!request->dry_run &&
+        (!still_rests(&run, error) || !write_files(&run, auto_config, &count, error)))
         return false;
     *ret_result = (RestoreClusterResult){
         .snapshot = run.reach.base.snapshot->id,

@@ -3,6 +3,7 @@
 # check: quick, timeout=900
 """A cluster restored to a target over what is left of a crashed one: only what differs is fetched, strangers go, in the
 tablespaces too, what runs is refused, and a run that was killed is made good by the next."""
+import contextlib
 import os
 import random
 import shutil
@@ -123,6 +124,32 @@ def killed(story):
     equal(story.strangers(), [], 'after kills nothing is left over')
 
 
+def waits_for_a_reader(pid):
+    """In a write to its standard output, whatever the number of that call is here."""
+    with open('/proc/%d/syscall' % pid, encoding='ascii') as f:
+        return f.read().split()[1:2] == ['0x1']
+
+
+def started_meanwhile(story):
+    """What it tells before it writes finds a full pipe, so it waits for us."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b'x' * 4096)
+    os.set_blocking(writing, True)
+    with subprocess.Popen([BACKSTAY, 'restore', '--target', story.data, '--target-lsn', story.lsn, '--target-action', 'promote', '--delta',
+                           '--tablespace-mapping', '%s=%s' % (story.space, story.space)], env=story.archive.environ, cwd=path('user'),
+                          stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        fact(wait_until(lambda: waits_for_a_reader(process.pid), 120), 'all is read, and nothing is written yet')
+        story.server.start()
+        with open(reading, 'rb') as f:
+            f.read()
+        equal((process.wait(), b'a PostgreSQL server runs' in process.stderr.read()), (NOT_EMPTY, True), 'a server that was started meanwhile is refused')
+    equal(story.server.sql("select note from ledger where id = 20002"), 'not wanted', 'and goes on, too')
+
+
 def main():
     repo = Repo.named('repo')
     repo.backstay('init', code=0)
@@ -131,6 +158,8 @@ def main():
     try:
         story.restore(code=NOT_EMPTY, why='a running server is refused')
         equal(story.server.sql("select note from ledger where id = 20002"), 'not wanted', 'and goes on')
+        story.server.stop('immediate')
+        started_meanwhile(story)
         story.server.stop('immediate')
         size = sum(os.path.getsize(d + '/' + n) for top in (story.data, story.space) for d, _, names in os.walk(top) for n in names
                    if not os.path.islink(d + '/' + n))
