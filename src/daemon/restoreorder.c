@@ -173,11 +173,17 @@ static void add_roots(json_t *argv, const Making *making, const RestorePlan *pla
     }
 }
 
-/* What "overwrite" is called there. A delta begins with what is of this very cluster, and with
- * nothing else. */
+/* Of a server nobody knows what it holds before it is asked. */
+static bool may_hold_something(const RestorePlan *plan)
+{
+    return plan->exists || !plan->target.root;
+}
+
+/* What "overwrite" is called there. What appears where nothing was, while the order waits, has no
+ * safety backup. A delta begins with what is of this very cluster, and with nothing else. */
 static const char *overwrite_option(const Making *making, const RestorePlan *plan)
 {
-    if (!plan->overwrite || plan->target.to == RESTORE_TO_DIRECTORY)
+    if (!plan->overwrite || plan->target.to == RESTORE_TO_DIRECTORY || !may_hold_something(plan))
         return NULL;
     if (plan->target.to == RESTORE_TO_SERVER)
         return "--clean";
@@ -226,7 +232,7 @@ static json_t *safety_argv(const Making *making, const RestorePlan *plan)
 static void make_steps(const Making *making, RestorePlan *plan)
 {
     const bool preview = !making->order->run;
-    const bool safety = !preview && plan->overwrite && (plan->exists || !plan->target.root) &&
+    const bool safety = !preview && plan->overwrite && may_hold_something(plan) &&
                         shape_bool(making->order->order, "safety_backup", true);
 
     plan->steps = json_array();

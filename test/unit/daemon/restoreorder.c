@@ -117,6 +117,10 @@ static void what_is_asked_becomes_values_never_options(World *world, G_GNUC_UNUS
           "--repo=main restore --target=TOP/new --beneath=TOP -- abc2" },
         { "an image", "{\"source\":\"disk\",\"target\":{\"file\":\"TOP/x.img\"},\"verify\":true}",
           "--repo=main restore --to=volume:TOP/x.img --beneath=TOP --verify -- abc3" },
+        { "over an image that is not there: what appears meanwhile has no safety backup",
+          "{\"source\":\"disk\",\"target\":{\"file\":\"TOP/x.img\"},\"overwrite\":true,"
+          "\"confirm\":\"TOP/x.img\"}",
+          "--repo=main restore --to=volume:TOP/x.img --beneath=TOP -- abc3" },
         { "over a volume",
           "{\"source\":\"disk\",\"target\":{\"source\":\"disk\"},\"overwrite\":true,"
           "\"confirm\":\"disk\"}",
