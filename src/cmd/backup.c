@@ -94,8 +94,8 @@ static const GOptionEntry backup_options[] = {
     { "no-verify-page-checksums", 0, 0, ARG_FLAG, AT(no_page_checks),
       "clusters: save damaged pages, too, instead of failing", NULL },
     { "consistency", 0, 0, ARG_TEXT, AT(consistency),
-      "volumes: how they hold still while they are read: auto (default), freeze (the file system "
-      "mounted from it), hook (somebody else sees to it) or none",
+      "volumes: how they hold still while they are read: auto (default), lvm (a snapshot, or "
+      "fail), freeze (the file system mounted from it), hook (somebody else sees to it) or none",
       "WAY" },
     { "freeze-limit", 0, 0, ARG_TEXT, AT(freeze_limit),
       "volumes: thaw after so long in any case (default 1m)", "TIME" },

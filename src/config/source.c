@@ -51,7 +51,7 @@ static const Field option_fields[] = {
     { "no-verify-page-checksums", FIELD_FLAG,
       .help = "clusters: save damaged pages, too, instead of failing" },
     { "consistency", FIELD_TEXT,
-      .words = (const char *const[]){ "auto", "freeze", "hook", "none", NULL },
+      .words = (const char *const[]){ "auto", "lvm", "freeze", "hook", "none", NULL },
       .help = "volumes: how they hold still while they are read" },
     { "freeze-limit", FIELD_TEXT, .type = &type_wait_text,
       .help = "volumes: thaw after so long in any case" },

@@ -52,9 +52,12 @@ static bool push_content(Backup *backup, void *handle, uint64_t len, GError **er
 
     for (uint64_t done = 0; done < len; done += n) {
         if (!cancel_check(backup->push.run->cancel, error) ||
-            !volume_still_holds(backup->still, error) ||
-            !volume_read_next(backup->read, backup->layout.segment, &data, &n, error))
+            !volume_still_holds(backup->still, error))
             return false;
+        if (!volume_read_next(backup->read, backup->layout.segment, &data, &n, error)) {
+            volume_still_explain(backup->still, error);
+            return false;
+        }
         g_assert(n > 0);
         volume_sum_add(backup->sum, data, n);
         if (!data)
@@ -182,8 +185,10 @@ static bool look_at_head(Backup *backup, GError **error)
     VolumeHead found;
     size_t len;
 
-    if (!volume_read_head(backup->read, &head, &len, error))
+    if (!volume_read_head(backup->read, &head, &len, error)) {
+        volume_still_explain(backup->still, error);
         return false;
+    }
     if (volume_mark_is(head, len)) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
                     "%s holds a restore that was not finished; run it again", path);
@@ -345,7 +350,7 @@ Source *volume_source_new(const char *path, const VolumeOptions *options, Volume
     source->options = *options;
     source->group = volume_group_ref(group);
     // the others are read where they lie, and need nobody to take a snapshot for them
-    if (options->way == VOLUME_AUTO || options->way == VOLUME_FREEZE)
+    if (options->way != VOLUME_HOOK && options->way != VOLUME_NONE)
         volume_group_add(group, source->path);
     return &source->base;
 }

@@ -6,6 +6,7 @@
 #include "source/pgfacts.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -113,6 +114,22 @@ json_t *volume_device_identity(const VolumeDevice *device)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         add_attribute(facts, rows[i][0], link, rows[i][1]);
     return facts;
+}
+
+/* Its numbers as huge_encode_dev() of the kernel has them. */
+unsigned volume_device_opens(const VolumeDevice *device)
+{
+    uint64_t major_number = major(device->st.st_rdev), minor_number = minor(device->st.st_rdev);
+    struct dm_ioctl status = {
+        .version = { DM_VERSION_MAJOR, 0, 0 },
+        .data_size = sizeof status,
+        .dev = (minor_number & 0xff) | major_number << 8 | (minor_number & ~UINT64_C(0xff)) << 12,
+    };
+    fs_autoclose int control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+
+    if (!device->block || control < 0 || ioctl(control, DM_DEV_STATUS, &status) != 0)
+        return 0; // it is of another kind, most of all
+    return status.open_count > 0 ? (unsigned)status.open_count : 0;
 }
 
 VolumeWriters volume_device_writers(const VolumeDevice *device)

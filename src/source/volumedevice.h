@@ -28,6 +28,9 @@ bool volume_device_size(int fd, uint64_t *ret_size, GError **error);
  * of a partition. For the manifest. */
 json_t *volume_device_identity(const VolumeDevice *device);
 
+/* How often a device of the device mapper (LVM, LUKS) is open, by us, too; 0: that is not told. */
+unsigned volume_device_opens(const VolumeDevice *device);
+
 /* Whether nobody has the file open for writing; as far as the kernel tells us (fcntl(2), "Leases"):
  * for other owners' files only root is told, and some file systems never tell. fd: opened
  * O_RDONLY. */

@@ -36,6 +36,7 @@ typedef struct {
 struct VolumeGroup {
     unsigned references;
     GPtrArray *images, *subvolumes;
+    VolumeLvm *lvm;
 };
 
 static void image_free(void *data)
@@ -64,6 +65,7 @@ VolumeGroup *volume_group_new(void)
     group->references = 1;
     group->images = g_ptr_array_new_with_free_func(image_free);
     group->subvolumes = g_ptr_array_new_with_free_func(subvolume_free);
+    group->lvm = volume_lvm_new();
     return group;
 }
 
@@ -79,6 +81,7 @@ void volume_group_unref(VolumeGroup *group)
         return;
     g_ptr_array_unref(group->images);
     g_ptr_array_unref(group->subvolumes);
+    volume_lvm_free(group->lvm);
     g_free(group);
 }
 
@@ -107,6 +110,7 @@ void volume_group_add(VolumeGroup *group, const char *path)
     Image *image = g_new0(Image, 1);
     char *root;
 
+    volume_lvm_add(group->lvm, path);
     image->path = g_strdup(path);
     image->real = realpath(path, NULL);
     g_ptr_array_add(group->images, image);
@@ -115,6 +119,11 @@ void volume_group_add(VolumeGroup *group, const char *path)
     root = btrfs_subvolume_root(image->real);
     if (root)
         image->subvolume = subvolume_of(group, root);
+}
+
+VolumeLvm *volume_group_lvm(const VolumeGroup *group)
+{
+    return group->lvm;
 }
 
 static Image *find(const VolumeGroup *group, const char *path)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "source/volumelvm.h"
+
 typedef struct VolumeGroup VolumeGroup;
 
 VolumeGroup *volume_group_new(void);
@@ -19,6 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VolumeGroup, volume_group_unref)
 
 /* path: absolute. What is no file on a btrfs is not counted. */
 void volume_group_add(VolumeGroup *group, const char *path);
+/* The logical volumes among what was added; borrowed. */
+VolumeLvm *volume_group_lvm(const VolumeGroup *group);
 /* How many images lie in the same subvolume as this one, itself included; 0: it lies in none. */
 unsigned volume_group_size(const VolumeGroup *group, const char *path);
 /* The image in the snapshot, open for reading; given back by volume_group_close(). *ret_consistent:

@@ -1,57 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "source/volumestill.h"
+#include "source/volumestilling.h"
 
 #include "base/error.h"
 #include "base/fs.h"
 #include "source/pgfacts.h"
-#include "source/volumefreeze.h"
 #include "source/volumemay.h"
-#include "source/volumeuse.h"
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
-/* While a file is cloned: metadata only, but of a large file it may be much. */
-#define CLONE_LIMIT_MS 10000
-
-struct VolumeStill {
-    VolumeDevice device;
-    VolumeUse *use;
-    const char *way, *state;
-    int clone; /* also a snapshot; -1: none */
-    VolumeGroup *group;
-    bool in_snapshot;
-    VolumeFreeze *freeze;
-    int64_t frozen_ms;
-    char *note;
-};
-
-bool volume_way_parse(const char *text, VolumeWay *ret_way, GError **error)
-{
-    static const char *const words[] = {
-        [VOLUME_AUTO] = "auto",
-        [VOLUME_FREEZE] = "freeze",
-        [VOLUME_HOOK] = "hook",
-        [VOLUME_NONE] = "none",
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
-        if (strcmp(text, words[i]) == 0) {
-            *ret_way = (VolumeWay)i;
-            return true;
-        }
-    g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                "--consistency %s: must be auto, freeze, hook or none", text);
-    return false;
-}
-
-static void choose(VolumeStill *still, const char *way, const char *state)
+void volume_still_choose(VolumeStill *still, const char *way, const char *state)
 {
     still->way = way;
     still->state = state;
 }
+
+bool volume_still_freeze(VolumeStill *still, int64_t limit_ms, GError **error)
+{
+    g_auto(GStrv) mounts = volume_use_writable_mounts(still->use);
+
+    if (volume_may_freeze(mounts, error))
+        still->freeze = volume_freeze_begin(mounts, limit_ms, error);
+    return still->freeze != NULL;
+}
+
+bool volume_still_thaw(VolumeStill *still, GError **error)
+{
+    bool ok = volume_freeze_end(still->freeze, &still->frozen_ms, error);
+
+    g_clear_pointer(&still->freeze, volume_freeze_free);
+    return ok;
+}
+
+/* ---- choosing ---- */
 
 static bool is_used(const VolumeStill *still)
 {
@@ -63,7 +43,7 @@ static void choose_nothing(VolumeStill *still, const char *why)
 {
     g_autofree char *use = volume_use_text(still->use);
 
-    choose(still, "none", "crash-consistent");
+    volume_still_choose(still, "none", "crash-consistent");
     still->note = g_strdup_printf(
         "crash-consistent at best: %s was read while it is in use (%s)%s%s; freeze it "
         "(--consistency freeze), or back up a snapshot of it",
@@ -71,137 +51,54 @@ static void choose_nothing(VolumeStill *still, const char *why)
         why ? why : "");
 }
 
-/* ---- freezing ---- */
-
-static bool freeze(VolumeStill *still, int64_t limit_ms, GError **error)
+/* What somebody uses: of one moment, or as it is. */
+static bool choose_in_use(VolumeStill *still, VolumeWay way, const char *why, GError **error)
 {
-    g_auto(GStrv) mounts = volume_use_writable_mounts(still->use);
+    g_autofree char *both = NULL;
 
-    if (volume_may_freeze(mounts, error))
-        still->freeze = volume_freeze_begin(mounts, limit_ms, error);
-    return still->freeze != NULL;
-}
-
-static bool thaw(VolumeStill *still, GError **error)
-{
-    bool ok = volume_freeze_end(still->freeze, &still->frozen_ms, error);
-
-    g_clear_pointer(&still->freeze, volume_freeze_free);
-    return ok;
-}
-
-/* ---- cloning ---- */
-
-/* A file without a name, so that nothing is left behind whatever happens. */
-static bool clone_file(VolumeStill *still)
-{
-    g_autofree char *directory = g_path_get_dirname(still->device.path);
-
-    if (still->clone < 0)
-        still->clone = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (still->clone >= 0 && ioctl(still->clone, FICLONE, still->device.fd) == 0)
+    if (volume_moment_choose_lvm(still))
         return true;
-    fs_clear_fd(&still->clone);
-    return false;
-}
-
-static bool clone_frozen(VolumeStill *still, GError **error)
-{
-    bool cloned;
-
-    if (!freeze(still, CLONE_LIMIT_MS, error))
+    if (way == VOLUME_LVM) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s: %s", still->device.path,
+                    still->lost ? still->lost : "it is no logical volume");
         return false;
-    cloned = clone_file(still);
-    if (!thaw(still, error))
-        return false;
-    if (!cloned)
-        g_set_error_literal(error, BS_ERROR, BS_ERROR_FAILED, "the file could be cloned only once");
-    return cloned;
-}
-
-/* Without a freeze the clone is what a loss of power would have left: of one moment, at least. */
-static bool choose_clone(VolumeStill *still)
-{
-    g_autoptr(GError) problem = NULL;
-
-    if (!clone_file(still))
-        return false;
-    if (volume_use_writable(still->use) && clone_frozen(still, &problem)) {
-        choose(still, "clone", "consistent");
-        return true;
     }
-    if (still->clone < 0)
-        return false;
-    choose(still, "clone", "crash-consistent");
-    still->note =
-        g_strdup_printf("crash-consistent: %s is a clone of one moment while others "
-                        "wrote to it%s%s",
-                        still->device.path, problem ? "; " : "", problem ? problem->message : "");
+    both = why && still->lost ? g_strdup_printf("%s, %s", why, still->lost)
+                              : g_strdup(why ? why : still->lost);
+    choose_nothing(still, both);
     return true;
 }
 
-/* ---- snapshots ---- */
-
-/* False: there is none, and why. */
-static bool choose_snapshot(VolumeStill *still, GError **error)
+/* Nobody can mount it meanwhile; but a virtual machine, say, opens without asking for that. */
+static bool choose_alone(VolumeStill *still, VolumeWay way, VolumeDevice *alone, GError **error)
 {
-    g_autofree char *why = NULL;
-    bool consistent;
-
-    still->clone = volume_group_open(still->group, still->device.path, &consistent, &why, error);
-    if (still->clone < 0)
-        return false;
-    still->in_snapshot = true;
-    choose(still, "snapshot", consistent ? "consistent" : "crash-consistent");
-    if (!consistent)
-        still->note = g_strdup_printf("crash-consistent: %s was read from a snapshot of one "
-                                      "moment while others wrote to it%s%s",
-                                      still->device.path, why ? "; " : "", why ? why : "");
+    volume_device_close(&still->device);
+    still->device = *alone;
+    if (volume_device_opens(&still->device) > 1)
+        return choose_in_use(still, way, "a process has it open, for writing as far as can be told",
+                             error);
+    volume_still_choose(still, "unused", "consistent");
     return true;
 }
 
-/* Several images have one moment only in a snapshot; one by itself is cloned with less ado, if it
- * can be: not when it was made with chattr +C. */
-static bool choose_moment(VolumeStill *still, bool *ret_chosen, GError **error)
-{
-    unsigned n = volume_group_size(still->group, still->device.path);
-    g_autoptr(GError) problem = NULL;
-
-    *ret_chosen = n > 1 ? choose_snapshot(still, &problem)
-                        : choose_clone(still) || (n == 1 && choose_snapshot(still, &problem));
-    if (!problem || g_error_matches(problem, BS_ERROR, BS_ERROR_DENIED))
-        return true;
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return false;
-}
-
-/* ---- choosing ---- */
-
-static bool choose_for_device(VolumeStill *still, GError **error)
+static bool choose_for_device(VolumeStill *still, VolumeWay way, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     VolumeDevice alone;
 
+    if (volume_use_writable(still->use) || still->use->others->len > 0)
+        return choose_in_use(still, way, NULL, error);
     if (is_used(still)) {
-        if (volume_use_writable(still->use) || still->use->others->len > 0)
-            choose_nothing(still, NULL);
-        else
-            choose(still, "read-only", "consistent");
+        volume_still_choose(still, "read-only", "consistent");
         return true;
     }
-    // nobody can mount it meanwhile
-    if (volume_device_open(still->device.path, O_RDONLY | O_EXCL, &alone, &problem)) {
-        volume_device_close(&still->device);
-        still->device = alone;
-        choose(still, "unused", "consistent");
-        return true;
-    }
+    if (volume_device_open(still->device.path, O_RDONLY | O_EXCL, &alone, &problem))
+        return choose_alone(still, way, &alone, error);
     if (!g_error_matches(problem, BS_ERROR, BS_ERROR_LOCKED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
-    choose_nothing(still, "by whom cannot be seen from here");
-    return true;
+    return choose_in_use(still, way, "by whom cannot be seen from here", error);
 }
 
 /* Who mounts an image read-only through a loop device has it open for writing all the same. */
@@ -210,54 +107,62 @@ static bool choose_for_image(VolumeStill *still, GError **error)
     VolumeWriters writers = volume_device_writers(&still->device);
     bool chosen = false, many = volume_group_size(still->group, still->device.path) > 1;
 
-    if (many && (!choose_moment(still, &chosen, error) || chosen))
+    if (many && (!volume_moment_choose(still, &chosen, error) || chosen))
         return chosen;
     if (writers == WRITERS_NONE || (writers == WRITERS_UNKNOWN && !is_used(still)))
-        choose(still, "unused", "consistent");
+        volume_still_choose(still, "unused", "consistent");
     else if (still->use->mounts->len > 0 && !volume_use_writable(still->use))
-        choose(still, "read-only", "consistent");
-    else if (!many && !choose_moment(still, &chosen, error))
+        volume_still_choose(still, "read-only", "consistent");
+    else if (!many && !volume_moment_choose(still, &chosen, error))
         return false;
     else if (!chosen)
         choose_nothing(still, NULL);
     return true;
 }
 
-static void forget_moment(VolumeStill *still)
+/* Nobody has to wait where there is a consistent moment. */
+static bool choose_freeze(VolumeStill *still, int64_t limit_ms, GError **error)
 {
-    if (still->in_snapshot)
-        (void)volume_group_close(still->group, still->device.path, NULL);
-    still->in_snapshot = false;
-    g_clear_pointer(&still->note, g_free);
-    fs_clear_fd(&still->clone);
+    bool chosen = false;
+
+    if (still->device.block)
+        chosen = volume_moment_choose_lvm(still);
+    else if (!volume_moment_choose(still, &chosen, error))
+        return false;
+    if (chosen && strcmp(still->state, "consistent") == 0)
+        return true;
+    volume_moment_forget(still);
+    volume_still_choose(still, "freeze", "consistent");
+    if (still->lost)
+        still->note = g_strdup_printf("%s was frozen instead: %s", still->device.path, still->lost);
+    return volume_still_freeze(still, limit_ms, error);
 }
 
 static bool choose_way(VolumeStill *still, VolumeWay way, int64_t limit_ms, GError **error)
 {
-    bool chosen = false;
-
     switch (way) {
     case VOLUME_HOOK:
-        choose(still, "hook", "declared");
+        volume_still_choose(still, "hook", "declared");
         return true;
     case VOLUME_NONE:
         choose_nothing(still, NULL);
         return true;
     case VOLUME_FREEZE:
-        if (!volume_use_writable(still->use))
-            break; // nothing to freeze
-        if (!still->device.block && !choose_moment(still, &chosen, error))
-            return false;
-        if (chosen && strcmp(still->state, "consistent") == 0)
-            return true;
-        forget_moment(still);
-        choose(still, "freeze", "consistent");
-        return freeze(still, limit_ms, error);
+        if (volume_use_writable(still->use))
+            return choose_freeze(still, limit_ms, error);
+        break; // nothing to freeze
+    case VOLUME_LVM:
+        if (still->device.block)
+            break;
+        g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
+                    "%s: --consistency lvm is for logical volumes, and this is an image",
+                    still->device.path);
+        return false;
     case VOLUME_AUTO:
         break;
     }
     if (still->device.block)
-        return choose_for_device(still, error);
+        return choose_for_device(still, way, error);
     return choose_for_image(still, error);
 }
 
@@ -284,7 +189,8 @@ void volume_still_free(VolumeStill *still)
         return;
     volume_freeze_free(still->freeze);
     volume_use_free(still->use);
-    forget_moment(still);
+    volume_moment_forget(still);
+    g_free(still->lost);
     volume_group_unref(still->group);
     volume_device_close(&still->device);
     g_free(still);
@@ -309,14 +215,32 @@ bool volume_still_is_one(const VolumeStill *still)
 
 bool volume_still_moment(const VolumeStill *still, int64_t *ret_from_ms, int64_t *ret_until_ms)
 {
+    const char *path = still->device.path;
+
     if (still->in_snapshot)
-        volume_group_moment(still->group, still->device.path, ret_from_ms, ret_until_ms);
-    return still->in_snapshot;
+        volume_group_moment(still->group, path, ret_from_ms, ret_until_ms);
+    if (still->in_lvm)
+        volume_lvm_moment(volume_group_lvm(still->group), path, ret_from_ms, ret_until_ms);
+    return still->in_snapshot || still->in_lvm;
 }
 
 bool volume_still_holds(VolumeStill *still, GError **error)
 {
+    if (still->in_lvm)
+        return volume_lvm_holds(volume_group_lvm(still->group), still->device.path, false, error);
     return !still->freeze || volume_freeze_holds(still->freeze, error);
+}
+
+void volume_still_explain(VolumeStill *still, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!still->in_lvm ||
+        volume_lvm_holds(volume_group_lvm(still->group), still->device.path, true, &problem) ||
+        !g_error_matches(problem, BS_ERROR, BS_ERROR_NO_SPACE))
+        return;
+    g_clear_error(error);
+    g_propagate_error(error, g_steal_pointer(&problem));
 }
 
 static bool stayed_unused(const VolumeStill *still, GError **error)
@@ -352,31 +276,18 @@ static bool stayed_read_only(const VolumeStill *still, GError **error)
     return false;
 }
 
-/* The backup is whole; that something was left behind is told. */
-static void give_back(VolumeStill *still)
-{
-    g_autoptr(GError) problem = NULL;
-    g_autofree char *before = g_steal_pointer(&still->note);
-
-    fs_clear_fd(&still->clone);
-    still->in_snapshot = false;
-    if (volume_group_close(still->group, still->device.path, &problem))
-        still->note = g_steal_pointer(&before);
-    else
-        still->note =
-            g_strdup_printf("%s%s%s", before ? before : "", before ? "; " : "", problem->message);
-}
-
 bool volume_still_end(VolumeStill *still, GError **error)
 {
     if (still->freeze)
-        return thaw(still, error);
+        return volume_still_thaw(still, error);
     if (strcmp(still->way, "unused") == 0)
         return stayed_unused(still, error);
     if (strcmp(still->way, "read-only") == 0)
         return stayed_read_only(still, error);
-    if (still->in_snapshot)
-        give_back(still);
+    if (still->in_lvm &&
+        !volume_lvm_holds(volume_group_lvm(still->group), still->device.path, true, error))
+        return false;
+    volume_moment_end(still);
     return true;
 }
 

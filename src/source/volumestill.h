@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A volume that holds still while it is read: because nobody writes to it, as a clone of one moment
- * (FICLONE, on XFS and btrfs), in a snapshot of the subvolume that
- * it shares with other images (source/volumegroup.h), because its file system is frozen, or because
- * a hook sees to it. Where nothing does, that is said. One thread.
+ * (FICLONE, on XFS and btrfs), in a snapshot of the subvolume that it shares with other images
+ * (source/volumegroup.h) or of the logical volume that it is (source/volumelvm.h), because its file
+ * system is frozen, or because a hook sees to it. Where nothing does, that is said. One thread.
  */
 #pragma once
 #include "source/volumedevice.h"
 #include "source/volumegroup.h"
-
-typedef enum {
-    VOLUME_AUTO,   /* what needs nobody to wait for longer than a moment */
-    VOLUME_FREEZE, /* as well freeze what is mounted for as long as it is read */
-    VOLUME_HOOK,   /* the operator says that it holds still */
-    VOLUME_NONE,   /* read it as it is */
-} VolumeWay;
-
-/* "auto", "freeze", "hook", "none". BS_ERROR_USAGE. */
-bool volume_way_parse(const char *text, VolumeWay *ret_way, GError **error);
+#include "source/volumeway.h"
 
 typedef struct VolumeStill VolumeStill;
 
@@ -38,6 +29,8 @@ bool volume_still_is_one(const VolumeStill *still);
 bool volume_still_moment(const VolumeStill *still, int64_t *ret_from_ms, int64_t *ret_until_ms);
 /* Asked from time to time while it is read; false: it does not hold any more. */
 bool volume_still_holds(VolumeStill *still, GError **error);
+/* Reading failed: says so when that is because it did not hold. */
+void volume_still_explain(VolumeStill *still, GError **error);
 /* All was read. False: it did not hold still until now. */
 bool volume_still_end(VolumeStill *still, GError **error);
 
