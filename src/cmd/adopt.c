@@ -134,10 +134,11 @@ static bool adopt(const Context *context, const AdoptOptions *options, OpenRepo 
                             error) ||
         !check_catalogue(options, &needs, &adoption, error))
         return false;
+    // a daemon that finds a configuration runs what the catalogue does not say is paused
     if (!options->preview &&
-        ((!adoption.config_same &&
-          !adopt_write_config(adoption.chosen, adoption.config, &adoption.config_aside, error)) ||
-         !fill_catalogue(context, open, location, &needs, &adoption, error)))
+        (!fill_catalogue(context, open, location, &needs, &adoption, error) ||
+         (!adoption.config_same &&
+          !adopt_write_config(adoption.chosen, adoption.config, &adoption.config_aside, error))))
         return false;
     adopt_show(context->settings, &adoption);
     if (!adoption.catalogue_waits || options->preview)

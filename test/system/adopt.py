@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from scenario import BACKSTAY, FAILED, PARTIAL, Repo, ended, equal, fact, finish, path, wait_until
+from scenario import BACKSTAY, FAILED, PARTIAL, Repo, ended, equal, fact, finish, path, run, wait_until
 
 PATIENCE = 300
 SECRET = 'a long enough password of a person'
@@ -150,6 +150,9 @@ def adopted(new, api_id, runs):
     told = new.adopt('--preview', '--json').summary()
     equal((told['configuration']['action'], told['catalogue']['action']), ('would be written', 'would be filled'), 'a preview tells what it would do')
     fact(not os.path.exists(new.config) and not os.path.exists(new.catalogue), 'and does nothing')
+    run('prlimit', '--fsize=60000', BACKSTAY, '--config', new.config, 'adopt', new.repo.path, env={**new.env, 'BACKSTAY_REPOSITORY': '', 'RESTIC_REPOSITORY': ''})
+    fact(not os.path.exists(new.config), 'cut off half-way it leaves no configuration that a daemon would start with, before all is paused')
+    shutil.rmtree(new.state, ignore_errors=True)
     done = new.adopt()
     fact('sources.shop.password: file:///nowhere/shop-db' in done.text, 'secrets that are missing are named', done.text)
     fact('env://RESTIC_PASSWORD' not in done.text, 'those that are here are not', done.text)
