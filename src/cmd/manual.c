@@ -191,6 +191,11 @@ static const Term env_configuration[] = {
     { "BACKUP_ARCHIVES",
       "A directory or s3: location where latest.sql.gz and latest.rdb are written after each "
       "backup, encrypted (.gpg) with BACKUP_ENCRYPTION_KEY as the passphrase." },
+    { "BACKSTAY_LISTEN", "server.listen: where the daemon answers by HTTP (default: nowhere)." },
+    { "BACKSTAY_TLS_CERTIFICATE , BACKSTAY_TLS_KEY",
+      "server.tls: files for HTTPS, which any address but those of this machine needs." },
+    { "BACKSTAY_METRICS_PREFIX , BACKSTAY_METRICS_TEXTFILE",
+      "server.metrics: what names of metrics begin with, and a file of them for node_exporter." },
     { "DATABASE_URL", "A PostgreSQL server or database to save. Without it PGHOST, PGHOSTADDR, "
                       "PGSERVICE or PGDATABASE name one." },
     { "REDIS_URL", "A Redis server to save." },

@@ -42,14 +42,42 @@ static char *secret_at(Reading *reading, const char *name)
     return command ? g_strconcat("command://", command, NULL) : NULL;
 }
 
+static void mark(Reading *reading, const char *pointer, const char *variable)
+{
+    const Mark mark = { .variable = variable };
+
+    g_hash_table_replace(reading->marks, g_strdup(pointer), g_memdup2(&mark, sizeof mark));
+}
+
+/* The value at pointer and all that is in it. */
+static void mark_all(Reading *reading, const char *pointer, json_t *value, const char *variable)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+
+    mark(reading, pointer, variable);
+    json_object_foreach(value, key, member)
+    {
+        g_autofree char *in = pointer_join(pointer, key);
+
+        mark_all(reading, in, member, variable);
+    }
+    json_array_foreach(value, i, member)
+    {
+        g_autofree char *name = g_strdup_printf("%zu", i), *in = pointer_join(pointer, name);
+
+        mark_all(reading, in, member, variable);
+    }
+}
+
 /* Sets tree/section/name/key and where it comes from. */
 static void set(Reading *reading, const char *section, const char *name, const char *key,
                 json_t *value, const char *variable)
 {
     json_t *sections = json_object_get(reading->tree, section), *object;
     g_autofree char *in = pointer_join("", section), *of = pointer_join(in, name);
-    char *pointer = pointer_join(of, key);
-    Mark mark = { .variable = variable };
+    g_autofree char *pointer = pointer_join(of, key);
 
     if (!sections) {
         sections = json_object();
@@ -61,7 +89,7 @@ static void set(Reading *reading, const char *section, const char *name, const c
         json_object_set_new(sections, name, object);
     }
     json_object_set_new(object, key, value);
-    g_hash_table_replace(reading->marks, pointer, g_memdup2(&mark, sizeof mark));
+    mark_all(reading, pointer, value, variable);
 }
 
 static void set_text(Reading *reading, const char *section, const char *name, const char *key,
@@ -105,6 +133,8 @@ static void read_keys(Reading *reading)
         json_object_set_new(keys, "secret_key", json_string(secret));
     if (access || secret)
         set(reading, "repositories", "main", "s3", json_incref(keys), "BACKUP_S3_ACCESS_KEY");
+    if (secret)
+        mark(reading, "/repositories/main/s3/secret_key", "BACKUP_S3_SECRET_KEY");
     json_decref(keys);
 }
 
@@ -202,7 +232,9 @@ static void read_archives(Reading *reading)
 {
     const char *to = env("BACKUP_ARCHIVES");
     const json_t *sources = json_object_get(reading->tree, "sources");
-    g_autofree char *key = secret_at(reading, "BACKUP_ENCRYPTION_KEY");
+    const json_t *repositories = json_object_get(reading->tree, "repositories");
+    const char *key =
+        json_string_value(json_object_get(json_object_get(repositories, "main"), "password"));
     json_t *list = json_array();
 
     for (size_t i = 0; to && i < G_N_ELEMENTS(archived); i++) {
@@ -244,6 +276,40 @@ static void read_schedule(Reading *reading)
     read_archives(reading);
 }
 
+/* ---- the server ---- */
+
+static void set_server(Reading *reading, const char *group, const char *key, const char *variable)
+{
+    json_t *server = json_object_get(reading->tree, "server");
+    g_autofree char *pointer =
+        group ? g_strdup_printf("/server/%s/%s", group, key) : g_strconcat("/server/", key, NULL);
+
+    if (!server) {
+        server = json_object();
+        json_object_set_new(reading->tree, "server", server);
+    }
+    if (group && !json_object_get(server, group))
+        json_object_set_new(server, group, json_object());
+    json_object_set_new(group ? json_object_get(server, group) : server, key,
+                        json_string(env(variable)));
+    mark(reading, pointer, variable);
+}
+
+/* Nobody listens unless he is told to: what a container does not ask for is not opened. */
+static void read_server(Reading *reading)
+{
+    if (env("BACKSTAY_LISTEN"))
+        set_server(reading, NULL, "listen", "BACKSTAY_LISTEN");
+    if (env("BACKSTAY_TLS_CERTIFICATE"))
+        set_server(reading, "tls", "certificate", "BACKSTAY_TLS_CERTIFICATE");
+    if (env("BACKSTAY_TLS_KEY"))
+        set_server(reading, "tls", "key", "BACKSTAY_TLS_KEY");
+    if (env("BACKSTAY_METRICS_PREFIX"))
+        set_server(reading, "metrics", "prefix", "BACKSTAY_METRICS_PREFIX");
+    if (env("BACKSTAY_METRICS_TEXTFILE"))
+        set_server(reading, "metrics", "textfile", "BACKSTAY_METRICS_TEXTFILE");
+}
+
 /* ---- the whole ---- */
 
 static bool is_enabled(Problems *problems)
@@ -268,6 +334,7 @@ bool environment_tree(json_t **ret_tree, GHashTable *marks, Problems *problems)
     read_repository(&reading);
     read_sources(&reading);
     read_schedule(&reading);
+    read_server(&reading);
     *ret_tree = reading.tree;
     return true;
 }

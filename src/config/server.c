@@ -37,8 +37,9 @@ static const Field metrics_fields[] = {
 static const Table metrics_table = { .fields = metrics_fields, .n = G_N_ELEMENTS(metrics_fields) };
 
 static const Field fields[] = {
-    { "listen", FIELD_TEXT, AT(listen), &type_listen, .fallback = "\"127.0.0.1:9898\"",
-      .help = "address and port of the HTTP server; beyond this machine only with tls",
+    { "listen", FIELD_TEXT, AT(listen), &type_listen,
+      .help = "address and port of the HTTP server (default: there is none); beyond this machine "
+              "only with tls",
       .example = "127.0.0.1:9898" },
     { "tls", FIELD_OBJECT, .table = &tls_table, .help = "for HTTPS" },
     { "catalogue", FIELD_TEXT, AT(catalogue), &type_catalogue,
@@ -77,7 +78,7 @@ static void verify(const json_t *object, const char *pointer, Problems *problems
     g_autofree char *at = pointer_join(pointer, "listen"),
                     *password = pointer_join(pointer, "catalogue_password");
 
-    if (!is_loopback(listen) && !json_object_get(object, "tls"))
+    if (listen && !is_loopback(listen) && !json_object_get(object, "tls"))
         problems_add(problems, at,
                      "passwords would cross the network in the clear; listen on "
                      "127.0.0.1 or give tls a certificate and key");

@@ -5,7 +5,7 @@
 #include "config/reference.h"
 
 typedef struct {
-    char *listen;                    /* "127.0.0.1:9898" */
+    char *listen;                    /* "127.0.0.1:9898"; NULL: nobody listens */
     char *tls_certificate, *tls_key; /* files (PEM); both or neither */
     char *catalogue; /* "sqlite:/path", or postgresql://... without a password; NULL: a file of
                       * SQLite in the daemon's state directory */

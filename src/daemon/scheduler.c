@@ -82,10 +82,9 @@ static void tell_systemd(const Scheduler *scheduler, const char *first)
     notify_send(state);
 }
 
-/* Where nothing says so nobody listens, whatever the default is. */
 static bool wants_web(const Configuration *configuration)
 {
-    return json_object_get(json_object_get(configuration->given, "server"), "listen") != NULL;
+    return configuration->server.listen != NULL;
 }
 
 bool scheduler_reload(Scheduler *scheduler, GError **error)

@@ -127,18 +127,28 @@ def container():
     env = plain(ENABLE_BACKUPS='true', BACKUP_S3_ENDPOINT='https://s3.example.org', BACKUP_S3_BUCKET='b',
                 BACKUP_S3_ACCESS_KEY='AK', BACKUP_S3_SECRET_KEY='hunter2', BACKUP_SCHEDULE='0 */6 * * *',
                 BACKUP_ENCRYPTION_KEY=KEY, DATABASE_URL='postgres://app:hunter2@db/notes',
-                REDIS_URL='redis://:hunter2@cache:6379')
+                REDIS_URL='redis://:hunter2@cache:6379', BACKUP_ARCHIVES='/srv/archives', BACKSTAY_LISTEN='127.0.0.1:9900',
+                BACKSTAY_METRICS_PREFIX='leaflock')
     done = run(BACKSTAY, 'config', 'show', env=env, code=0)
     for line in ('repositories.main.location: s3:https://s3.example.org/b  # $BACKUP_S3_BUCKET',
                  'sources.postgresql.url: postgres://app@db/notes  # $DATABASE_URL',
                  'sources.postgresql.password: env://DATABASE_URL#password  # $DATABASE_URL',
                  'sources.redis.url: redis://cache:6379  # $REDIS_URL',
-                 'schedules.backup.cron: 0 */6 * * *  # $BACKUP_SCHEDULE'):
+                 'schedules.backup.cron: 0 */6 * * *  # $BACKUP_SCHEDULE',
+                 'repositories.main.s3.secret_key: env://BACKUP_S3_SECRET_KEY  # $BACKUP_S3_SECRET_KEY',
+                 'schedules.backup.archives[0].to: /srv/archives  # $BACKUP_ARCHIVES',
+                 'server.listen: 127.0.0.1:9900  # $BACKSTAY_LISTEN', 'server.metrics.prefix: leaflock  # $BACKSTAY_METRICS_PREFIX'):
         fact(line in done.text.splitlines(), line, done.text)
     fact('hunter2' not in done.all and KEY not in done.all, 'no secret is shown', done.text)
     env['BACKUP_SCHEDULE'] = 'often'
     wrong = run(BACKSTAY, 'config', 'check', env=env, code=INVALID)
     fact(wrong.text.startswith('BACKUP_SCHEDULE: '), 'a variable that is wrong is named', wrong.text)
+    del env['BACKSTAY_LISTEN']
+    env.update(BACKUP_SCHEDULE='daily', BACKUP_ENCRYPTION_KEY_FILE='/etc/key')
+    twice = run(BACKSTAY, 'config', 'check', env=env, code=INVALID)
+    equal(len(twice.text.splitlines()), 1, 'a key that is given in two ways is told once')
+    del env['BACKUP_ENCRYPTION_KEY_FILE']
+    fact('server.listen' not in run(BACKSTAY, 'config', 'show', env=env, code=0).text, 'where nobody listens no address is shown')
 
 
 def manual():

@@ -280,7 +280,7 @@ static void what_is_left_open_has_defaults(void)
     g_assert_cmpuint(b->memory, ==, G_GUINT64_CONSTANT(1) << 30);
     g_assert_cmpint(b->jitter, ==, 90);
     g_assert_cmpint(b->paused_until, ==, 86400);
-    g_assert_cmpstr(configuration->server.listen, ==, "127.0.0.1:9898");
+    g_assert_null(configuration->server.listen);
     g_assert_cmpint(configuration->server.sweep_minute, ==, 240);
     g_assert_cmpstr(configuration->server.metrics_prefix, ==, "backstay");
 }

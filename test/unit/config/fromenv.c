@@ -35,6 +35,8 @@ static void a_container_needs_no_file(void)
         "DATABASE_URL=postgres://app:p%20w@db:5432/notes?sslmode=disable",
         "REDIS_URL=redis://:hunter2@cache:6379/0",
         "TZ=Europe/Berlin",
+        "BACKSTAY_LISTEN=127.0.0.1:9900",
+        "BACKSTAY_METRICS_PREFIX=leaflock",
         NULL,
     };
     g_autoptr(Configuration) configuration = NULL;
@@ -64,6 +66,8 @@ static void a_container_needs_no_file(void)
     g_assert_cmpstr(schedule->cron_text, ==, "0 */6 * * *");
     g_assert_cmpstr(schedule->zone, ==, "Europe/Berlin");
     g_assert_cmpint(schedule->origin, ==, ORIGIN_ENVIRONMENT);
+    g_assert_cmpstr(configuration->server.listen, ==, "127.0.0.1:9900");
+    g_assert_cmpstr(configuration->server.metrics_prefix, ==, "leaflock");
 }
 
 static void without_its_switch_the_environment_is_not_read(void)
