@@ -81,23 +81,35 @@ bool settings_name_is_directory(const char *name, GError **error)
     return true;
 }
 
+/* In a container the variables say where the one repository is, and how it is opened. */
+static bool is_of_container(const Settings *settings)
+{
+    return is_set("ENABLE_BACKUPS") && !settings->repo && !settings->repository_file &&
+           !settings_env("REPOSITORY_FILE");
+}
+
 bool settings_take_named(Settings *settings, GError **error)
 {
     const char *name = settings->repo;
-    g_autofree char *path = NULL;
     g_autoptr(Configuration) configuration = NULL;
     const RepositoryConfig *repository;
+    bool is_name, of_container;
 
     if (!name && !settings->repository_file)
         name = settings_env("REPOSITORY");
-    if (!name || !check_name(name, NULL))
+    is_name = name && check_name(name, NULL);
+    of_container = !is_name && is_of_container(settings);
+    if (!is_name && !of_container)
         return true;
-    if (!configuration_load(settings->config, &configuration, error))
-        return false;
-    repository = configuration_repository(configuration, name);
+    // that variables are wrong is told by the commands that need all of them
+    if (!configuration_load(settings->config, &configuration, of_container ? NULL : error))
+        return of_container;
+    if (of_container && configuration->path)
+        return true; // there is a file, so the variables are not read
+    repository = configuration_repository(configuration, of_container ? "main" : name);
     if (!repository)
         return true; // settings_repository() tells, when it is no directory either
-    if (settings_name_is_directory(name, error))
+    if (is_name && settings_name_is_directory(name, error))
         return false;
     take_repository(settings, repository);
     return true;

@@ -140,6 +140,9 @@ def container():
                  'server.listen: 127.0.0.1:9900  # $BACKSTAY_LISTEN', 'server.metrics.prefix: leaflock  # $BACKSTAY_METRICS_PREFIX'):
         fact(line in done.text.splitlines(), line, done.text)
     fact('hunter2' not in done.all and KEY not in done.all, 'no secret is shown', done.text)
+    here = plain(ENABLE_BACKUPS='true', BACKSTAY_REPOSITORY=path('container'), BACKUP_ENCRYPTION_KEY=KEY, REDIS_URL='redis://cache:6379')
+    run(BACKSTAY, 'init', env=here, code=0, why='in a container the repository and its password need not be named')
+    equal(run(BACKSTAY, 'snapshots', '--json', env=here, code=0).json(), [], 'by any command')
     env['BACKUP_SCHEDULE'] = 'often'
     wrong = run(BACKSTAY, 'config', 'check', env=env, code=INVALID)
     fact(wrong.text.startswith('BACKUP_SCHEDULE: '), 'a variable that is wrong is named', wrong.text)
