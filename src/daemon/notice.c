@@ -77,9 +77,11 @@ static char *text_of_run(const RunRow *run)
     json_array_foreach(json_object_get(run->detail, "snapshots"), i, snapshot)
     {
         const char *source = event_text(snapshot, "source"), *error = event_text(snapshot, "error");
+        g_autofree char *line = g_strdup_printf("%s: %s", source, error);
 
-        if (*error)
-            g_string_append_printf(out, "%s%s: %s", out->len > 0 ? "\n" : "", source, error);
+        // of a single source that failed the run has said it
+        if (*error && g_strcmp0(line, run->error) != 0)
+            g_string_append_printf(out, "%s%s", out->len > 0 ? "\n" : "", line);
     }
     json_array_foreach(json_object_get(run->detail, "warnings"), i, snapshot)
     {

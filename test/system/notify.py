@@ -134,7 +134,9 @@ repositories:
   main: {location: %(repo)s, password: "env://RESTIC_PASSWORD"}
 sources:
   files: {paths: [%(files)s]}
+  away: {paths: [%(files)s/away]}
 schedules:
+  away: {sources: [away], repository: main, cron: "0 3 1 1 *", notify: {channels: [mail], recipients: [dba@example.org]}}
   dba:
     {sources: [files], repository: main, cron: "0 3 1 1 *", hooks: {before: ["test -e %(dir)s/go || exit 7"]},
      notify: {channels: [mail], recipients: [dba@example.org, reject@example.org]}}
@@ -182,6 +184,9 @@ def threads(daemon, sink):
     equal(second.message['X-Backstay-Event'], 'resolved/failed', 'as what it is')
     equal((second.message['In-Reply-To'], second.message['References']), (first.message['Message-ID'],) * 2, 'in the thread of the failure')
     fact(second.message['Message-ID'] != first.message['Message-ID'], 'as a mail of its own')
+    asked(daemon, 'away')
+    fact(wait_until(lambda: len(sink.mails) > 2, PATIENCE), 'a source that is not there comes by mail')
+    equal(sink.mails[2].part('plain').count('no such file'), 1, 'told once')
 
 
 def refusals(daemon, sink):
