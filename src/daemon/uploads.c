@@ -149,7 +149,9 @@ bool upload_name_check(const char *name, GError **error)
     return false;
 }
 
-static bool move(const char *from, const char *dir, const char *to, GError **error)
+/* dir is made, within above. */
+static bool move(const char *from, const char *above, const char *dir, const char *to,
+                 GError **error)
 {
     struct stat st;
 
@@ -162,7 +164,8 @@ static bool move(const char *from, const char *dir, const char *to, GError **err
         (void)run_dir_remove(dir);
         return false;
     }
-    return fs_sync_dir(dir, error);
+    // who sent it is told next that it is here to stay
+    return fs_sync_dir(dir, error) && fs_sync_dir(above, error);
 }
 
 bool upload_take(const char *dir, const char *part, const char *run, const char *name,
@@ -179,7 +182,7 @@ bool upload_take(const char *dir, const char *part, const char *run, const char 
     from = part_path(dir, part);
     of_run = g_build_filename(dir, run, NULL);
     to = g_build_filename(of_run, name, NULL);
-    if (!move(from, of_run, to, error))
+    if (!move(from, dir, of_run, to, error))
         return false;
     *ret_path = g_steal_pointer(&to);
     return true;
