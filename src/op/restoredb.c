@@ -113,15 +113,17 @@ static bool restore_server(Run *run, PgRestoreRequest *restore, const char *file
     if (!sink || !push_dump(run, file, sink, error))
         return false;
     result->target_objects = preview.objects;
-    result->counted = preview.counted && !restore->force;
     result->tables = preview.tables;
     result->rows = preview.rows;
-    restore->preview = NULL;
+    result->counted = preview.counted;
     g_clear_pointer(&sink, sink_free);
     if (run->request->preview)
         return true;
     sink = pg_replay_server_sink_new(restore, true, error);
-    return sink && push_dump(run, file, sink, error);
+    if (!sink || !push_dump(run, file, sink, error))
+        return false;
+    result->counted = preview.counted;
+    return true;
 }
 
 static bool enters_databases(const json_t *database)

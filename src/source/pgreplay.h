@@ -23,8 +23,9 @@ Sink *pg_replay_sink_new(const PgRestoreRequest *request, GError **error);
  * BS_ERROR_NOT_EMPTY: a database that it makes is there, or one that it enters holds something; not
  * with force, which leaves those that are there as they are and goes on in them. request->preview,
  * when there is one, is filled.
- * run true: run, up to the first error, and the rows of each table compared (not with force: what
- * is there counts, too). Roles and tablespaces that are there stay as they are, which is noted. */
+ * run true: run, up to the first error, and the rows of each table compared; with force not of one
+ * that held rows before, which is noted, and then request->preview says that not all are counted.
+ * Roles and tablespaces that are there stay as they are, which is noted. */
 Sink *pg_replay_server_sink_new(const PgRestoreRequest *request, bool run, GError **error);
 
 /* BS_ERROR_USAGE: something is asked for that no script allows. */

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "codec/hash.h"
 #include "pg/conn.h"
+#include "source/pgheld.h"
 #include "source/pgpsql.h"
 #include "source/pgreplay.h"
 #include "source/pgscan.h"
@@ -23,6 +24,7 @@ typedef struct {
     GHashTable
         *present; /* names of roles, tablespaces and databases, with the word before: a set */
     GHashTable *made, *entered; /* databases */
+    PgHeld *held;               /* with force: whose rows cannot be compared */
 } ServerSink;
 
 static void note(const ServerSink *sink, const char *format, const char *name)
@@ -147,9 +149,8 @@ static bool keeps(void *user, const char *verb, const char *name, const char *st
     return strcmp(verb, "ALTER ROLE ") == 0 && !strstr(statement, " WITH ");
 }
 
-static bool compare(const PgScanTable *table, PgConn *conn, GError **error)
+static bool compare(const PgScanTable *table, const char *name, PgConn *conn, GError **error)
 {
-    g_autofree char *name = pg_quote_name(table->schema ? table->schema : "public", table->name);
     g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM ONLY %s", name);
     int64_t rows;
 
@@ -162,6 +163,23 @@ static bool compare(const PgScanTable *table, PgConn *conn, GError **error)
                 " rows instead of %" G_GUINT64_FORMAT,
                 name, rows, table->rows);
     return false;
+}
+
+/* A table that the script made is its own: were it there before, the script would have ended there.
+ * But one of data alone adds to what is there. */
+static bool compare_one(ServerSink *sink, const PgScanTable *table, PgConn *conn, GError **error)
+{
+    g_autofree char *name = pg_quote_name(table->schema ? table->schema : "public", table->name);
+    bool held = false;
+
+    if (sink->options.force && !pg_held_has(sink->held, conn, name, &held, error))
+        return false;
+    if (!held)
+        return compare(table, name, conn, error);
+    note(sink, "the rows of %s are not compared, it held some before", name);
+    if (sink->preview)
+        sink->preview->counted = false;
+    return true;
 }
 
 /* Names are in the encoding that the script has set for itself. */
@@ -179,7 +197,7 @@ static bool compare_part(ServerSink *sink, GError **error)
     if (!conn || !pg_exec(conn, sql, error))
         return false;
     for (; sink->n_counted < tables->len; sink->n_counted++)
-        if (!sink->options.force && !compare(tables->pdata[sink->n_counted], conn, error))
+        if (!compare_one(sink, tables->pdata[sink->n_counted], conn, error))
             return false;
     return true;
 }
@@ -194,10 +212,22 @@ static bool end_part(ServerSink *sink, GError **error)
     return ok;
 }
 
+static bool look_before(ServerSink *sink, const char *database, GError **error)
+{
+    g_autoptr(PgConn) conn = NULL;
+
+    if (!sink->run || !sink->options.force || !is_present(sink, "DATABASE", database))
+        return true;
+    conn = connect_to(sink, database, error);
+    return conn && pg_held_look(sink->held, conn, error);
+}
+
 static bool begin_part(ServerSink *sink, const char *database, GError **error)
 {
     g_autoptr(PgUrl) url = pg_url_with_database(sink->url, database);
 
+    if (!look_before(sink, database, error))
+        return false;
     g_free(sink->database);
     sink->database = g_strdup(database);
     if (sink->run)
@@ -302,6 +332,7 @@ static void server_free(Sink *base)
     g_hash_table_unref(sink->present);
     g_hash_table_unref(sink->made);
     g_hash_table_unref(sink->entered);
+    pg_held_free(sink->held);
     g_free(sink->database);
     g_free(sink);
 }
@@ -349,6 +380,7 @@ Sink *pg_replay_server_sink_new(const PgRestoreRequest *request, bool run, GErro
     sink->present = set_new();
     sink->made = set_new();
     sink->entered = set_new();
+    sink->held = pg_held_new();
     pg_scan_set_sessions(sink->scan, &sessions, pass, sink);
     return &sink->base;
 }

@@ -82,9 +82,29 @@ def back(repo, script):
         fact('is there already' in done.errors and '--force' in done.errors, 'a second time it is refused', done.errors)
         done = repo.backstay('restore', snapshot, '--to', server.url(), '--force', code=FAILED)
         fact('already exists' in done.errors and 'database' in done.errors, 'with --force it stops at what is in the way', done.errors)
+        data_alone(repo, server)
         for more in (['--clean'], ['--table', 's.t'], ['--jobs', '2']):
             done = repo.backstay('restore', snapshot, '--to', server.url(), *more, code=FAILED)
             fact('script' in done.errors, 'refused: ' + more[0], done.errors)
+
+
+def data_alone(repo, server):
+    """With --force into tables that are there: the rows of those that were empty are compared, the others are named."""
+    server.create('rows', 'create table empty(v int); create table held(v int); insert into empty values (1), (2); insert into held values (1)')
+    script = subprocess.run(['pg_dump', '--create', '--data-only', 'rows'], env=server.env(), check=True, capture_output=True).stdout
+    data = taken(repo, script, 'rows')
+    server.sql('rows', 'truncate empty')
+    repo.backstay('restore', data, '--to', server.url(), code=NOT_EMPTY)
+    done = repo.backstay('restore', data, '--to', server.url(), '--force', code=0)
+    fact('held" are not compared' in done.all and 'empty" are' not in done.all and 'row counts compared' not in done.all,
+         'with --force only tables that held rows are not compared, and named', done.all)
+    equal(server.sql('rows', 'select (select count(*) from empty), (select count(*) from held)'), '2|2', 'the rows were added')
+    server.sql('rows', 'truncate empty, held')
+    server.sql('rows', "create function less() returns trigger language plpgsql as 'begin return null; end'")
+    server.sql('rows', 'create trigger less before insert on empty for each row execute function less()')
+    done = repo.backstay('restore', data, '--to', server.url(), '--force', code=MISMATCH)
+    fact('empty' in done.errors and '0 rows instead of 2' in done.errors, 'what did not arrive is told, with --force, too', done.errors)
+    server.sql('postgres', 'drop database rows')
 
 
 def goes_wrong(repo, script):
