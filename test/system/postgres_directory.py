@@ -15,11 +15,10 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import debian_bin
 from postgres import Postgres, same_database
-from scenario import BACKSTAY, FAILED, INTERRUPTED, NOT_EMPTY, TOP as SOURCE, Repo, equal, fact, finish, path
+from scenario import BACKSTAY, FAILED, INTERRUPTED, NOT_EMPTY, TOP as SOURCE, VERSIONS, Repo, equal, fact, finish, path
 from standby import LONG
 
 TOP = '/postgresql-local-shop'
-VERSION = 23
 
 
 def scratch():
@@ -164,9 +163,9 @@ def of_newer_releases(server, repo):
         server.create('back')
         needed = 'postgresql-client-' + name[:2]
         if int(name[:2]) > int(debian_bin().split('/')[-2]):
-            done = repo.backstay('restore', summary['snapshot_id'], '--to', server.url('back'), '--force', code=VERSION)
+            done = repo.backstay('restore', summary['snapshot_id'], '--to', server.url('back'), '--force', code=VERSIONS)
             fact(needed in done.errors, 'a restore says what it needs: ' + name, done.errors)
-            done = repo.backstay('export', summary['snapshot_id'], '--target', path('newer.sql'), code=VERSION)
+            done = repo.backstay('export', summary['snapshot_id'], '--target', path('newer.sql'), code=VERSIONS)
             fact(needed in done.errors, 'and so does an export as a script: ' + name, done.errors)
         server.sql('postgres', 'drop database back')
 
