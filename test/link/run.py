@@ -47,7 +47,7 @@ def fact(good, name, detail=''):
 
 def meson_table(name, text):
     body = re.search(r'^%s = (\{.*?^\})' % name, text, re.M | re.S)[1]
-    return ast.literal_eval(re.sub(r'(?<=[\[ ])([a-z]+)(?=[,\]])', r"'\1'", body))
+    return ast.literal_eval(re.sub(r'(?<=[\[ ])([a-z][a-z0-9]*)(?=[,\]])', r"'\1'", body))
 
 
 def packages(names):
