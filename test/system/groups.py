@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=900
+# check: quick, asan, timeout=900
 """Several sources as of one moment. One application writes the same rising counter to PostgreSQL, Redis, SQLite, the state of a k3s server,
 an image and files, as fast as it can; the copies of a group differ by no more than it wrote in the spread that the manifests tell, and not at
 all while hooks pause the application. Images in one btrfs subvolume are of one instant, whatever is opened between them. One source that

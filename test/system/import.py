@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: timeout=900
+# check: asan, timeout=900
 """import: files of pg_dump and Redis become snapshots that are restored like any other; what was cut off or changed is refused
 by name, and leaves none."""
 import gzip
