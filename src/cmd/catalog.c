@@ -19,13 +19,28 @@ static const GOptionEntry catalog_options[] = {
 
 /* ---- check ---- */
 
+/* Opening it would make one, and find that sound. */
+static bool is_there(const CatalogPlace *place, GError **error)
+{
+    const char *file =
+        g_str_has_prefix(place->url, "sqlite:") ? place->url + strlen("sqlite:") : place->url;
+
+    if (*file != '/' || g_file_test(file, G_FILE_TEST_EXISTS))
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND,
+                "there is no catalogue %s; the daemon makes one when it starts, and `backstay "
+                "catalog rebuild` one with the history that a repository knows of",
+                file);
+    return false;
+}
+
 static bool check(const Context *context, const CatalogPlace *place, GError **error)
 {
     g_autoptr(Catalog) catalog = NULL;
     g_autofree char *head = NULL;
     int64_t n;
 
-    if (!catalog_place_open(place, &catalog, error) ||
+    if (!is_there(place, error) || !catalog_place_open(place, &catalog, error) ||
         !catalog_audit_verify(catalog, &n, &head, error))
         return false;
     if (context->settings->json)

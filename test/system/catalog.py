@@ -78,6 +78,10 @@ def main():
     told = repo.backstay('catalog', 'check', '--at', AT, '--json', code=0).summary()
     equal(told.get('audit_lines'), 0, 'check finds it sound')
 
+    absent = path('absent.db')
+    done = repo.backstay('catalog', 'check', '--at', 'sqlite:' + absent, code=FAILED)
+    fact(absent in done.errors and not os.path.exists(absent), 'what is not there is not sound, and is not made by a look', done.errors)
+
     damage(FILE)
     done = repo.backstay('catalog', 'check', '--at', AT, code=FAILED)
     fact('backstay catalog rebuild' in done.errors, 'damage is told, and what to do', done.errors)
