@@ -30,9 +30,9 @@ static void tell_text(const RestoreVolumeRequest *restore, const RestoreVolumeRe
     g_autofree char *size = size_format(result->size), *written = size_format(restored->written),
                     *same = size_format(restored->same), *beyond = size_format(restored->beyond);
 
-    printf("%s snapshot %s to %s: %s, of which %s were written, and %s there already%s%s\n",
+    printf("%s snapshot %s to %s: %s, of which %s %s written, and %s there already%s%s\n",
            restore->preview ? "would restore" : "restored", id_short(&result->snapshot).text, shown,
-           size, written, same,
+           size, written, restore->preview ? "would be" : "were", same,
            restored->continued ? "; it goes on with an unfinished restore" : "",
            restore->verify && !restore->preview ? "; verified" : "");
     if (restored->beyond > 0)

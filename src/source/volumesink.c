@@ -165,8 +165,8 @@ static bool has_volume(Sink *base, void *handle, uint64_t offset, size_t len, co
     *ret_has = false;
     if (!segment->is_segment || offset > segment->len || len > segment->len - offset)
         return true;                 // writing it tells
-    if (sink->place.device.fd < 0) { // a dry run, and there is nothing
-        atomic_fetch_add(&sink->written, len);
+    if (sink->place.device.fd < 0) { // a dry run, and there is nothing: zeros will be a hole
+        atomic_fetch_add(is_id_of_zeros(sink, len, id) ? &sink->same : &sink->written, len);
         *ret_has = true;
         return true;
     }

@@ -105,7 +105,10 @@ fact('cut=16k' in latest(repo, grown['snapshot_id'])['tags'], 'the cut stays')
 
 # into a new image, an old one, another one
 new = path('new.img')
+preview = restore(repo, grown['snapshot_id'], new, '--preview')
+fact(not os.path.exists(new), 'a preview makes nothing')
 told = restore(repo, grown['snapshot_id'], new, '--verify')
+equal((preview['bytes_written'], preview['bytes_same']), (told['bytes_written'], told['bytes_same']), 'and says what will be written where there is nothing: no zeros')
 equal((sha256(new), told['created'], told['verified']), (sha256(disk), True, True), 'restored into a new image')
 fact(os.stat(new).st_blocks * 512 < 12 * MIB, 'with its holes', os.stat(new).st_blocks)
 patch(new, 50 * MIB, b'y' * 20000)
