@@ -135,8 +135,9 @@ static void load_installation(const json_t *root, RunSpec *spec)
     spec->has_installation = spec->installation.catalogue != NULL;
 }
 
-static bool decode(const json_t *root, RunSpec *spec, GError **error)
+static bool decode(const json_t *root, void *into, GError **error)
 {
+    RunSpec *spec = into;
     const json_t *schedule = json_object_get(root, "schedule");
     const char *id = json_string_value(json_object_get(root, "run"));
     const char *trigger = json_string_value(json_object_get(root, "trigger"));
@@ -157,17 +158,9 @@ static bool decode(const json_t *root, RunSpec *spec, GError **error)
 bool run_spec_load(const char *path, RunSpec *ret_spec, GError **error)
 {
     g_auto(RunSpec) spec = { 0 };
-    json_t *root = NULL;
-    bool ok;
 
-    if (!spec_file_read(path, &root, error))
+    if (!spec_file_load(path, decode, &spec, error))
         return false;
-    ok = decode(root, &spec, error);
-    json_decref(root);
-    if (!ok) {
-        g_prefix_error(error, "%s: ", path);
-        return false;
-    }
     *ret_spec = spec;
     spec = (RunSpec){ 0 };
     return true;

@@ -12,7 +12,7 @@ bool spec_file_broken(const char *what, GError **error)
     return false;
 }
 
-bool spec_file_read(const char *path, json_t **ret_root, GError **error)
+static bool read_file(const char *path, json_t **ret_root, GError **error)
 {
     g_autoptr(GBytes) bytes = NULL;
     json_error_t where;
@@ -25,4 +25,18 @@ bool spec_file_read(const char *path, json_t **ret_root, GError **error)
         return true;
     g_set_error(error, BS_ERROR, BS_ERROR_CONFIG, "%s: %s", path, where.text);
     return false;
+}
+
+bool spec_file_load(const char *path, SpecDecode decode, void *spec, GError **error)
+{
+    json_t *root = NULL;
+    bool ok;
+
+    if (!read_file(path, &root, error))
+        return false;
+    ok = decode(root, spec, error);
+    json_decref(root);
+    if (!ok)
+        g_prefix_error(error, "%s: ", path);
+    return ok;
 }

@@ -59,8 +59,9 @@ static bool add_step(TaskSpec *spec, const json_t *given, GError **error)
     return true;
 }
 
-static bool decode(const json_t *root, TaskSpec *spec, GError **error)
+static bool decode(const json_t *root, void *into, GError **error)
 {
+    TaskSpec *spec = into;
     const char *id = json_string_value(json_object_get(root, "run"));
     const char *kind = json_string_value(json_object_get(root, "kind"));
     const json_t *steps = json_object_get(root, "steps"), *step;
@@ -93,17 +94,9 @@ bool task_spec_is(const char *path)
 bool task_spec_load(const char *path, TaskSpec *ret_spec, GError **error)
 {
     g_auto(TaskSpec) spec = { 0 };
-    json_t *root = NULL;
-    bool ok;
 
-    if (!spec_file_read(path, &root, error))
+    if (!spec_file_load(path, decode, &spec, error))
         return false;
-    ok = decode(root, &spec, error);
-    json_decref(root);
-    if (!ok) {
-        g_prefix_error(error, "%s: ", path);
-        return false;
-    }
     *ret_spec = spec;
     spec = (TaskSpec){ 0 };
     return true;
