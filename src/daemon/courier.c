@@ -2,6 +2,7 @@
 #include "daemon/courier.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "daemon/crowd.h"
 #include "daemon/notice.h"
@@ -214,16 +215,13 @@ static void send_one(Courier *courier, SpoolItem *item)
 
 static void wait_until(Courier *courier, int64_t at)
 {
-    struct timespec until;
     int64_t seconds = CLAMP(at - clock_now().sec, 1, LOOK_MAX_S);
 
     if (at == INT64_MAX) {
         pthread_cond_wait(&courier->changed, &courier->mutex);
         return;
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += seconds;
-    (void)pthread_cond_timedwait(&courier->changed, &courier->mutex, &until);
+    (void)condition_wait_ms(&courier->changed, &courier->mutex, seconds * 1000);
 }
 
 static void *deliver(void *user)
@@ -244,16 +242,6 @@ static void *deliver(void *user)
     return NULL;
 }
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 bool courier_new(const ChannelOps *ops, const Channel *channel, const char *dir,
                  Courier **ret_courier, GError **error)
 {
@@ -270,7 +258,7 @@ bool courier_new(const ChannelOps *ops, const Channel *channel, const char *dir,
     courier->spool = spool;
     courier->crowds = crowds_new();
     pthread_mutex_init(&courier->mutex, NULL);
-    init_condition(&courier->changed);
+    condition_init(&courier->changed);
     failure = pthread_create(&courier->thread, NULL, deliver, courier);
     if (failure != 0)
         g_error("no thread for notifications: %s", g_strerror(failure));

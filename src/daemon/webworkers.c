@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/webworkers.h"
 
+#include "base/condition.h"
 #include "base/error.h"
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
 #define WAITING_MAX 256u
-#define REST_S      2 /* a page that somebody looks at asks more often */
+#define REST_MS     2000 /* a page that somebody looks at asks more often */
 
 typedef struct {
     WebWorkers *of;
@@ -28,16 +29,6 @@ struct WebWorkers {
     unsigned n; // that were started
 };
 
-/* False: nothing was given for so long. The lock is held. */
-static bool wait_a_while(WebWorkers *workers)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += REST_S;
-    return pthread_cond_timedwait(&workers->given, &workers->lock, &until) != ETIMEDOUT;
-}
-
 /* The lock is held, but not while it rests. */
 static void wait_for_work(Worker *worker)
 {
@@ -45,7 +36,7 @@ static void wait_for_work(Worker *worker)
 
     if (worker->rested) {
         pthread_cond_wait(&workers->given, &workers->lock);
-    } else if (!wait_a_while(workers)) {
+    } else if (!condition_wait_ms(&workers->given, &workers->lock, REST_MS)) {
         pthread_mutex_unlock(&workers->lock);
         if (workers->rest)
             workers->rest(workers->user, worker->number);
@@ -81,17 +72,6 @@ static void *work_on(void *user)
     return NULL;
 }
 
-/* One that is waited for by a clock that nobody sets. */
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 WebWorkers *web_workers_new(void (*serve)(void *, unsigned, WebRequest *, WebAnswer *),
                             void (*rest)(void *, unsigned), void *user, GError **error)
 {
@@ -101,7 +81,7 @@ WebWorkers *web_workers_new(void (*serve)(void *, unsigned, WebRequest *, WebAns
     workers->rest = rest;
     workers->user = user;
     pthread_mutex_init(&workers->lock, NULL);
-    init_condition(&workers->given);
+    condition_init(&workers->given);
     g_queue_init(&workers->waiting);
     for (unsigned i = 0; i < WEB_WORKERS; i++) {
         Worker *worker = &workers->workers[i];

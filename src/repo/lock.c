@@ -2,6 +2,7 @@
 #include "repo/lock.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "repo/lockothers.h"
@@ -21,7 +22,7 @@
 #define RETRY_FIRST_MS   5000
 #define RETRY_MAX_MS     60000
 
-#define WAKE_S 1 /* how late a refresh may be after the machine has slept */
+#define WAKE_MS 1000 /* how late a refresh may be after the machine has slept */
 
 struct Lock {
     Repo *repo;
@@ -195,13 +196,8 @@ static bool refresh(Lock *lock)
  * count the time in which the machine slept. */
 static bool wait_until(Lock *lock, int64_t due_ms)
 {
-    while (!lock->stop && clock_monotonic_ms() < due_ms) {
-        struct timespec until;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += WAKE_S;
-        (void)pthread_cond_timedwait(&lock->wake, &lock->mutex, &until);
-    }
+    while (!lock->stop && clock_monotonic_ms() < due_ms)
+        (void)condition_wait_ms(&lock->wake, &lock->mutex, WAKE_MS);
     return !lock->stop;
 }
 
@@ -245,16 +241,12 @@ static bool start_thread(Lock *lock, GError **error)
 static Lock *lock_new(Repo *repo, const LockOptions *options)
 {
     Lock *lock = g_new0(Lock, 1);
-    pthread_condattr_t attributes;
 
     lock->repo = repo;
     lock->state_dir = g_strdup(options->state_dir);
     lock->exclusive = options->exclusive;
     pthread_mutex_init(&lock->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&lock->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&lock->wake);
     return lock;
 }
 

@@ -2,12 +2,12 @@
 #include "store/feed.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/error.h"
 #include "store/carry.h"
 
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 
 #define ROOM        (32u * 1024 * 1024) /* two packs of the usual size */
 #define PATIENCE_MS 10000
@@ -186,7 +186,6 @@ static void start_threads(Feed *feed)
 Feed *feed_new(Store *from, Store *to, const FeedOptions *options)
 {
     Feed *feed = g_new0(Feed, 1);
-    pthread_condattr_t attributes;
 
     feed->from = from;
     feed->to = to;
@@ -194,10 +193,7 @@ Feed *feed_new(Store *from, Store *to, const FeedOptions *options)
     feed->patience_ms = options->patience_ms ? options->patience_ms : PATIENCE_MS;
     g_queue_init(&feed->waiting);
     pthread_mutex_init(&feed->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&feed->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&feed->changed);
     start_threads(feed);
     return feed;
 }
@@ -219,18 +215,6 @@ void feed_free(Feed *feed)
 
 /* ---- taking ---- */
 
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec at;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
-
 /* Under the mutex. An object larger than all room is taken when there is nothing else. */
 static bool has_room(const Feed *feed, size_t len)
 {
@@ -241,10 +225,9 @@ static bool has_room(const Feed *feed, size_t len)
 static void wait_for_room(Feed *feed, size_t len)
 {
     int64_t begun_ms = clock_monotonic_ms(), waited_ms = 0;
-    struct timespec until = in_ms(feed->patience_ms);
 
     while (!feed->stopped && !has_room(feed, len) && waited_ms < feed->patience_ms) {
-        (void)pthread_cond_timedwait(&feed->changed, &feed->mutex, &until);
+        (void)condition_wait_ms(&feed->changed, &feed->mutex, feed->patience_ms - waited_ms);
         waited_ms = clock_monotonic_ms() - begun_ms;
     }
     feed->patience_ms = MAX(feed->patience_ms - waited_ms, 0);
