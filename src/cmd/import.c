@@ -6,7 +6,7 @@
 #include "cmd/commands.h"
 #include "cmd/mirrored.h"
 #include "cmd/output.h"
-#include "config/reference.h"
+#include "config/secrets.h"
 #include "plan/amount.h"
 #include <stdio.h>
 
@@ -96,14 +96,8 @@ static bool make_request(const ImportCommand *options, ImportRequest *request, G
 
 static bool read_passphrase(const ImportCommand *options, Secret **ret_passphrase, GError **error)
 {
-    g_autofree char *reference = NULL;
-    g_autofree char *path = NULL;
-
-    if (!options->passphrase_file)
-        return true;
-    path = g_canonicalize_filename(options->passphrase_file, NULL);
-    reference = g_strconcat("file://", path, NULL);
-    return reference_resolve("--passphrase-file", reference, ret_passphrase, error);
+    return !options->passphrase_file ||
+           secret_from_file("passphrase", options->passphrase_file, ret_passphrase, error);
 }
 
 static bool import_one(const Context *context, OpenRepo *open, Source *source,
