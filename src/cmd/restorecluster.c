@@ -92,23 +92,10 @@ typedef struct {
 
 static char *target_text(const WalTarget *target)
 {
-    g_autofree char *time = NULL;
+    g_autofree char *text = wal_target_text(target);
 
-    switch (target->kind) {
-    case WAL_TARGET_TIME:
-        time = recovery_time_text(target->time_us);
-        return g_strdup_printf("time %s", time);
-    case WAL_TARGET_LSN:
-        return g_strdup_printf("position %s", lsn_text(target->lsn).text);
-    case WAL_TARGET_XID:
-        return g_strdup_printf("transaction %u", target->xid);
-    case WAL_TARGET_NAME:
-        return g_strdup_printf("restore point \"%s\"", target->name);
-    case WAL_TARGET_IMMEDIATE:
-    case WAL_TARGET_NONE:
-        break;
-    }
-    return g_strdup("the end of the base backup");
+    return target->kind == WAL_TARGET_TIME ? g_strconcat("time ", text, NULL)
+                                           : g_steal_pointer(&text);
 }
 
 static void tell_reached_json(const Reach *reach, const char *last)
@@ -133,7 +120,7 @@ static void tell_reached(const Reach *reach, void *user)
     const ClusterBase *base = &reach->base;
     g_autofree char *when = output_time(base->snapshot->time);
     g_autofree char *target = target_text(&reach->target);
-    g_autofree char *last = reach->time_us ? recovery_time_text(reach->time_us) : NULL;
+    g_autofree char *last = reach->time_us ? wal_time_text(reach->time_us) : NULL;
 
     if (telling->settings->json) {
         tell_reached_json(reach, last);

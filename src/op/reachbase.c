@@ -108,7 +108,7 @@ static void say_too_early(const Looking *looking, GError **error)
         g_set_error_literal(error, BS_ERROR, BS_ERROR_WAL_GAP, text->message);
         return;
     }
-    time = recovery_time_text(looking->search.target.time_us);
+    time = wal_time_text(looking->search.target.time_us);
     g_set_error(error, BS_ERROR, BS_ERROR_WAL_GAP,
                 "%s lies before the base backup, or so close to its begin that what it holds may "
                 "be later; choose an earlier one",

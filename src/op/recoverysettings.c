@@ -73,7 +73,7 @@ static void add_target(GString *out, const WalTarget *target)
     else if (target->kind == WAL_TARGET_LSN)
         value = g_strdup(lsn_text(target->lsn).text);
     else if (target->kind == WAL_TARGET_TIME)
-        value = recovery_time_text(target->time_us);
+        value = wal_time_text(target->time_us);
     else if (target->kind == WAL_TARGET_XID)
         value = g_strdup_printf("%u", target->xid);
     else

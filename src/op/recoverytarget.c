@@ -163,15 +163,6 @@ bool recovery_time_parse(const char *text, int64_t *ret_time_us, bool *ret_local
     return true;
 }
 
-char *recovery_time_text(int64_t time_us)
-{
-    int64_t us = (time_us % G_USEC_PER_SEC + G_USEC_PER_SEC) % G_USEC_PER_SEC;
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc((time_us - us) / G_USEC_PER_SEC);
-    g_autofree char *seconds = time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S") : NULL;
-
-    return g_strdup_printf("%s.%06d+00", seconds ? seconds : "?", (int)us);
-}
-
 /* ---- the others ---- */
 
 static bool parse_target(const RecoveryWords *words, RecoveryTarget *target, GError **error)

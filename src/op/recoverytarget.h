@@ -35,6 +35,4 @@ bool recovery_target_parse(const RecoveryWords *words, RecoveryTarget *ret_targe
  * must be one moment. ret_time_us: Unix. BS_ERROR_USAGE.
  */
 bool recovery_time_parse(const char *text, int64_t *ret_time_us, bool *ret_local, GError **error);
-/* "2026-11-21 09:00:00.500000+00", which PostgreSQL reads back. To be freed. */
-char *recovery_time_text(int64_t time_us);
 const char *recovery_action_text(RecoveryAction action);

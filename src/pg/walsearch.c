@@ -77,24 +77,23 @@ void wal_search_begin_behind(WalSearch *search, const WalRecord *checkpoint)
     search->replayed = checkpoint->end;
 }
 
-static char *time_text(int64_t time_us)
+char *wal_time_text(int64_t time_us)
 {
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(time_us / G_USEC_PER_SEC);
+    int64_t us = (time_us % G_USEC_PER_SEC + G_USEC_PER_SEC) % G_USEC_PER_SEC;
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc((time_us - us) / G_USEC_PER_SEC);
     g_autofree char *seconds = time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S") : NULL;
 
-    return seconds ? g_strdup_printf(
-                         "%s.%06d+00", seconds,
-                         (int)((time_us % G_USEC_PER_SEC + G_USEC_PER_SEC) % G_USEC_PER_SEC))
+    return seconds ? g_strdup_printf("%s.%06d+00", seconds, (int)us)
                    : g_strdup("a time beyond the calendar");
 }
 
-static char *target_text(const WalTarget *target)
+char *wal_target_text(const WalTarget *target)
 {
     switch (target->kind) {
     case WAL_TARGET_LSN:
         return g_strdup_printf("position %s", lsn_text(target->lsn).text);
     case WAL_TARGET_TIME:
-        return time_text(target->time_us);
+        return wal_time_text(target->time_us);
     case WAL_TARGET_XID:
         return g_strdup_printf("transaction %u", target->xid);
     case WAL_TARGET_NAME:
@@ -108,8 +107,8 @@ static char *target_text(const WalTarget *target)
 
 static bool not_reached(const WalSearch *search, GError **error)
 {
-    g_autofree char *target = target_text(&search->target);
-    g_autofree char *time = search->last_time_us ? time_text(search->last_time_us) : NULL;
+    g_autofree char *target = wal_target_text(&search->target);
+    g_autofree char *time = search->last_time_us ? wal_time_text(search->last_time_us) : NULL;
 
     g_set_error(error, BS_ERROR, BS_ERROR_NOT_FOUND,
                 "%s is not reached: the WAL that is held ends with the record at %s%s%s", target,
@@ -129,7 +128,7 @@ bool wal_search_finish(const WalSearch *search, GError **error)
         return true;
     if (!search->stopped)
         return not_reached(search, error);
-    text = target_text(target);
+    text = wal_target_text(target);
     g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                 "%s lies before the end of the base backup at %s; choose an earlier one", text,
                 lsn_text(target->consistent).text);

@@ -27,6 +27,11 @@ typedef struct {
     uint64_t consistent;
 } WalTarget;
 
+/* "2026-11-21 09:00:00.500000+00", which PostgreSQL reads back. To be freed. */
+char *wal_time_text(int64_t time_us);
+/* "position 0/2000060", as it stands in a message. To be freed. */
+char *wal_target_text(const WalTarget *target);
+
 typedef struct {
     WalTarget target;
     bool stopped;

@@ -118,7 +118,7 @@ static void writes_times_that_it_reads(void)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(times); i++) {
-        g_autofree char *text = recovery_time_text(times[i]);
+        g_autofree char *text = wal_time_text(times[i]);
         int64_t us;
         bool local;
 
