@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon with its page, and people who ask it by HTTP."""
+"""A daemon with its page, and people who ask it by HTTP.
+
+    with PageDaemon('one', repo, CONFIG) as daemon:   # with %(port)d in its text
+        daemon.ask('GET', '/readyz')                  # status, headers, body
+        admin = first_administrator(daemon)
+        admin.json('GET', '/api/admin/runs')
+"""
 import http.client
 import json
 import re
 import socket
+import ssl
 import subprocess
 
-from scenario import BACKSTAY, equal, fact, path, say, wait_until
+from daemonlife import PATIENCE, Daemon
+from scenario import equal, fact, path, say, wait_until
 
-PATIENCE = 300
 SECRET = 'a long enough password of a person'
 
 
@@ -18,43 +25,59 @@ def free_port():
         return s.getsockname()[1]
 
 
-class Daemon:
-    """config: port -> text of backstay.yaml. knows: with the password of repo in its environment."""
+class PageDaemon(Daemon):
+    def __init__(self, name, repo, text, authority=None, **options):
+        """authority: the file of the certificate that the page is to show; then it is asked by HTTPS."""
+        self.port, self.authority = free_port(), authority
+        super().__init__(name, repo, text, **{'catalogue': path(name, 'state', 'catalogue.db'), **options})
 
-    def __init__(self, repo, config, knows=True):
-        self.port, self.repo = free_port(), repo
-        with open(path('backstay.yaml'), 'w', encoding='utf-8') as f:
-            f.write(config(self.port))
-        env = repo.env(STATE_DIRECTORY=path('state'), RUNTIME_DIRECTORY=path('runtime'))
-        self.env = {k: v for k, v in env.items() if knows or 'PASSWORD' not in k}
-        self.start()
+    def configure(self, **values):
+        super().configure(**{'port': self.port, **values})
 
-    def start(self):
-        self.log = open(path('log'), 'ab')
-        self.process = subprocess.Popen([BACKSTAY, 'daemon', '--config', path('backstay.yaml')], env=self.env, stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
-        # one that died at its start is not waited for
-        wait_until(lambda: self.process.poll() is not None or (self.page() is not None and self.get('/readyz') == 200), PATIENCE, .1)
-        equal(self.process.poll(), None, 'the daemon lives')
-        if not fact(self.page() is not None and self.get('/readyz') == 200, 'the daemon and its page are ready', self.said()):
+    def start(self, *argv, page=True):
+        self.spawn(*argv)
+        ready = wait_until(lambda: self.is_ready() or not self.lives(), PATIENCE, .1) if page else self.answers()
+        if not fact(ready and self.lives(), 'the daemon is ready', self.said()):
             raise RuntimeError('the daemon is not there')
+        return True
 
-    def said(self):
-        with open(path('log'), encoding='utf-8') as f:
-            return f.read()
+    def is_ready(self):
+        try:
+            return self.ask('GET', '/readyz')[0] == 200
+        except OSError:
+            return False
 
     def page(self):
         """The process that speaks HTTP."""
         done = subprocess.run(['pgrep', '-P', str(self.process.pid), '-f', 'daemon --web'], capture_output=True, text=True, check=False)
         return int(done.stdout.split()[0]) if done.stdout.split() else None
 
-    def get(self, where):
+    def connection(self):
+        if not self.authority:
+            return http.client.HTTPConnection('127.0.0.1', self.port, timeout=120)
+        return http.client.HTTPSConnection('127.0.0.1', self.port, timeout=120,
+                                           context=ssl.create_default_context(cafile=self.authority))
+
+    def ask(self, method, where, body=None, **headers):
+        """Status, headers and body. body: what goes there as JSON."""
+        headers = {k.replace('_', '-'): v for k, v in headers.items()}
+        if body is not None:
+            headers['Content-Type'] = 'application/json'
+            body = json.dumps(body)
+        connection = self.connection()
         try:
-            connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
-            connection.request('GET', where)
-            return connection.getresponse().status
-        except OSError:
-            return 0
+            connection.request(method, where, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        except http.client.HTTPException as e:
+            raise OSError(str(e)) from e
+        finally:
+            connection.close()
+
+    def login(self, name, password):
+        """The status, and the cookie of the session."""
+        status, headers, _ = self.ask('POST', '/api/login', {'name': name, 'password': password})
+        return status, (headers['Set-Cookie'] or '').split(';')[0]
 
 
 class Person:
@@ -64,19 +87,11 @@ class Person:
         self.daemon, self.cookie, self.csrf = daemon, None, None
 
     def ask(self, method, where, body=None, **headers):
-        connection = http.client.HTTPConnection('127.0.0.1', self.daemon.port, timeout=120)
-        headers = {k.replace('_', '-'): v for k, v in headers.items()}
         if self.cookie:
             headers['Cookie'] = self.cookie
         if self.csrf and method != 'GET':
             headers['X-CSRF-Token'] = self.csrf
-        if body is not None:
-            headers['Content-Type'] = 'application/json'
-            body = json.dumps(body)
-        connection.request(method, where, body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        return answer.status, answer.headers, content
+        return self.daemon.ask(method, where, body, **headers)
 
     def json(self, method, where, body=None, want=200, **headers):
         status, _, content = self.ask(method, where, body, **headers)
@@ -131,7 +146,7 @@ def people(admin, daemon, kind=Person):
 def first_administrator(daemon):
     person = Person(daemon)
     equal(person.ask('GET', '/api/admin/backups')[0], 401, 'without a login nothing is shown')
-    fact(wait_until(lambda: 'works once: ' in daemon.said(), PATIENCE), 'a setup token is printed')
+    fact(daemon.tells('works once: '), 'a setup token is printed')
     token = re.findall(r'works once: (\S+)', daemon.said())[-1]
     status, headers, content = person.ask('POST', '/api/setup', {'token': token, 'name': 'anna', 'password': SECRET})
     equal(status, 200, 'the setup token makes the first administrator')

@@ -3,28 +3,22 @@
 # check: asan, timeout=1500
 """The daemon with a real repository: runs on demand and when they are due, caught up once after it was down, followed on
 after a restart, entered exactly once however it is killed; two daemons on one catalogue; good and broken configurations."""
-import http.server
-import json
 import os
 import random
 import signal
 import sqlite3
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonlife import PATIENCE, Daemon
-from scenario import BACKSTAY, LOCKED, QUICK, SANITIZED, Repo, equal, fact, finish, path, run, say, wait_until
+from daemonlife import PATIENCE, SMALL, Daemon, small_repo
+from hook import Hook
+from scenario import BACKSTAY, LOCKED, QUICK, SANITIZED, equal, fact, finish, path, run, say, wait_until
 
 ROUNDS = 4 if QUICK else 8
 rng = random.Random(int(os.environ.get('SEED', '0')) or None)
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
-sources:
-  small: {paths: [%(small)s]}
+CONFIG = SMALL + '''
 schedules:
   nightly: {sources: [small], repository: main, cron: "0 3 * * *", keep: {last: 100}}
   slow:
@@ -37,28 +31,8 @@ server: {webhook_origins: ["http://127.0.0.1:%(port)d"], metrics: {textfile: %(t
 '''
 
 
-class Hook(http.server.BaseHTTPRequestHandler):
-    """Whom the daemon tells."""
-    server, heard = None, []
-
-    def do_POST(self):
-        Hook.heard.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-    @classmethod
-    def port(cls):
-        if not cls.server:
-            cls.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), cls)
-            threading.Thread(target=cls.server.serve_forever, daemon=True).start()
-        return cls.server.server_port
-
-
 def daemon_at(name, repo, **options):
-    return Daemon(name, repo, CONFIG, small=path('small'), port=Hook.port(), textfile=path(name, 'backstay.prom'), **options)
+    return Daemon(name, repo, CONFIG, port=Hook.port(), textfile=path(name, 'backstay.prom'), **options)
 
 
 def snapshots(repo, run_id):
@@ -66,32 +40,32 @@ def snapshots(repo, run_id):
 
 
 def on_demand(daemon, repo):
-    asked = daemon.request(op='run', schedule='nightly', user='somebody')
+    asked = daemon.control(op='run', schedule='nightly', user='somebody')
     fact(asked.get('ok'), 'a run can be asked for', asked)
     fact(daemon.ended(asked['run']), 'it ends')
     row = daemon.row(asked['run'])
     equal((row['state'], row['error'], row['user_name']), ('succeeded', None, 'somebody'), 'as the catalogue has it')
     equal(len(snapshots(repo, asked['run'])), 1, 'and leaves one snapshot with its id')
     equal(daemon.schedule('nightly')['last_success']['id'], asked['run'], 'status tells of it')
-    fact('succeeded' in daemon.ask('status').stdout.decode(), 'and shows it to people')
-    unknown = daemon.request(op='run', schedule='nonsense')
+    fact('succeeded' in daemon.command('status').stdout.decode(), 'and shows it to people')
+    unknown = daemon.control(op='run', schedule='nonsense')
     fact(not unknown['ok'] and 'nonsense' in unknown['error'], 'what is unknown is refused by name', unknown)
 
 
 def overlap_and_cancel(daemon):
-    first = daemon.request(op='run', schedule='slow')['run']
+    first = daemon.control(op='run', schedule='slow')['run']
     fact(wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE), 'a run is under way')
-    second = daemon.request(op='run', schedule='slow')
+    second = daemon.control(op='run', schedule='slow')
     equal((second['ok'], second['code']), (False, LOCKED), 'another of the same schedule is refused')
     concurrent = [r for r in daemon.rows("schedule = 'slow'") if r['id'] != first]
     equal([(r['state'], r['error']) for r in concurrent], [('failed', 'concurrent')], 'and is history, as concurrent')
-    fact(daemon.request(op='cancel', run=first)['ok'], 'a run can be cancelled')
+    fact(daemon.control(op='cancel', run=first)['ok'], 'a run can be cancelled')
     fact(daemon.ended(first), 'and ends')
     equal(daemon.row(first)['state'], 'cancelled', 'as cancelled')
 
 
 def adopted(daemon):
-    run_id = daemon.request(op='run', schedule='slow')['run']
+    run_id = daemon.control(op='run', schedule='slow')['run']
     fact(wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE), 'a run has begun')
     daemon.kill()
     fact(daemon.start(), 'the daemon is started again after SIGKILL')
@@ -104,9 +78,8 @@ def adopted(daemon):
 
 def died(daemon):
     """The run is killed while no daemon is there to see it."""
-    run_id = daemon.request(op='run', schedule='slow')['run']
-    wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE)
-    pid = daemon.status()['runs'][0]['pid']
+    run_id = daemon.control(op='run', schedule='slow')['run']
+    pid = daemon.under_way()['pid']
     daemon.kill()
     os.killpg(pid, signal.SIGKILL)
     fact(daemon.start() and daemon.ended(run_id), 'a run that died meanwhile has ended')
@@ -116,9 +89,9 @@ def died(daemon):
 
 def stopped(daemon):
     """SIGTERM gives runs time, ends them, and the next start begins them again."""
-    run_id = daemon.request(op='run', schedule='slow')['run']
-    wait_until(lambda: any(r['pid'] for r in daemon.status()['runs']), PATIENCE)
-    equal(daemon.kill(signal.SIGTERM), 0, 'a daemon that is stopped while a run is under way ends with 0')
+    run_id = daemon.control(op='run', schedule='slow')['run']
+    daemon.under_way()
+    equal(daemon.stop(), 0, 'a daemon that is stopped while a run is under way ends with 0')
     equal(daemon.row(run_id)['state'], 'queued', 'the run waits')
     open(daemon.go, 'w', encoding='utf-8').close()
     fact(daemon.start() and daemon.ended(run_id), 'for the next start')
@@ -132,7 +105,7 @@ def fails_and_recovers(daemon):
         return [h for h in Hook.heard if h.get('schedule') == 'told']
 
     def run_it():
-        run_id = daemon.request(op='run', schedule='told')['run']
+        run_id = daemon.control(op='run', schedule='told')['run']
         fact(daemon.ended(run_id), 'a run has ended')
         return daemon.row(run_id)['state']
     equal(run_it(), 'failed', 'as failed')
@@ -172,7 +145,7 @@ def set_decided(daemon, ago):
 
 
 def caught_up(daemon, repo):
-    daemon.kill(signal.SIGTERM)
+    daemon.stop()
     set_decided(daemon, 30)
     daemon.start()
     due = "schedule = 'nightly' AND cause = 'catch-up'"
@@ -225,7 +198,7 @@ def two_daemons(daemon, repo):
     second = daemon_at('second', repo, catalogue=daemon.catalogue)
     refused = run(BACKSTAY, 'daemon', '--config', daemon.config, env=daemon.env(), code=LOCKED)
     fact('another daemon' in refused.all, 'a state directory has one daemon', refused.all)
-    daemon.kill(signal.SIGTERM)
+    daemon.stop()
     set_decided(daemon, 2)
     with sqlite3.connect(daemon.catalogue, timeout=60) as db:
         db.execute("DELETE FROM backup_history WHERE schedule = 'nightly'")
@@ -234,9 +207,9 @@ def two_daemons(daemon, repo):
         d.spawn()
     fact(wait_until(lambda: [r['state'] for r in daemon.rows("schedule = 'nightly'")] == ['succeeded'], PATIENCE, .1),
          'of two daemons on one catalogue one has the run', daemon.rows("schedule = 'nightly'"))
-    wait_until(lambda: second.ask('healthcheck').returncode == 0, PATIENCE, .1)
+    second.answers()
     equal(len(repo.snapshots()) - before, 1, 'and does it once')
-    second.kill(signal.SIGTERM)
+    second.stop()
 
 
 def idle(daemon):
@@ -255,16 +228,12 @@ def idle(daemon):
 
 
 def main():
-    os.mkdir(path('small'))
-    with open(path('small', 'file'), 'w', encoding='utf-8') as f:
-        f.write('content\n' * 1000)
-    repo = Repo.named('repo')
-    repo.init()
+    repo = small_repo()
     daemon = daemon_at('first', repo)
-    refused = daemon.ask('healthcheck')
+    refused = daemon.command('healthcheck')
     equal(refused.returncode, 1, 'without a daemon the health check fails')
-    fact(daemon.start() and daemon.process.poll() is None, 'the daemon starts', daemon.log())
-    try:
+    fact(daemon.start(), 'the daemon starts', daemon.said())
+    with daemon:
         on_demand(daemon, repo)
         overlap_and_cancel(daemon)
         adopted(daemon)
@@ -277,12 +246,8 @@ def main():
         idle(daemon)
         reloaded(daemon)
         two_daemons(daemon, repo)
-        equal(daemon.kill(signal.SIGTERM), 0, 'it ends when it is asked to')
+        equal(daemon.stop(), 0, 'it ends when it is asked to')
         repo.sound('after all of it')
-    finally:
-        if daemon.process.poll() is None:
-            daemon.kill()
-        say(daemon.log()[-3000:])
     finish()
 
 

@@ -7,19 +7,16 @@ day of hourly backups: each run fails and says why, people are told once, and on
 The clock is that of the daemon and of its runs alone (test/lib/set_clock.c); nothing here waits for it."""
 import collections
 import datetime
-import http.server
-import json
 import os
 import random
-import signal
 import struct
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonlife import PATIENCE, Daemon
-from scenario import NO_REPOSITORY, TOP, Repo, equal, fact, finish, path, run, say, wait_until
+from daemonlife import PATIENCE, SMALL, Daemon, small_repo
+from hook import Hook
+from scenario import NO_REPOSITORY, TOP, equal, fact, finish, path, run, say, wait_until
 
 SEED = int(os.environ.get('SEED', '0')) or random.randrange(1 << 30)
 rng = random.Random(SEED)
@@ -56,11 +53,11 @@ class Clock:
 
     def set(self, moment, seen_by=None):
         """Somebody sets it; and the daemon has noticed."""
-        before = seen_by.log().count(WAS_SET) if seen_by else 0
+        before = seen_by.said().count(WAS_SET) if seen_by else 0
         self.sets += 1
         self.go(moment)
         if seen_by:
-            fact(wait_until(lambda: seen_by.log().count(WAS_SET) > before, PATIENCE, .02), 'the clock is set to ' + moment)
+            fact(seen_by.tells(WAS_SET, before, .02), 'the clock is set to ' + moment)
 
 
 def due(daemon, schedule='nightly'):
@@ -86,11 +83,7 @@ def ran_once(daemon, moments, why):
     fact(not wrong, 'and each succeeds', wrong)
 
 
-CLOCKED = '''
-repositories:
-  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
-sources:
-  small: {paths: [%(small)s]}
+CLOCKED = SMALL + '''
 defaults: {repository: main, sources: [small], keep: {last: 100}}
 schedules:
   nightly: {cron: "0 3 * * *"}
@@ -144,7 +137,7 @@ def while_down(daemon, clock):
 
 
 def while_it_runs(daemon, clock):
-    run_id = daemon.request(op='run', schedule='slow')['run']
+    run_id = daemon.control(op='run', schedule='slow')['run']
     daemon.under_way()
     for moment in ('03-17 22:00:00', '03-17 03:30:00', '03-17 09:00:00'):
         clock.set(moment, daemon)
@@ -169,43 +162,22 @@ def at_random(daemon, clock):
 
 def clock_is_set(repo):
     clock = Clock('clock', '03-10 02:00:00')
-    daemon = Daemon('clocked', repo, CLOCKED, small=path('small'))
+    daemon = Daemon('clocked', repo, CLOCKED)
     daemon.more = clock.env
-    try:
-        daemon.start()
+    with daemon:
         for part in (set_forward, set_back, by_seconds, while_down, while_it_runs, at_random):
             part(daemon, clock)
-        equal(daemon.kill(signal.SIGTERM), 0, 'the daemon ends when it is asked to')
-    finally:
-        if daemon.process.poll() is None:
-            daemon.kill()
-        say(daemon.log()[-3000:])
+        equal(daemon.stop(), 0, 'the daemon ends when it is asked to')
 
 
 # ---- a day without the repository ----
 
-class Hook(http.server.BaseHTTPRequestHandler):
-    heard = []
-
-    def do_POST(self):
-        Hook.heard.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-    @classmethod
-    def told(cls, condition):
-        """A message whose answer was lost may come twice, with the same id."""
-        return list({e['id']: e['kind'] for e in cls.heard if e.get('condition') == condition}.values())
+def told(condition):
+    """A message whose answer was lost may come twice, with the same id."""
+    return list({e['id']: e['kind'] for e in Hook.heard if e.get('condition') == condition}.values())
 
 
-HOURLY = '''
-repositories:
-  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
-sources:
-  small: {paths: [%(small)s]}
+HOURLY = SMALL + '''
 defaults: {repository: main, sources: [small], keep: {last: 100}}
 schedules:
   hourly: {cron: "0 * * * *"}
@@ -216,46 +188,35 @@ server: {node: %(node)s, catalogue: "%(catalogue)s", sweep: "00:30", webhook_ori
 
 
 def gone_for_a_day(repo):
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hook)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     clock = Clock('days', '06-01 01:30:00')
-    daemon = Daemon('hourly', repo, HOURLY, small=path('small'), hook=server.server_port)
+    daemon = Daemon('hourly', repo, HOURLY, hook=Hook.port())
     daemon.more = clock.env
     hours = ['06-01 %02d' % hour for hour in range(2, 24)] + ['06-02 %02d' % hour for hour in range(0, 5)]
     gone, back = hours[1:25], hours[25:]
-    try:
-        daemon.start()
+    with daemon:
         for hour in hours:
             if hour == gone[0]:
                 os.rename(repo.path, repo.path + '.away')
             if hour == back[0]:
                 os.rename(repo.path + '.away', repo.path)
             clock.go(hour + ':00:01')
-            if not fact(ended(daemon, 'hourly', hour), 'the run of ' + hour, daemon.log()[-2000:]):
+            if not fact(ended(daemon, 'hourly', hour), 'the run of ' + hour, daemon.said()[-2000:]):
                 return
         rows = daemon.rows("schedule = 'hourly'")
         equal([r['state'] for r in rows], ['succeeded'] + ['failed'] * 24 + ['succeeded'] * 2, 'for a day each run fails, then they succeed')
         wrong = [r for r in rows if r['state'] == 'failed' and not (r['exit_code'] == NO_REPOSITORY and repo.path in r['error'])]
         fact(not wrong, 'each says that the repository is not there', wrong)
-        fact(wait_until(lambda: 'resolved' in Hook.told('failed'), PATIENCE, .1), 'people are told', Hook.heard)
-        equal(Hook.told('failed'), ['opened', 'resolved'], 'once that it fails, and once that it does not any more')
+        fact(wait_until(lambda: 'resolved' in told('failed'), PATIENCE, .1), 'people are told', Hook.heard)
+        equal(told('failed'), ['opened', 'resolved'], 'once that it fails, and once that it does not any more')
         others = {e['condition'] for e in Hook.heard if e.get('condition')}
-        fact(all(Hook.told(c).count('opened') <= 1 for c in others), 'nor of anything else twice', Hook.heard)
+        fact(all(told(c).count('opened') <= 1 for c in others), 'nor of anything else twice', Hook.heard)
         resolved = next(e for e in Hook.heard if e.get('condition') == 'failed' and e['kind'] == 'resolved')
         equal(resolved['time'][:13], '2027-06-02T03', 'which is in the hour of the first success')
-        equal(daemon.kill(signal.SIGTERM), 0, 'the daemon ends when it is asked to')
-    finally:
-        if daemon.process.poll() is None:
-            daemon.kill()
-        say(daemon.log()[-3000:])
+        equal(daemon.stop(), 0, 'the daemon ends when it is asked to')
 
 
 def main():
-    os.mkdir(path('small'))
-    with open(path('small', 'file'), 'w', encoding='utf-8') as f:
-        f.write('content\n' * 1000)
-    repo = Repo.named('repo')
-    repo.init()
+    repo = small_repo()
     clock_is_set(repo)
     gone_for_a_day(repo)
     repo.sound('after all of it')

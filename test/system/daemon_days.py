@@ -14,14 +14,10 @@ import time
 from contextlib import closing
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonlife import PATIENCE, Daemon
-from scenario import NO_REPOSITORY, QUICK, VERSIONS, Repo, equal, fact, finish, path, say, wait_until
+from daemonlife import PATIENCE, SMALL, Daemon, small_repo
+from scenario import NO_REPOSITORY, QUICK, VERSIONS, equal, fact, finish, path, say, wait_until
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
-sources:
-  small: {paths: [%(small)s]}
+CONFIG = SMALL + '''
 defaults: {repository: main, sources: [small], cron: "0 3 1 1 *"}
 schedules:
   nightly: {}
@@ -55,7 +51,7 @@ class Systemd:
 
 
 def at(name, **options):
-    return Daemon(name, options.pop('repo'), CONFIG, small=path('small'), **options)
+    return Daemon(name, options.pop('repo'), CONFIG, **options)
 
 
 def is_ended_as(daemon, run_id, state, words, name):
@@ -64,16 +60,9 @@ def is_ended_as(daemon, run_id, state, words, name):
 
 
 def ask(daemon, schedule):
-    answer = daemon.request(op='run', schedule=schedule)
+    answer = daemon.control(op='run', schedule=schedule)
     fact(answer['ok'], 'a run of %s can be asked for' % schedule, answer)
     return answer.get('run')
-
-
-def let_go(daemon, run_id):
-    open(daemon.go, 'w', encoding='utf-8').close()
-    done = daemon.ended(run_id)
-    os.remove(daemon.go)
-    return done
 
 
 def told_to_systemd(repo):
@@ -88,15 +77,14 @@ def told_to_systemd(repo):
     run_id = ask(daemon, 'slow')
     daemon.under_way()
     before = len(systemd.lines())
-    equal(daemon.kill(signal.SIGTERM), 0, 'it is stopped while a run is under way')
+    equal(daemon.stop(), 0, 'it is stopped while a run is under way')
     fact(systemd.heard('STOPPING=1', 'EXTEND_TIMEOUT_USEC=', after=before), 'and asks systemd for the time', systemd.told)
     equal(daemon.row(run_id)['state'], 'queued', 'the run is left for the next start')
 
 
 def tried_again(daemon):
     """A due run that fails, as it does each time."""
-    daemon.start()
-    daemon.kill(signal.SIGTERM)
+    daemon.stop()
     with closing(sqlite3.connect(daemon.catalogue, timeout=60, isolation_level=None)) as db:
         db.execute("UPDATE backup_schedules SET last_due = last_due - 2 * 86400000 WHERE id = 'flaky'")
     daemon.start()
@@ -131,7 +119,7 @@ def limited(daemon):
         fact(re.search(r'Max data size +%d +%d ' % (2 << 30, 2 << 30), f.read()), 'has the memory it was given')
     said = subprocess.run(['ionice', '-p', str(pid)], capture_output=True, check=False).stdout.decode()
     equal(said.strip(), 'idle', 'and waits for the disks')
-    fact(let_go(daemon, run_id) and daemon.row(run_id)['state'] == 'succeeded', 'which does not harm it', daemon.row(run_id))
+    fact(daemon.let_go(run_id) and daemon.row(run_id)['state'] == 'succeeded', 'which does not harm it', daemon.row(run_id))
 
 
 def killed(daemon):
@@ -162,7 +150,7 @@ def catalogue_locked(daemon):
     db = sqlite3.connect(daemon.catalogue, timeout=60, isolation_level=None)
     db.execute('BEGIN IMMEDIATE')
     open(daemon.go, 'w', encoding='utf-8').close()
-    fact(wait_until(lambda: 'cannot be written yet' in daemon.log(), PATIENCE, .1), 'a catalogue that somebody has locked is told', daemon.log()[-800:])
+    fact(daemon.tells('cannot be written yet'), 'a catalogue that somebody has locked is told', daemon.said()[-800:])
     equal(daemon.row(run_id)['state'], 'running', 'and knows nothing new')
     db.execute('ROLLBACK')
     db.close()
@@ -187,18 +175,18 @@ def catalogue_full(repo):
                 pass
         refused = {'ok': True}
         for _ in range(200):  # what fits into pages that are there is still taken
-            refused = daemon.request(op='run', schedule='nightly')
+            refused = daemon.control(op='run', schedule='nightly')
             if not refused['ok'] and 'concurrent' not in refused['error']:
                 break
             time.sleep(.05)
         fact(not refused['ok'] and re.search('full|space', refused['error']), 'a catalogue whose disk is full refuses a run, and says why', refused)
         open(daemon.go, 'w', encoding='utf-8').close()
-        fact(wait_until(lambda: 'cannot be written yet' in daemon.log(), PATIENCE, .1), 'the end of a run cannot be written', daemon.log()[-800:])
+        fact(daemon.tells('cannot be written yet'), 'the end of a run cannot be written', daemon.said()[-800:])
         equal(daemon.process.poll(), None, 'the daemon goes on')
         os.unlink(disk + '/ballast')
         fact(daemon.ended(run_id) and daemon.row(run_id)['state'] == 'succeeded', 'and writes it when there is room', daemon.row(run_id))
         is_ended_as(daemon, ask(daemon, 'nightly'), 'succeeded', '', 'and runs the next')
-        daemon.kill(signal.SIGTERM)
+        daemon.stop()
     finally:
         if daemon.process.poll() is None:
             daemon.kill()
@@ -207,12 +195,12 @@ def catalogue_full(repo):
 
 def catalogue_wrong(daemon):
     """The daemon does not start on what it does not understand, and writes nothing to it."""
-    daemon.kill(signal.SIGTERM)
+    daemon.stop()
     with closing(sqlite3.connect(daemon.catalogue, timeout=60, isolation_level=None)) as db:
         db.execute('UPDATE catalog_version SET version = version + 1000')
     daemon.start()
     equal(daemon.process.wait(PATIENCE), VERSIONS, 'on a catalogue of a newer program it does not start')
-    fact('newer' in daemon.log()[-500:], 'and says so', daemon.log()[-500:])
+    fact('newer' in daemon.said()[-500:], 'and says so', daemon.said()[-500:])
     with closing(sqlite3.connect(daemon.catalogue, timeout=60, isolation_level=None)) as db:
         db.execute('UPDATE catalog_version SET version = version - 1000')
         db.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchall()
@@ -225,22 +213,18 @@ def catalogue_wrong(daemon):
         f.write(b'\xa5' * size)
     daemon.start()
     fact(daemon.process.wait(PATIENCE) != 0, 'nor on a damaged one', daemon.process.returncode)
-    fact(daemon.catalogue in daemon.log()[-800:] and 'catalog rebuild' in daemon.log()[-800:], 'and says what to do', daemon.log()[-800:])
+    fact(daemon.catalogue in daemon.said()[-800:] and 'catalog rebuild' in daemon.said()[-800:], 'and says what to do', daemon.said()[-800:])
     with open(daemon.catalogue, 'wb') as f:
         f.write(good)
-    fact(daemon.start() and daemon.process.poll() is None, 'with the old one it starts', daemon.log()[-500:])
+    fact(daemon.start(), 'with the old one it starts', daemon.said()[-500:])
     is_ended_as(daemon, ask(daemon, 'nightly'), 'succeeded', '', 'and runs')
 
 
 def main():
-    os.mkdir(path('small'))
-    with open(path('small', 'file'), 'w', encoding='utf-8') as f:
-        f.write('content\n' * 1000)
-    repo = Repo.named('repo')
-    repo.init()
+    repo = small_repo()
     told_to_systemd(repo)
     daemon = at('daemon', repo=repo)
-    try:
+    with daemon:
         tried_again(daemon)
         too_long(daemon)
         limited(daemon)
@@ -249,12 +233,8 @@ def main():
         catalogue_locked(daemon)
         catalogue_full(repo)
         catalogue_wrong(daemon)
-        equal(daemon.kill(signal.SIGTERM), 0, 'it ends when it is asked to')
+        equal(daemon.stop(), 0, 'it ends when it is asked to')
         repo.sound('after all of it')
-    finally:
-        if daemon.process.poll() is None:
-            daemon.kill()
-        say(daemon.log()[-3000:])
     finish()
 
 

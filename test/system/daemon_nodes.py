@@ -10,15 +10,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonlife import PATIENCE, Daemon
+from daemonlife import PATIENCE, SMALL, Daemon, small_repo
 from postgres import Postgres
-from scenario import QUICK, Repo, equal, fact, finish, path, say, wait_until
+from scenario import QUICK, equal, fact, finish, path, say, wait_until
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
-sources:
-  small: {paths: [%(small)s]}
+CONFIG = SMALL + '''
 defaults: {repository: main, sources: [small], cron: "0 3 * * *", keep: {last: 100}}
 schedules:
   one: {}
@@ -37,9 +33,9 @@ class Node(Daemon):
 
     def __init__(self, name, repo, server):
         self.server = server
-        super().__init__(name, repo, CONFIG, catalogue=server.url('catalogue'), small=path('small'))
+        super().__init__(name, repo, CONFIG, catalogue=server.url('catalogue'))
         self.go = path('go')
-        self.configure(small=path('small'))
+        self.configure()
 
     def rows(self, where='1 = 1'):
         found = self.server.sql('catalogue', 'SELECT row_to_json(h) FROM backup_history h WHERE %s ORDER BY id' % where)
@@ -62,21 +58,21 @@ def once_each(nodes, repo, before, name):
 def together(nodes, repo, server):
     for n in range(ROUNDS):
         for node in nodes:
-            node.kill(signal.SIGTERM)
+            node.stop()
         make_due(server)
         before = len(repo.snapshots())
         for node in nodes:
             node.spawn()
         once_each(nodes, repo, before, 'both are started at once, round %d' % n)
         for node in nodes:
-            node.start() if node.process.poll() is not None else wait_until(lambda: node.ask('healthcheck').returncode == 0, PATIENCE, .1)
+            node.answers() if node.lives() else node.start()
 
 
 def one_is_killed(nodes, repo, server):
     """At any instant; it comes back as it would by systemd."""
     for n in range(ROUNDS):
         for node in nodes:
-            node.kill(signal.SIGTERM)
+            node.stop()
         make_due(server)
         before, victim = len(repo.snapshots()), rng.choice(nodes)
         for node in nodes:
@@ -86,23 +82,23 @@ def one_is_killed(nodes, repo, server):
         victim.start()
         once_each(nodes, repo, before, 'one of them is killed, round %d' % n)
         for node in nodes:
-            wait_until(lambda: node.ask('healthcheck').returncode == 0, PATIENCE, .1)
+            node.answers()
 
 
 def gone(nodes, server):
     """A whole machine, with what ran there; its lease is over."""
     first, second = nodes
-    run_id = first.request(op='run', schedule='slow')['run']
+    run_id = first.control(op='run', schedule='slow')['run']
     pid = first.under_way()['pid']
-    concurrent = second.request(op='run', schedule='slow')
+    concurrent = second.control(op='run', schedule='slow')
     row = second.row(concurrent['run']) if second.ended(concurrent['run']) else {}
     equal((row.get('state'), row.get('error')), ('failed', 'concurrent'), 'what runs on one node is concurrent on the other')
     first.kill()
     os.killpg(pid, signal.SIGKILL)
-    second.kill(signal.SIGTERM)
+    second.stop()
     second.start()
     equal(second.row(run_id)['state'], 'running', 'a node that is gone keeps its run as long as its lease')
-    second.kill(signal.SIGTERM)
+    second.stop()
     server.sql('catalogue', "UPDATE backup_history SET lease_until = 1 WHERE id = '%s'" % run_id)
     second.start()
     row = second.row(run_id) if second.ended(run_id) else {}
@@ -114,7 +110,7 @@ def gone(nodes, server):
 def not_begun(nodes, server):
     first, second = nodes
     first.kill()
-    second.kill(signal.SIGTERM)
+    second.stop()
     server.sql('catalogue', "UPDATE backup_history SET state = 'queued', started_at = 0, ended_at = 0, lease_until = 1, node = 'first', error = NULL "
                "WHERE id = (SELECT max(id) FROM backup_history WHERE schedule = 'one')")
     second.start()
@@ -127,9 +123,9 @@ def not_begun(nodes, server):
 def cut_off(nodes, server):
     """It lives, but for so long without the catalogue that its lease was over."""
     first, second = nodes
-    run_id = first.request(op='run', schedule='slow')['run']
+    run_id = first.control(op='run', schedule='slow')['run']
     pid = first.under_way()['pid']
-    second.kill(signal.SIGTERM)
+    second.stop()
     server.sql('catalogue', "UPDATE backup_history SET lease_until = 1 WHERE id = '%s'" % run_id)
     second.start()
     fact(second.ended(run_id), 'a run whose lease is over is marked')
@@ -138,18 +134,18 @@ def cut_off(nodes, server):
     wait_until(lambda: not os.path.exists('/proc/%d' % pid), PATIENCE)  # it ends by itself, and holds its lock until then
     os.remove(first.go)
     equal(second.row(run_id)['state'], 'failed', 'and does not overwrite what was said of it')
-    fact("another node's now" in first.log(), 'which it tells', first.log()[-800:])
+    fact("another node's now" in first.said(), 'which it tells', first.said()[-800:])
 
 
 def database_away(nodes, server):
     first = nodes[0]
-    run_id = first.request(op='run', schedule='slow')['run']
+    run_id = first.control(op='run', schedule='slow')['run']
     first.under_way()
     server.sql('postgres', 'ALTER DATABASE catalogue ALLOW_CONNECTIONS false')
     server.sql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'catalogue'")
     open(first.go, 'w', encoding='utf-8').close()
-    fact(wait_until(lambda: 'cannot be written yet' in first.log(), PATIENCE, .1), 'a catalogue that does not answer is told', first.log()[-800:])
-    refused = first.request(op='run', schedule='one')
+    fact(first.tells('cannot be written yet'), 'a catalogue that does not answer is told', first.said()[-800:])
+    refused = first.control(op='run', schedule='one')
     fact(not refused['ok'], 'and nothing is run that it would not know of', refused)
     server.sql('postgres', 'ALTER DATABASE catalogue ALLOW_CONNECTIONS true')
     fact(wait_until(lambda: first.row(run_id)['state'] == 'succeeded', PATIENCE, .2), 'when it answers it gets what it missed', first.row(run_id))
@@ -157,17 +153,13 @@ def database_away(nodes, server):
 
 
 def main():
-    os.mkdir(path('small'))
-    with open(path('small', 'file'), 'w', encoding='utf-8') as f:
-        f.write('content\n' * 1000)
-    repo = Repo.named('repo')
-    repo.init()
+    repo = small_repo()
     with Postgres('pg') as server:
         server.create('catalogue')
         nodes = [Node('first', repo, server), Node('second', repo, server)]
         try:
             for node in nodes:
-                fact(node.start() and node.process.poll() is None, node.name + ' starts', node.log())
+                fact(node.start(), node.name + ' starts', node.said())
             together(nodes, repo, server)
             one_is_killed(nodes, repo, server)
             gone(nodes, server)
@@ -175,12 +167,12 @@ def main():
             cut_off(nodes, server)
             database_away(nodes, server)
             for node in nodes:
-                equal(node.kill(signal.SIGTERM), 0, node.name + ' ends when it is asked to')
+                equal(node.stop(), 0, node.name + ' ends when it is asked to')
         finally:
             for node in nodes:
-                if node.process.poll() is None:
+                if node.lives():
                     node.kill()
-                say(node.log()[-2000:])
+                say(node.said()[-2000:])
         repo.sound('after all of it')
     finish()
 

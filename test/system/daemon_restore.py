@@ -7,20 +7,18 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonhttp import PATIENCE, Daemon, Person, ended_as, first_administrator, people, refused, started, word
+from daemonhttp import PageDaemon, Person, ended_as, first_administrator, people, refused, started, word
+from daemonlife import PATIENCE, REPOSITORY
 from postgres import Postgres, same_database
-from scenario import Repo, ended, equal, fact, finish, path, run, say, wait_until
+from scenario import Repo, equal, fact, finish, path, run, wait_until
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: "env://RESTIC_PASSWORD"}
+CONFIG = REPOSITORY + '''
 sources:
-  files: {paths: [%(files)s], facts: [{name: kid, file: %(env)s, variable: APP_KID}]}
+  files: {paths: [%(files)s], facts: [{name: kid, file: %(env_file)s, variable: APP_KID}]}
   shop: {url: "%(url)s", password: "file://%(secret)s"}
   copy: {url: "%(copy)s", password: "file://%(secret)s"}
 schedules:
@@ -30,13 +28,6 @@ notifications:
 server: {listen: "127.0.0.1:%(port)d", node: one, restore_roots: [%(root)s]}
 '''
 WORD = 'canary of the server'
-
-
-def config(repo, server):
-    def text(port):
-        return CONFIG % {'repo': repo.path, 'files': path('files'), 'url': server.url('shop', 'keeper', tcp=True),
-                         'copy': server.url('copy', 'keeper', tcp=True), 'secret': path('secret'), 'env': path('env'), 'port': port, 'root': path('back')}
-    return text
 
 
 def backup(operator):
@@ -143,8 +134,7 @@ def follow(operator, server, daemon, top, older, order):
     ended_as(operator, cancelled, 'cancelled', 'a cancelled one')
     run_id = started(operator, top + '/restore', order)
     fact(wait_until(lambda: operator.json_quietly(top + '/restore/status').get('stage'), PATIENCE), 'another waits')
-    daemon.process.send_signal(signal.SIGKILL)
-    ended(daemon.process, PATIENCE, 'the daemon is killed')
+    equal(daemon.kill(), -signal.SIGKILL, 'the daemon is killed')
     daemon.start()
     status = operator.json('GET', top + '/restore/status')
     equal((status['run'], status['state']), (run_id, 'running'), 'the next one follows it')
@@ -160,9 +150,9 @@ def drilled(backup):
     drill = backup['id'][:12] + 'f' * 20
 
     def change(text, *values):
-        with closing(sqlite3.connect(path('state', 'catalogue.db'), timeout=60)) as db, db:
+        with closing(sqlite3.connect(path('daemon', 'state', 'catalogue.db'), timeout=60)) as db, db:
             db.execute(text, values)
-    with closing(sqlite3.connect(path('state', 'catalogue.db'), timeout=60)) as db:
+    with closing(sqlite3.connect(path('daemon', 'state', 'catalogue.db'), timeout=60)) as db:
         names = [row[1] for row in db.execute('pragma table_info(backup_history)')]
     others = ', '.join(n for n in names if n not in ('id', 'kind', 'detail', 'due_at'))
     change('insert into backup_history (id, kind, detail, due_at, %s) select ?, ?, ?, 0, %s from backup_history where id = ?' % (others, others),
@@ -217,8 +207,9 @@ def main():
         server.sql('postgres', "create role keeper superuser login password '%s'" % WORD)
         server.create('shop', 'create table t as select generate_series(1, 1000) i')
         server.create('copy')
-        daemon = Daemon(repo, config(repo, server))
-        try:
+        shop, copy = (server.url(name, 'keeper', tcp=True) for name in ('shop', 'copy'))
+        with PageDaemon('daemon', repo, CONFIG, files=path('files'), env_file=path('env'), url=shop, copy=copy, secret=path('secret'),
+                        root=path('back')) as daemon:
             admin = first_administrator(daemon)
             viewer, operator = people(admin, daemon)
             older, top = ['/api/admin/backups/' + backup(operator) for _ in range(2)]
@@ -236,14 +227,9 @@ def main():
             audit = admin.ask('GET', '/api/admin/audit?limit=200')[2].decode()
             fact('restoreBackup' in audit and 'restoreBackup.failed' in audit, 'what was asked is in the audit, and what was refused')
             fact(WORD not in daemon.said() and WORD not in audit, 'no password of the server is told')
-            told = run('grep', '-rlF', WORD, path('state'))
+            told = run('grep', '-rlF', WORD, daemon.state)
             equal(told.text, '', 'nor kept')
-            daemon.process.send_signal(signal.SIGTERM)
-            ended(daemon.process, PATIENCE, 'the daemon stops')
-        finally:
-            if daemon.process.poll() is None:
-                daemon.process.kill()
-            say(daemon.said()[-3000:])
+            equal(daemon.stop(), 0, 'the daemon stops')
     finish()
 
 

@@ -7,7 +7,6 @@ and so is another key of the application, by previews and by restores."""
 import hashlib
 import json
 import os
-import signal
 import sqlite3
 import sys
 import urllib.parse
@@ -15,16 +14,16 @@ from contextlib import closing
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, hand_over
-from daemonhttp import PATIENCE, Daemon, Person, ended_as, first_administrator, people, refused, started
-from pitrlife import Live, paused, wait_for
-from scenario import BACKSTAY, Repo, ended, equal, fact, finish, path, say
+from daemonhttp import PageDaemon, Person, ended_as, first_administrator, people, refused, started
+from pitrlife import Live, paused
+from scenario import BACKSTAY, Repo, environment, equal, fact, finish, path
 from walarchive import Archive, hand_over_all, own
 
 CONFIG = '''
 repositories:
   main: {location: %(repo)s, password: "file://%(key)s"}
 sources:
-  cluster: {url: "pgcluster:postgresql://postgres@/?host=%(host)s", options: {checkpoint: fast}, facts: &facts [{name: kid, file: %(env)s, variable: APP_KID}]}
+  cluster: {url: "pgcluster:postgresql://postgres@/?host=%(host)s", options: {checkpoint: fast}, facts: &facts [{name: kid, file: %(env_file)s, variable: APP_KID}]}
   app: {url: "sqlite:%(app)s", facts: *facts}
   disk: {url: "volume:%(disk)s", facts: *facts}
 schedules:
@@ -242,10 +241,9 @@ def main():
     hand_over(path('user', 'password'))
     with Live('live', archive) as live:
         live.begin(archive.script('push', 'exec %s wal push "$1"\n' % BACKSTAY))
-        values = {'repo': repo.path, 'key': path('user', 'password'), 'host': urllib.parse.quote(live.socket, safe=''), 'app': path('app.db'),
-                  'disk': path('disk.img'), 'back': path('back'), 'env': path('env')}
-        daemon = Daemon(repo, lambda port: CONFIG % {**values, 'port': port}, knows=False)
-        try:
+        values = {'key': path('user', 'password'), 'host': urllib.parse.quote(live.socket, safe=''), 'app': path('app.db'),
+                  'disk': path('disk.img'), 'back': path('back'), 'env_file': path('env')}
+        with PageDaemon('daemon', repo, CONFIG, env=environment(None), **values) as daemon:
             admin = first_administrator(daemon)
             _, operator = people(admin, daemon)
             rest = backup(operator, repo, 'rest')
@@ -262,12 +260,7 @@ def main():
             a_cluster(operator, repo, live, base, first, last)
             audit = admin.ask('GET', '/api/admin/audit?limit=200')[2].decode()
             fact('restoreBackup' in audit and 'restoreBackup.failed' in audit, 'what was asked is in the audit, and what was refused')
-            daemon.process.send_signal(signal.SIGTERM)
-            ended(daemon.process, PATIENCE, 'the daemon stops')
-        finally:
-            if daemon.process.poll() is None:
-                daemon.process.kill()
-            say(daemon.said()[-3000:])
+            equal(daemon.stop(), 0, 'the daemon stops')
     repo.sound('in the end')
     finish()
 

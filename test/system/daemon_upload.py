@@ -12,26 +12,21 @@ import sys
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonhttp import PATIENCE, Daemon, Person, ended_as, first_administrator, people, word
+from daemonhttp import PageDaemon, Person, ended_as, first_administrator, people, word
+from daemonlife import PATIENCE, REPOSITORY
 from postgres import Postgres, same_database
-from scenario import Repo, ended, equal, fact, finish, path, say, wait_until
+from scenario import Repo, equal, fact, finish, path, say, wait_until
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: "env://RESTIC_PASSWORD"}
+CONFIG = REPOSITORY + '''
 sources:
   files: {paths: [%(files)s]}
 schedules:
   nightly: {sources: [files], repository: main, cron: daily}
-server: {listen: "127.0.0.1:%(port)d", node: one%(more)s}
+server: {listen: "127.0.0.1:%(port)d", node: one, upload_max: 1024T}
 '''
 TOP = '/api/admin/backups'
-UPLOADS = path('state', 'uploads')
+UPLOADS = path('daemon', 'state', 'uploads')
 GOOD = {'name': 'shop.dump', 'repository': 'main'}
-
-
-def config(repo, more=''):
-    return lambda port: CONFIG % {'repo': repo.path, 'files': path('files'), 'port': port, 'more': more}
 
 
 class Sender(Person):
@@ -210,8 +205,7 @@ def killed(operator, daemon):
     sock = some(operator, 10 << 20, 3 << 20)
     page = daemon.page()
     os.kill(page, signal.SIGSTOP)  # it would end cleanly when its daemon is gone
-    daemon.process.send_signal(signal.SIGKILL)
-    ended(daemon.process, PATIENCE, 'the daemon is killed in the middle of one')
+    equal(daemon.kill(), -signal.SIGKILL, 'the daemon is killed in the middle of one')
     os.kill(page, signal.SIGKILL)
     sock.close()
     os.mkdir(os.path.join(UPLOADS, '0' * 32))
@@ -230,8 +224,7 @@ def main():
         server.create('shop', 'create table t as select i, md5(i::text) from generate_series(1, 100000) i')
         dump = server.dump('shop', '--format=custom', '--compress=0')
         fact(len(dump) > 3 << 20, 'a dump of several pieces', len(dump))
-        daemon = Daemon(repo, config(repo, ', upload_max: 1024T'))
-        try:
+        with PageDaemon('daemon', repo, CONFIG, files=path('files')) as daemon:
             admin = first_administrator(daemon)
             viewer, operator = people(admin, daemon, Sender)
             refused(viewer, operator, dump)
@@ -240,12 +233,7 @@ def main():
             bad_dumps(operator, repo, dump)
             cut(admin, operator)
             killed(operator, daemon)
-            daemon.process.send_signal(signal.SIGTERM)
-            ended(daemon.process, PATIENCE, 'the daemon stops')
-        finally:
-            if daemon.process.poll() is None:
-                daemon.process.kill()
-            say(daemon.said()[-3000:])
+            equal(daemon.stop(), 0, 'the daemon stops')
     finish()
 
 

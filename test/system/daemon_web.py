@@ -17,13 +17,12 @@ import threading
 from datetime import datetime
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonhttp import PATIENCE, SECRET, Daemon, Person, first_administrator, word
+from daemonhttp import SECRET, PageDaemon, Person, first_administrator, word
+from daemonlife import PATIENCE, REPOSITORY
 from postgres import Postgres
-from scenario import Repo, ended, equal, fact, finish, path, say, wait_until
+from scenario import Repo, equal, fact, finish, path, say, wait_until
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: "env://RESTIC_PASSWORD"}
+CONFIG = REPOSITORY + '''
 sources:
   files: {paths: [%(files)s]}
   shop: {url: "%(url)s"}
@@ -33,10 +32,6 @@ schedules:
   nightly: {sources: [files, shop], repository: main, cron: daily, timezone: Europe/Berlin, keep: {last: 2}, consistency: group}
 server: {listen: "127.0.0.1:%(port)d", node: one}
 '''
-
-
-def config(repo, url):
-    return lambda port: CONFIG % {'repo': repo.path, 'files': path('files'), 'url': url, 'port': port}
 
 
 def events_of(daemon, person, heard):
@@ -148,9 +143,9 @@ def secrets(daemon, person):
 
 def no_longer_configured(daemon):
     """The snapshot itself says that it is of a secret source; the page is started anew by the caller."""
-    with open(path('backstay.yaml'), encoding='utf-8') as f:
+    with open(daemon.config, encoding='utf-8') as f:
         lines = f.read().splitlines(True)
-    with open(path('backstay.yaml'), 'w', encoding='utf-8') as f:
+    with open(daemon.config, 'w', encoding='utf-8') as f:
         f.writelines(line for line in lines if not line.startswith('  keys:'))
     daemon.process.send_signal(signal.SIGHUP)
 
@@ -177,8 +172,8 @@ def schedules(person):
 def page_killed(daemon, person):
     before = daemon.page()
     os.kill(before, signal.SIGKILL)
-    fact(wait_until(lambda: daemon.page() not in (None, before) and daemon.get('/readyz') == 200, PATIENCE), 'a page process that died is started again')
-    equal(daemon.process.poll(), None, 'the daemon went on')
+    fact(wait_until(lambda: daemon.page() not in (None, before) and daemon.is_ready(), PATIENCE), 'a page process that died is started again')
+    fact(daemon.lives(), 'the daemon went on')
     person.json('GET', '/api/admin/runs')
 
 
@@ -192,8 +187,7 @@ def main():
     repo.init()
     with Postgres() as server:
         server.create('shop', 'create table t as select generate_series(1, 1000) i')
-        daemon = Daemon(repo, config(repo, server.url('shop')))
-        try:
+        with PageDaemon('daemon', repo, CONFIG, files=path('files'), url=server.url('shop')) as daemon:
             person = first_administrator(daemon)
             heard = []
             equal(events_of(daemon, person, heard), 200, 'events can be listened to')
@@ -209,14 +203,8 @@ def main():
             no_longer_configured(daemon)
             page_killed(daemon, person)
             still_secret(person, otto, keys)
-            daemon.process.send_signal(signal.SIGTERM)
-            ended(daemon.process, PATIENCE, 'the daemon stops')
-            equal(daemon.process.returncode, 0, 'and ends with 0')
+            equal(daemon.stop(), 0, 'the daemon stops')
             fact(SECRET not in daemon.said() and repo.password not in daemon.said(), 'no password is in its log')
-        finally:
-            if daemon.process.poll() is None:
-                daemon.process.kill()
-            say(daemon.said()[-3000:])
     equal(len(repo.snapshots()), 4, 'four snapshots are kept')
     repo.sound('in the end')
     finish()

@@ -4,20 +4,20 @@
 """What the daemon measures by itself: room in repositories, WAL of a real cluster whose archiver fails, a repository that goes away
 and comes back; told once and resolved, in /metrics and in the text file, under a prefix of one's own, also after a restart."""
 import contextlib
-import http.server
 import json
 import os
 import re
 import shutil
 import sqlite3
 import sys
-import threading
 import time
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster
-from livedaemon import PATIENCE, LiveDaemon
+from daemonhttp import PageDaemon
+from daemonlife import PATIENCE
+from hook import Hook
 from scenario import BACKSTAY, Repo, equal, fact, finish, path, run, wait_until
 from walarchive import Archive, hand_over_all
 
@@ -41,24 +41,16 @@ server:
 '''
 
 
-class Hook(http.server.BaseHTTPRequestHandler):
-    heard = []
-
-    def do_POST(self):
-        Hook.heard.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 def told(kind, condition):
     return [e for e in Hook.heard if e['kind'] == kind and e.get('condition') == condition]
 
 
 def metrics(daemon):
-    status, _, body = daemon.ask('GET', '/metrics')
+    """Nothing while there is no page: a reload makes it anew."""
+    try:
+        status, _, body = daemon.ask('GET', '/metrics')
+    except OSError:
+        return {}
     found = {}
     for name, labels, value in re.findall(r'^(\w+)(?:\{(.*)\})? (\S+)$', body.decode() if status == 200 else '', re.M):
         found[name, ','.join(sorted(re.findall(r'(?:source|repository|channel)="(\w+)"', labels)))] = float(value)
@@ -78,7 +70,7 @@ def room(daemon, values):
     soon(daemon, 'backstay_repository_up', 'main', is_(1), 'the repository is measured')
     soon(daemon, 'backstay_repository_up', 'away', is_(0), 'one that is not there is told as that')
     seen = metrics(daemon)
-    listed = json.loads(run(BACKSTAY, 'stats', '--store', '--json', '-r', 'main', '--config', daemon.config, env=daemon.env, code=0).out)
+    listed = json.loads(run(BACKSTAY, 'stats', '--store', '--json', '-r', 'main', '--config', daemon.config, env=daemon.env(), code=0).out)
     equal(seen['backstay_repository_snapshots', 'main'], listed['places']['snapshots']['objects'], 'its snapshots')
     fact(abs(seen['backstay_store_free_bytes', 'main'] - listed['free_bytes']) < listed['room_bytes'] / 20, 'and the room on its disk', (seen, listed))
     fact(('backstay_store_days_left', 'main') not in seen, 'growth is not known yet, and nothing is made up')
@@ -138,12 +130,12 @@ def checks(daemon, repo):
     name = 'backstay_repository_last_check_timestamp_seconds', 'main'
     fact(name not in metrics(daemon), 'nobody has checked it yet')
     begun = int(time.time())
-    run(BACKSTAY, 'check', '-r', 'main', '--config', daemon.config, env=daemon.env, code=0)
+    run(BACKSTAY, 'check', '-r', 'main', '--config', daemon.config, env=daemon.env(), code=0)
     soon(daemon, *name, lambda got: got and got >= begun, 'a check is in the metrics')
     first = metrics(daemon)[name]
     victim = sorted(repo.objects('snapshots'))[0]
     os.rename(repo.path + '/snapshots/' + victim, repo.path + '/snapshots/' + victim[:-1] + ('0' if victim[-1] != '0' else '1'))
-    run(BACKSTAY, 'check', '-r', repo.path + '/', '--config', daemon.config, env=daemon.env, code=1, why='one that finds damage')
+    run(BACKSTAY, 'check', '-r', repo.path + '/', '--config', daemon.config, env=daemon.env(), code=1, why='one that finds damage')
     os.rename(repo.path + '/snapshots/' + victim[:-1] + ('0' if victim[-1] != '0' else '1'), repo.path + '/snapshots/' + victim)
     with contextlib.closing(sqlite3.connect(daemon.state + '/catalogue.db', timeout=60)) as db:
         rows = db.execute("SELECT state, exit_code, repository, error IS NULL, started_at <= ended_at FROM backup_history WHERE kind = 'check' ORDER BY id")
@@ -151,15 +143,15 @@ def checks(daemon, repo):
     equal(metrics(daemon)[name], first, 'and only the one that succeeded counts')
 
 
-def names(values):
+def names(repo, values):
     """As those who wrote to us call them."""
-    with LiveDaemon('daemon', CONFIG, **values, prefix='leaflock') as daemon:
+    with PageDaemon('daemon', repo, CONFIG, **values, prefix='leaflock') as daemon:
         seen = {name for name, _ in metrics(daemon)}
         fact({'leaflock_backups_total', 'leaflock_backup_duration_seconds_bucket', 'leaflock_backup_size_bytes'} <= seen, 'leaflock: as /metrics has them', seen)
         equal([n for n in seen if not n.startswith('leaflock_')], [], 'and no name has another prefix')
         body = daemon.ask('GET', '/metrics')[2].decode()
         fact(re.search(r'leaflock_backups_total\{status="success",.*\} 1', body) and 'leaflock_backups_total{status="failed"' in body, 'by status', body[-3000:])
-    with LiveDaemon('daemon', CONFIG, **values, prefix='renderowl') as daemon:
+    with PageDaemon('daemon', repo, CONFIG, **values, prefix='renderowl') as daemon:
         def text():
             with open(daemon.dir + '/text.prom') as f:
                 return f.read()
@@ -179,16 +171,14 @@ def main():
     os.makedirs(path('files'))
     with open(path('files', 'a'), 'w') as f:
         f.write('something\n')
-    listener = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hook)
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
     with server.start():
         server.sql('create table ledger (id int)')
         url = 'pgcluster:postgresql://postgres@/postgres?host=' + urllib.parse.quote(server.socket, safe='')
         repo.backstay('backup', url, code=0)
         archived(server)
-        values = {'repo': repo.path, 'url': url, 'files': path('files'), 'hook': listener.server_port, 'quota': ''}
+        values = {'url': url, 'files': path('files'), 'hook': Hook.port(), 'quota': ''}
         values['prefix'] = 'backstay'
-        daemon = LiveDaemon('daemon', CONFIG, env=repo.env(), **values)
+        daemon = PageDaemon('daemon', repo, CONFIG, **values)
         with daemon:
             room(daemon, values)
             wal(daemon, server, push)
@@ -201,12 +191,12 @@ def main():
         del values['prefix']
     # the server is gone, and what was measured stands
     shutil.rmtree(path('server'), ignore_errors=True)
-    with LiveDaemon('daemon', CONFIG, env=repo.env(), **values, prefix='backstay') as daemon:
+    with PageDaemon('daemon', repo, CONFIG, **values, prefix='backstay') as daemon:
         seen = metrics(daemon)
         fact(seen.get(('backstay_repository_size_bytes', 'main')) and ('backstay_wal_lag_bytes', 'db,main') in seen,
              'a restart blanks nothing', sorted(seen))
         soon(daemon, 'backstay_wal_up', 'db,main', is_(0), 'a server that is gone is told of')
-    names({**values, 'env': repo.env()})
+    names(repo, values)
 
 
 main()

@@ -17,7 +17,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import certificate
-from livedaemon import PATIENCE, LiveDaemon, free_port
+from daemonhttp import PageDaemon, free_port
+from daemonlife import PATIENCE, REPOSITORY
 from scenario import BACKSTAY, FAILED, QUICK, WORK, Repo, equal, fact, finish, path, run, say, wait_until
 from smtpsink import Sink
 
@@ -129,9 +130,7 @@ def tries():
 
 # ---- a daemon ----
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: "env://RESTIC_PASSWORD"}
+CONFIG = REPOSITORY + '''
 sources:
   files: {paths: [%(files)s]}
   away: {paths: [%(files)s/away]}
@@ -253,13 +252,13 @@ def main():
     Hook.inside = Hook.serve()
     down = free_port()
     with Sink() as sink:
-        values = {'repo': repo.path, 'files': path('files'), 'hook': Hook.serve(), 'silent': answering(b''), 'down': down,
+        values = {'files': path('files'), 'hook': Hook.serve(), 'silent': answering(b''), 'down': down,
                   'many': '\n'.join(MANY % i for i in range(SCHEDULES)), 'mail': json.dumps(mail(sink.port, 'none'))}
         env = repo.env(CLOSED='http://127.0.0.1:%d/' % down)
-        with LiveDaemon('daemon', CONFIG, env=env, **values) as daemon:
+        with PageDaemon('daemon', repo, CONFIG, env=env, **values) as daemon:
             threads(daemon, sink)
             refusals(daemon, sink)
-    killed(lambda: LiveDaemon('killed', CONFIG, env=env, **values))
+    killed(lambda: PageDaemon('killed', repo, CONFIG, env=env, **values))
 
 
 main()

@@ -15,7 +15,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from livedaemon import PATIENCE, LiveDaemon
+from daemonhttp import PageDaemon
+from daemonlife import PATIENCE, REPOSITORY
 from scenario import Repo, equal, fact, finish, path, say, wait_until
 
 ASKED_TO_WAIT = 500
@@ -129,9 +130,7 @@ def serve(handler):
     return server.server_port
 
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: "env://RESTIC_PASSWORD"}
+CONFIG = REPOSITORY + '''
 sources:
   files: {paths: [%(files)s]}
 schedules:
@@ -242,7 +241,7 @@ def main():
     service, Service.stranger = serve(Service), serve(Stranger)
     env = repo.env(ROUTING='a-routing-key', CARDS_KEY='a-key', CARDS_TOKEN='a-token')
     try:
-        with LiveDaemon('daemon', CONFIG, env=env, repo=repo.path, files=path('files'), service=service,
+        with PageDaemon('daemon', repo, CONFIG, env=env, files=path('files'), service=service,
                         channels=channels(service, Service.stranger)) as daemon:
             bad_day(daemon)
             well_again(daemon)

@@ -13,15 +13,11 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonlife import PATIENCE, Daemon
-from scenario import BACKSTAY, INTERRUPTED, LOCKED, Repo, ended, equal, fact, finish, path, run, say, wait_until
+from daemonlife import PATIENCE, SMALL, Daemon, small_repo
+from scenario import BACKSTAY, INTERRUPTED, LOCKED, Repo, ended, equal, fact, finish, path, run, wait_until
 
 NOBODY = 65534
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
-sources:
-  small: {paths: [%(small)s]}
+CONFIG = SMALL + '''
 schedules:
   nightly: {sources: [small], repository: main, cron: "0 3 1 1 *", keep: {last: 2}}
   slow: {sources: [small], repository: main, cron: "0 3 1 1 *", hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
@@ -32,7 +28,7 @@ repo = Repo.named('repo')
 
 
 def at(name, text=CONFIG + SERVER):
-    return Daemon(name, repo, text, small=path('small'))
+    return Daemon(name, repo, text)
 
 
 def by_hand(place, *argv, code, why, config=None, **more):
@@ -111,16 +107,16 @@ def with_daemon(place):
     process = start(place, 'slow')
     shown = place.under_way()
     equal((shown['pid'], shown['trigger']), (process.pid, 'manual'), 'the daemon follows it')
-    refused = place.request(op='run', schedule='slow')
+    refused = place.control(op='run', schedule='slow')
     equal((refused['ok'], refused['code']), (False, LOCKED), 'and refuses another one of its schedule')
     by_hand(place, 'slow', code=LOCKED, why='as it does by hand')
     ends(place, process, 'it', 0)
     fact(place.ended(shown['id']) and place.row(shown['id'])['state'] == 'succeeded', 'it ends as it is', place.row(shown['id']))
-    asked = place.request(op='run', schedule='slow')['run']
+    asked = place.control(op='run', schedule='slow')['run']
     place.under_way()
     by_hand(place, 'slow', code=LOCKED, why='beside one of the daemon it is refused, too')
     equal(last(place)['error'], 'concurrent', 'which is history')
-    place.request(op='cancel', run=asked)
+    place.control(op='cancel', run=asked)
     place.ended(asked)
     by_hand(place, 'nightly', code=1, why='one that has no password', RESTIC_PASSWORD='')
     fact(wait_until(lambda: last(place)['state'] == 'failed', PATIENCE, .1) and 'RESTIC_PASSWORD' in last(place)['error'],
@@ -131,7 +127,7 @@ def comes_and_goes(place):
     for how in (signal.SIGKILL, signal.SIGTERM):
         process = start(place, 'slow')
         shown = place.under_way()
-        place.kill(how)
+        place.stop(how)
         equal((process.poll(), place.row(shown['id'])['state']), (None, 'running'), 'a run goes on without the daemon (%s)' % how.name)
         place.start()
         equal([r['id'] for r in place.status()['runs']], [shown['id']], 'the next one follows it')
@@ -142,7 +138,7 @@ def comes_and_goes(place):
 def ended_by_others(place):
     process = start(place, 'slow')
     shown = place.under_way()
-    fact(place.request(op='cancel', run=shown['id'])['ok'], 'a run by hand can be cancelled')
+    fact(place.control(op='cancel', run=shown['id'])['ok'], 'a run by hand can be cancelled')
     ended(process, PATIENCE, 'it')
     equal((process.returncode, place.ended(shown['id']) and place.row(shown['id'])['state']), (INTERRUPTED, 'cancelled'), 'and is')
     process = start(place, 'slow')
@@ -173,11 +169,11 @@ def of_another_user():
     fact(wait_until(lambda: place.rows() and last(place)['state'] == 'succeeded', PATIENCE, .1), 'is in its history', place.rows())
     process = start(place, 'slow')
     shown = place.under_way()
-    refused = place.request(op='cancel', run=shown['id'])
+    refused = place.control(op='cancel', run=shown['id'])
     fact(not refused['ok'] and 'another user' in refused['error'], 'he cannot end it, and says so', refused)
     ends(place, process, 'it', 0)
     place.ended(shown['id'])
-    place.kill(signal.SIGTERM)
+    place.stop()
 
 
 def in_another_users_directories():
@@ -225,27 +221,20 @@ def misled(place):
 
 
 def main():
-    os.mkdir(path('small'))
-    with open(path('small', 'file'), 'w', encoding='utf-8') as f:
-        f.write('content\n' * 1000)
-    repo.init()
+    small_repo()
     as_before()
     place = without_daemon()
     left_over(place)
-    try:
+    with place:
         with_daemon(place)
         comes_and_goes(place)
         ended_by_others(place)
         another_one(place)
-        equal(place.kill(signal.SIGTERM), 0, 'the daemon ends')
+        equal(place.stop(), 0, 'the daemon ends')
         misled(place)
         of_another_user()
         in_another_users_directories()
         repo.sound('after all of it')
-    finally:
-        if place.process.poll() is None:
-            place.kill()
-        say(place.log()[-3000:])
     finish()
 
 

@@ -13,14 +13,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from daemonlife import PATIENCE, Daemon
-from scenario import BACKSTAY, FAILED, Repo, equal, fact, finish, path, run, say, wait_until
+from daemonlife import PATIENCE, SMALL, Daemon, small_repo
+from scenario import BACKSTAY, FAILED, equal, fact, finish, path, run, wait_until
 
-CONFIG = '''
-repositories:
-  main: {location: %(repo)s, password: env://RESTIC_PASSWORD}
-sources:
-  small: {paths: [%(small)s]}
+CONFIG = SMALL + '''
 schedules:
   nightly: {sources: [small], repository: main, cron: "0 3 1 1 *", keep: {last: 1}}
   slow: {sources: [small], repository: main, cron: "0 3 1 1 *", hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
@@ -53,15 +49,8 @@ def parent_of(pid):
         return int(f.read().rsplit(')', 1)[1].split()[1])
 
 
-def let_go(daemon, run_id):
-    open(daemon.go, 'w', encoding='utf-8').close()
-    done = daemon.ended(run_id)
-    os.remove(daemon.go)
-    return done
-
-
 def no_child(daemon, activator):
-    run_id = daemon.request(op='run', schedule='slow')['run']
+    run_id = daemon.control(op='run', schedule='slow')['run']
     shown = daemon.under_way()
     equal(parent_of(shown['pid']), activator.process.pid, 'a run is a process of the socket, not of the daemon')
     daemon.kill()
@@ -69,18 +58,18 @@ def no_child(daemon, activator):
     equal(os.path.exists('/proc/%d' % shown['pid']), True, 'it goes on when the daemon is killed')
     daemon.start()
     equal([r['id'] for r in daemon.status()['runs']], [run_id], 'whose successor follows it')
-    equal(daemon.kill(signal.SIGTERM), 0, 'a daemon that is stopped does not wait for it')
+    equal(daemon.stop(), 0, 'a daemon that is stopped does not wait for it')
     equal((os.path.exists('/proc/%d' % shown['pid']), daemon.row(run_id)['state']), (True, 'running'), 'nor end it')
     daemon.start()
-    fact(let_go(daemon, run_id) and daemon.row(run_id)['state'] == 'succeeded', 'it ends as it is', daemon.row(run_id))
+    fact(daemon.let_go(run_id) and daemon.row(run_id)['state'] == 'succeeded', 'it ends as it is', daemon.row(run_id))
 
 
 def ended_by_others(daemon):
-    run_id = daemon.request(op='run', schedule='slow')['run']
+    run_id = daemon.control(op='run', schedule='slow')['run']
     daemon.under_way()
-    daemon.request(op='cancel', run=run_id)
+    daemon.control(op='cancel', run=run_id)
     equal(daemon.ended(run_id) and daemon.row(run_id)['state'], 'cancelled', 'it can be cancelled')
-    run_id = daemon.request(op='run', schedule='slow')['run']
+    run_id = daemon.control(op='run', schedule='slow')['run']
     os.kill(daemon.under_way()['pid'], signal.SIGKILL)
     fact(daemon.ended(run_id) and 'died' in daemon.row(run_id)['error'], 'one that is killed has failed', daemon.row(run_id))
 
@@ -88,10 +77,10 @@ def ended_by_others(daemon):
 def swept(daemon, repo):
     """What was missed is caught up: the daily sweep, of all that are enabled, one after the other."""
     for _ in range(2):
-        run_id = daemon.request(op='run', schedule='nightly')['run']
+        run_id = daemon.control(op='run', schedule='nightly')['run']
         daemon.ended(run_id)
     extra = repo.backup(path('small'), '--tag', 'schedule=nightly', '--tag', 'source=small', '--tag', 'run=%032x' % 1)['snapshot_id']
-    daemon.kill(signal.SIGTERM)
+    daemon.stop()
     with sqlite3.connect(daemon.catalogue, timeout=60) as db:
         equal(db.execute('UPDATE backup_schedules SET last_due = last_due - 2 * 86400000 WHERE id = ?', ('sweep',)).rowcount, 1, 'the daily sweep is remembered')
     daemon.start()
@@ -105,7 +94,7 @@ def swept(daemon, repo):
 
 
 def nonsense(daemon):
-    run_id = daemon.request(op='run', schedule='nightly')['run']
+    run_id = daemon.control(op='run', schedule='nightly')['run']
     daemon.ended(run_id)
     before, runs = daemon.row(run_id), len(os.listdir(daemon.state + '/runs'))
     for line in (b'', b'\n', b'../../../etc/passwd\n', b'0' * 200, run_id.encode() + b'\n', run_id.upper().encode() + b'\n', b'f' * 32 + b'\n'):
@@ -126,31 +115,24 @@ def nonsense(daemon):
 
 def without_socket(daemon, activator):
     activator.stop()
-    run_id = daemon.request(op='run', schedule='nightly')['run']
+    run_id = daemon.control(op='run', schedule='nightly')['run']
     fact(daemon.ended(run_id) and SOCKET in daemon.row(run_id)['error'], 'without the socket a run fails at once, and says why', daemon.row(run_id))
 
 
 def main():
-    os.mkdir(path('small'))
-    with open(path('small', 'file'), 'w', encoding='utf-8') as f:
-        f.write('content\n' * 1000)
-    repo = Repo.named('repo')
-    repo.init()
-    daemon = Daemon('one', repo, CONFIG, small=path('small'))
+    repo = small_repo()
+    daemon = Daemon('one', repo, CONFIG)
     daemon.more = {'BACKSTAY_RUN_SOCKET': SOCKET}
     activator = Activator(daemon)
-    daemon.start()
     try:
-        no_child(daemon, activator)
-        ended_by_others(daemon)
-        swept(daemon, repo)
-        nonsense(daemon)
-        without_socket(daemon, activator)
+        with daemon:
+            no_child(daemon, activator)
+            ended_by_others(daemon)
+            swept(daemon, repo)
+            nonsense(daemon)
+            without_socket(daemon, activator)
     finally:
         activator.process.kill()
-        if daemon.process.poll() is None:
-            daemon.kill()
-        say(daemon.log()[-3000:])
     finish()
 
 

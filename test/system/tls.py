@@ -13,7 +13,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import certificate
-from livedaemon import PATIENCE, LiveDaemon
+from daemonhttp import PageDaemon
+from daemonlife import PATIENCE
 from scenario import BACKSTAY, equal, fact, finish, path, run, wait_until
 
 PASSWORD = 'a long enough password'
@@ -64,10 +65,10 @@ def main():
     crt, key = certificate.make(path('pair'), 'page', 'IP:127.0.0.1')
     tls = ', tls: {certificate: %s, key: %s}' % (crt, key)
     # all addresses: that is what TLS is for
-    daemon = LiveDaemon('daemon', CONFIG, authority=crt, listen='0.0.0.0', tls=tls)
+    daemon = PageDaemon('daemon', None, CONFIG, authority=crt, listen='0.0.0.0', tls=tls)
     with open(daemon.dir + '/password', 'w') as f:
         f.write('of the repository\n')
-    run(BACKSTAY, 'user', 'add', 'anna', '--role', 'admin', '--new-password-file', '-', '--config', daemon.config, env=daemon.env,
+    run(BACKSTAY, 'user', 'add', 'anna', '--role', 'admin', '--new-password-file', '-', '--config', daemon.config, env=daemon.env(),
         input=PASSWORD.encode(), code=0)
     with daemon:
         status, headers, _ = daemon.ask('POST', '/api/login', {'name': 'anna', 'password': PASSWORD})
@@ -105,9 +106,9 @@ def main():
         fact(PASSWORD not in daemon.said() and 'PRIVATE KEY' not in daemon.said(), 'no secret is in the log')
 
     daemon.configure(listen='0.0.0.0', tls='')
-    done = run(BACKSTAY, 'config', 'check', '--config', daemon.config, env=daemon.env, code=20, why='without TLS, beyond this machine')
+    done = run(BACKSTAY, 'config', 'check', '--config', daemon.config, env=daemon.env(), code=20, why='without TLS, beyond this machine')
     fact('in the clear' in done.all, 'is refused with the reason', done.all)
-    refused = subprocess.run([BACKSTAY, 'daemon', '--config', daemon.config], env=daemon.env, capture_output=True, timeout=120, check=False)
+    refused = subprocess.run([BACKSTAY, 'daemon', '--config', daemon.config], env=daemon.env(), capture_output=True, timeout=120, check=False)
     equal(refused.returncode, 20, 'and the daemon does not start')
     with socket.socket() as probe:
         equal(probe.connect_ex(('127.0.0.1', daemon.port)) != 0, True, 'so that nobody listens')

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
-from livedaemon import LiveDaemon
+from daemonhttp import PageDaemon
 from scenario import BACKSTAY, FAILED, WORK, equal, fact, finish, path, run
 
 CONFIG = '''
@@ -28,7 +28,7 @@ FIRST, SECOND, TYPED = 'the first long password', 'another long password', 'a pa
 
 def user(daemon, *argv, password=None, code=0, why=''):
     more = ('--new-password-file', '-') if password is not None else ()
-    return run(BACKSTAY, 'user', '--config', daemon.config, *more, *argv, env=daemon.env, code=code, why=why,
+    return run(BACKSTAY, 'user', '--config', daemon.config, *more, *argv, env=daemon.env(), code=code, why=why,
                input=password.encode() if password is not None else None)
 
 
@@ -36,7 +36,7 @@ def typed(daemon, name, *words):
     """What a terminal shows while the words are typed, and the exit status."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(BACKSTAY, [BACKSTAY, 'user', '--config', daemon.config, 'password', name], daemon.env)
+        os.execve(BACKSTAY, [BACKSTAY, 'user', '--config', daemon.config, 'password', name], daemon.env())
     shown = b''
     for i, word in enumerate(words):
         while shown.count(b': ') <= i:  # what is typed before a question is thrown away
@@ -58,7 +58,7 @@ def words(result):
 
 
 def main():
-    daemon = LiveDaemon('daemon', CONFIG)
+    daemon = PageDaemon('daemon', None, CONFIG)
     with open(daemon.dir + '/password', 'w') as f:
         f.write('of the repository\n')
 
@@ -104,7 +104,7 @@ def main():
         user(daemon, 'remove', 'bert', code=FAILED, why='twice')
 
     daemon.stop()
-    with LiveDaemon('daemon', CONFIG) as again:
+    with PageDaemon('daemon', None, CONFIG) as again:
         status, cookie = again.login('anna', TYPED)
         equal(status, 200, 'the typed password is hers')
         lines = json.loads(again.ask('GET', '/api/admin/audit?limit=200', Cookie=cookie)[2])['items']
@@ -112,14 +112,14 @@ def main():
     fact({'user.add', 'user.add.failed', 'user.password', 'user.disable', 'user.disable.failed', 'user.enable', 'user.remove'} <= {a for a, _ in mine},
          'every change left a line, and every refusal', mine)
     fact(all('(command line)' in who for _, who in mine), 'which says where from', mine)
-    run(BACKSTAY, 'catalog', 'check', '--config', daemon.config, env=daemon.env, code=0, why='the chain of lines is unbroken')
+    run(BACKSTAY, 'catalog', 'check', '--config', daemon.config, env=daemon.env(), code=0, why='the chain of lines is unbroken')
     with sqlite3.connect(daemon.state + '/catalogue.db') as db:
         dump = '\n'.join(db.iterdump())
     leaked = [p for p in (FIRST, SECOND, TYPED) if p in dump or p in daemon.said()]
     equal(leaked, [], 'no password is in the catalogue or in the log')
     other = path('other.db')
     run(BACKSTAY, 'user', 'add', 'eve', '--at', 'sqlite:' + other, '--new-password-command', 'echo ' + SECOND, code=0,
-        env=daemon.env, why='another catalogue')
+        env=daemon.env(), why='another catalogue')
     equal(subprocess.run(['find', WORK, '-name', '*.db', '-perm', '/077'], capture_output=True, text=True, check=False).stdout, '',
           'no catalogue can be read by others')
 
