@@ -101,15 +101,40 @@ static void await_journal(const Place *place, const char *want)
     }
 }
 
+/* A place where something is paused. */
+static RunPause *set_up_paused(Place *place, const char *pause, const char *resume,
+                               int64_t limit_ms)
+{
+    g_autoptr(GError) error = NULL;
+    RunPause *paused = NULL;
+
+    set_up(place, pause, resume);
+    g_assert_true(begin(place, limit_ms, &paused, &error));
+    g_assert_no_error(error);
+    return paused;
+}
+
+static void tear_down_paused(Place *place, RunPause *pause)
+{
+    run_pause_free(pause);
+    tear_down(place);
+}
+
+/* Until it is over; that it was done is told just after. */
+static void await_end(RunPause *pause, GError **error)
+{
+    while (run_pause_holds(pause, error))
+        g_usleep(20000);
+}
+
 static void it_holds_until_it_is_asked(void)
 {
     g_autoptr(GError) error = NULL;
-    RunPause *pause = NULL;
     int64_t ms = -1;
     Place place;
+    RunPause *pause = set_up_paused(&place, "echo paused $BACKSTAY_SCHEDULE",
+                                    "echo resume >>journal; echo resumed >&2", LONG_MS);
 
-    set_up(&place, "echo paused $BACKSTAY_SCHEDULE", "echo resume >>journal; echo resumed >&2");
-    g_assert_true(begin(&place, LONG_MS, &pause, &error));
     g_assert_true(run_pause_holds(pause, &error));
     assert_journal(&place, "pause ");
     g_assert_true(run_pause_end(pause, &ms, &error));
@@ -162,56 +187,48 @@ static void what_does_not_pause_is_resumed(void)
 static void it_ends_when_its_time_is_over(void)
 {
     g_autoptr(GError) error = NULL, again = NULL;
-    RunPause *pause = NULL;
     int64_t ms = -1;
     Place place;
+    RunPause *pause = set_up_paused(&place, "true", "echo resume >>journal", 1000);
 
-    set_up(&place, "true", "echo resume >>journal");
-    g_assert_true(begin(&place, 1000, &pause, &error));
     await_journal(&place, "pause resume last "); // without us
-    while (run_pause_holds(pause, &error))
-        g_usleep(20000); // that it was done is told just after
+    await_end(pause, &error);
     g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
     g_assert_nonnull(strstr(error->message, "pause_limit (1 s)"));
     g_assert_false(run_pause_end(pause, &ms, &again));
     g_assert_cmpstr(again->message, ==, error->message);
     assert_journal(&place, "pause resume last ");
-    run_pause_free(pause);
-    tear_down(&place);
+    tear_down_paused(&place, pause);
 }
 
 static void a_resume_that_fails_is_told(void)
 {
     g_autoptr(GError) error = NULL;
-    RunPause *pause = NULL;
     int64_t ms = -1;
     Place place;
+    RunPause *pause = set_up_paused(&place, "true", "exit 5", LONG_MS);
 
-    set_up(&place, "true", "exit 5");
-    g_assert_true(begin(&place, LONG_MS, &pause, &error));
     g_assert_false(run_pause_end(pause, &ms, &error));
     g_assert_cmpstr(error->message, ==,
                     "resume-hook 1: exit status 5, so the application may still be paused; resume "
                     "it by hand");
     assert_journal(&place, "pause last "); // the others are run all the same
-    run_pause_free(pause);
-    tear_down(&place);
+    tear_down_paused(&place, pause);
 }
 
 /* As when a service is ended whole: the guard is told to end, and so is its resume hook. */
 static void a_resume_that_is_ended_is_tried_again(void)
 {
     g_autoptr(GError) error = NULL;
-    RunPause *pause = NULL;
     int64_t ms = -1;
     Place place;
+    RunPause *pause = set_up_paused(
+        &place, "true", "echo resume >>journal; test -e killed || { >killed; kill -TERM $$; }",
+        LONG_MS);
 
-    set_up(&place, "true", "echo resume >>journal; test -e killed || { >killed; kill -TERM $$; }");
-    g_assert_true(begin(&place, LONG_MS, &pause, &error));
     g_assert_true(run_pause_end(pause, &ms, &error));
     assert_journal(&place, "pause resume resume last ");
-    run_pause_free(pause);
-    tear_down(&place);
+    tear_down_paused(&place, pause);
 }
 
 static void it_is_resumed_when_the_run_is_cancelled(void)
@@ -234,21 +251,17 @@ static void it_is_resumed_when_the_run_is_cancelled(void)
 static void it_is_resumed_although_the_run_is_busy(void)
 {
     g_autoptr(GError) error = NULL, again = NULL;
-    RunPause *pause = NULL;
     int64_t ms = -1;
     Place place;
+    RunPause *pause = set_up_paused(&place, "true", "echo resume >>journal", LONG_MS);
 
-    set_up(&place, "true", "echo resume >>journal");
-    g_assert_true(begin(&place, LONG_MS, &pause, &error));
     cancel_set(place.cancel);
     await_journal(&place, "pause resume last ");
-    while (run_pause_holds(pause, &error))
-        g_usleep(20000);
+    await_end(pause, &error);
     g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
     g_assert_false(run_pause_end(pause, &ms, &again));
     g_assert_error(again, BS_ERROR, BS_ERROR_CANCELLED);
-    run_pause_free(pause);
-    tear_down(&place);
+    tear_down_paused(&place, pause);
 }
 
 /* signal: to the guard, which is the parent of its hooks. */
@@ -256,23 +269,19 @@ static void guard_gets(int signal, const char *want)
 {
     g_autofree char *command = NULL, *text = NULL;
     g_autoptr(GError) error = NULL;
-    RunPause *pause = NULL;
     int64_t ms = -1;
     Place place;
+    RunPause *pause = set_up_paused(&place, "echo $PPID >guard", "echo resume >>journal", LONG_MS);
 
-    set_up(&place, "echo $PPID >guard", "echo resume >>journal");
-    g_assert_true(begin(&place, LONG_MS, &pause, &error));
     command = g_build_filename(place.dir, "guard", NULL);
     g_assert_true(g_file_get_contents(command, &text, NULL, &error));
     g_assert_cmpint(kill((pid_t)atoi(text), signal), ==, 0);
-    while (run_pause_holds(pause, &error))
-        g_usleep(20000);
+    await_end(pause, &error);
     g_assert_nonnull(strstr(error->message, want));
     g_clear_error(&error);
     g_assert_false(run_pause_end(pause, &ms, &error));
     assert_journal(&place, "pause resume last ");
-    run_pause_free(pause);
-    tear_down(&place);
+    tear_down_paused(&place, pause);
 }
 
 static void it_is_resumed_when_the_guard_is_ended(void)
