@@ -82,6 +82,18 @@ static bool answer_again(const OnceRow *before, const char *hash, WebAnswer *ans
     return true;
 }
 
+/* What the key is kept under, and a hash of the request; both stay as they are without a key. */
+static bool keyed(WebCall *call, char **ret_name, char **ret_hash, GError **error)
+{
+    if (!check_key(call, error))
+        return false;
+    if (key_of(call)) {
+        *ret_name = name_of(call);
+        *ret_hash = request_hash(call);
+    }
+    return true;
+}
+
 bool web_once_begin(WebCall *call, WebAnswer *answer, bool *ret_done, GError **error)
 {
     g_autofree char *name = NULL, *hash = NULL;
@@ -90,12 +102,10 @@ bool web_once_begin(WebCall *call, WebAnswer *answer, bool *ret_done, GError **e
     bool won = false;
 
     *ret_done = false;
-    if (!check_key(call, error))
+    if (!keyed(call, &name, &hash, error))
         return false;
-    if (!key_of(call))
+    if (!name)
         return true;
-    name = name_of(call);
-    hash = request_hash(call);
     if (!catalog_once_begin(call->catalog, name, hash, now, now + KEPT_MS, &won, &before, error))
         return false;
     *ret_done = !won;
@@ -108,12 +118,10 @@ bool web_once_look(WebCall *call, WebAnswer *answer, bool *ret_done, GError **er
     g_auto(OnceRow) before = { 0 };
 
     *ret_done = false;
-    if (!check_key(call, error))
+    if (!keyed(call, &name, &hash, error))
         return false;
-    if (!key_of(call))
+    if (!name)
         return true;
-    name = name_of(call);
-    hash = request_hash(call);
     if (!catalog_once_find(call->catalog, name, clock_now_ms(), &before, error))
         return false;
     *ret_done = before.request_hash != NULL;
