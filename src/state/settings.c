@@ -28,39 +28,44 @@ bool catalog_setting_get(Catalog *catalog, const char *name, json_t **ret_value,
     return true;
 }
 
-static bool insert(Catalog *catalog, const char *name, const json_t *value, const char *by,
-                   int64_t *ret_changed, GError **error)
+/* $1 to $4: what is put there, when and by whom. */
+static DbQuery *query_put(Catalog *catalog, const char *sql, const char *name, const json_t *value,
+                          const char *by, GError **error)
 {
-    g_autoptr(DbQuery) query =
-        db_query(catalog->db,
-                 "INSERT INTO backup_settings (name, value, version, updated_at, updated_by)"
-                 " VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING",
-                 error);
+    DbQuery *query = db_query(catalog->db, sql, error);
 
     if (!query)
-        return false;
+        return NULL;
     db_bind_text(query, 1, name);
     catalog_bind_json(query, 2, value);
     db_bind_int(query, 3, clock_now_ms());
     db_bind_text(query, 4, by);
-    return db_run(query, ret_changed, error);
+    return query;
+}
+
+static bool insert(Catalog *catalog, const char *name, const json_t *value, const char *by,
+                   int64_t *ret_changed, GError **error)
+{
+    g_autoptr(DbQuery) query =
+        query_put(catalog,
+                  "INSERT INTO backup_settings (name, value, version, updated_at, updated_by)"
+                  " VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING",
+                  name, value, by, error);
+
+    return query && db_run(query, ret_changed, error);
 }
 
 static bool update(Catalog *catalog, const char *name, const json_t *value, unsigned version,
                    const char *by, int64_t *ret_changed, GError **error)
 {
     g_autoptr(DbQuery) query =
-        db_query(catalog->db,
-                 "UPDATE backup_settings SET value = $2, version = version + 1, updated_at = $3,"
-                 " updated_by = $4 WHERE name = $1 AND version = $5",
-                 error);
+        query_put(catalog,
+                  "UPDATE backup_settings SET value = $2, version = version + 1, updated_at = $3,"
+                  " updated_by = $4 WHERE name = $1 AND version = $5",
+                  name, value, by, error);
 
     if (!query)
         return false;
-    db_bind_text(query, 1, name);
-    catalog_bind_json(query, 2, value);
-    db_bind_int(query, 3, clock_now_ms());
-    db_bind_text(query, 4, by);
     db_bind_int(query, 5, version);
     return db_run(query, ret_changed, error);
 }
