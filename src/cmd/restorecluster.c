@@ -147,10 +147,7 @@ static void tell_note(const char *text, void *user)
 {
     const Telling *telling = user;
 
-    if (telling->settings->json)
-        output_json(json_pack("{s:s, s:o}", "message_type", "note", "message", json_bytes(text)));
-    else
-        fprintf(stderr, "note: %s\n", text);
+    restore_tell_note(text, (void *)telling->settings);
 }
 
 static void tell_problem(const char *path, const GError *problem, void *user)
