@@ -64,10 +64,20 @@ static char *tool(const char *name)
     return path ? path : g_strdup(name); // which is said not to be there
 }
 
-/* Numbers with a point, and messages that can be looked up. */
+/* What LVM's tools read, and no secret of ours. Numbers with a point, and messages that can be
+ * looked up. */
 static GStrv environment(void)
 {
-    return g_environ_setenv(g_get_environ(), "LC_ALL", "C", TRUE);
+    static const char *const wanted[] = { "PATH=", "TMPDIR=", "LVM_", "DM_" };
+    g_auto(GStrv) ours = g_get_environ();
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    for (char **variable = ours; *variable; variable++)
+        for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+            if (g_str_has_prefix(*variable, wanted[i]))
+                g_strv_builder_add(builder, *variable);
+    g_strv_builder_add(builder, "LC_ALL=C");
+    return g_strv_builder_end(builder);
 }
 
 /* In a group of its own: ^C is for us, who remove what was made. */
