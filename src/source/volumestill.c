@@ -51,6 +51,18 @@ static void choose_nothing(VolumeStill *still, const char *why)
         why ? why : "");
 }
 
+/* A lease, which tells of writers, is for the owner of a file alone, and not on every file system.
+ */
+static void choose_unseen(VolumeStill *still)
+{
+    volume_still_choose(still, "none", "crash-consistent");
+    still->note =
+        g_strdup_printf("crash-consistent at best: whether anybody writes to %s cannot be "
+                        "told here; back it up as its owner or as root, or say that "
+                        "nobody does (--consistency hook)",
+                        still->device.path);
+}
+
 /* What somebody uses: of one moment, or as it is. */
 static bool choose_in_use(VolumeStill *still, VolumeWay way, const char *why, GError **error)
 {
@@ -109,12 +121,14 @@ static bool choose_for_image(VolumeStill *still, GError **error)
 
     if (many && (!volume_moment_choose(still, &chosen, error) || chosen))
         return chosen;
-    if (writers == WRITERS_NONE || (writers == WRITERS_UNKNOWN && !is_used(still)))
+    if (writers == WRITERS_NONE)
         volume_still_choose(still, "unused", "consistent");
     else if (still->use->mounts->len > 0 && !volume_use_writable(still->use))
         volume_still_choose(still, "read-only", "consistent");
     else if (!many && !volume_moment_choose(still, &chosen, error))
         return false;
+    else if (!chosen && writers == WRITERS_UNKNOWN && !is_used(still))
+        choose_unseen(still);
     else if (!chosen)
         choose_nothing(still, NULL);
     return true;

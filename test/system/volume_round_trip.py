@@ -96,6 +96,18 @@ patch(disk, 37 * MIB, b'new')
 third = repo.backup('volume:' + disk)
 fact(third['data_added'] <= tree + 16384, 'three bytes cost one piece', (third['data_added'], tree))
 
+# who may read it, and no more, cannot see who writes to it
+stranger = {'prefix': ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'], 'env': {'BACKSTAY_CACHE_DIR': path('stranger-cache')}}
+theirs = Repo.named('stranger')
+for place in (theirs.path, path('stranger-cache')):
+    os.mkdir(place)
+    os.chown(place, 65534, 65534)
+theirs.backstay('init', code=0, **stranger)
+seen = theirs.backstay('backup', '--json', 'volume:' + disk, code=0, **stranger)
+consistency = with_restic(theirs, seen.messages('summary')[-1]['snapshot_id'], 'stranger')[0]['consistency']
+equal((consistency['way'], consistency['state']), ('none', 'crash-consistent'), 'a reader who cannot see writers calls nothing consistent')
+fact('as its owner or as root' in seen.all, 'and says what would help', seen.all)
+
 # growth keeps the cuts
 os.truncate(disk, size + 32 * MIB)
 patch(disk, size + 20 * MIB, os.urandom(1000))
