@@ -44,7 +44,6 @@ static IndexText *take_full_index(Packer *packer, Arrivals **ret_packs)
 static bool pack_is_durable(Packer *packer, const OpenPack *pack, const Id *id, GError **error)
 {
     const PackBlob *blobs = (const PackBlob *)(void *)pack->blobs->data;
-    g_autoptr(GError) failure = NULL;
     g_autoptr(Arrivals) packs = NULL;
     IndexText *full;
     bool saved = true;

@@ -12,6 +12,9 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 
+#define PROBES    512u
+#define PROBE_LEN 4096u
+
 /* ---- in use ---- */
 
 static bool refuse_use(const VolumeDevice *device, GError **error)
@@ -55,13 +58,37 @@ static bool take_alone(VolumeDevice *device, GError **error)
 
 /* ---- what it holds ---- */
 
+/* Looks all over what would be written: a member of a RAID array may have its mark at the end, and
+ * raw data need not begin at the beginning. A few scattered sectors may still be missed. */
+static bool look_for_data(const VolumePlace *place, uint64_t size, bool *ret_blank, GError **error)
+{
+    const uint64_t last = size > PROBE_LEN ? size - PROBE_LEN : 0;
+    uint8_t probe[PROBE_LEN];
+    bool blank = volume_is_zero(place->head, place->head_len);
+
+    for (uint64_t i = 0; blank && i < PROBES; i++) {
+        size_t len;
+
+        if (!fs_pread_full(place->device.fd, probe, (size_t)MIN(size, sizeof probe),
+                           last * i / (PROBES - 1), &len, place->device.path, error))
+            return false;
+        blank = volume_is_zero(probe, len);
+    }
+    *ret_blank = blank;
+    return true;
+}
+
 static bool refuse_data(const VolumePlace *place, const VolumeTarget *target, GError **error)
 {
     VolumeHead found;
+    bool blank;
 
     volume_head_look(place->head, place->head_len, &found);
-    if (target->force || place->unfinished || volume_head_same(&found, &target->content) ||
-        volume_is_zero(place->head, place->head_len))
+    if (target->force || place->unfinished || volume_head_same(&found, &target->content))
+        return true;
+    if (!look_for_data(place, target->size, &blank, error))
+        return false;
+    if (blank)
         return true;
     if (found.type)
         g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
