@@ -21,7 +21,8 @@ static const Meaning meanings[] = {
     { "NoSuchKey", BS_ERROR_NOT_FOUND, NULL },
     { "NoSuchUpload", BS_ERROR_NOT_FOUND, NULL },
     { "NoSuchVersion", BS_ERROR_NOT_FOUND, NULL },
-    { "NoSuchBucket", BS_ERROR_NO_REPO, "check its name, or create it with `backstay init`" },
+    { "NoSuchBucket", BS_ERROR_NO_REPO,
+      "check its name, or create it (`backstay init` does, for a repository)" },
     { "PreconditionFailed", BS_ERROR_EXISTS, NULL },
     { "InvalidRange", BS_ERROR_CORRUPT, NULL },
 
