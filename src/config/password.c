@@ -20,9 +20,10 @@ static bool ask_once(FILE *terminal, const char *prompt, Secret **ret_password, 
     }
     silent = saved;
     silent.c_lflag &= ~(tcflag_t)ECHO;
+    // at worst it echoes; before it asks, for what was typed until then is thrown away
+    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
     (void)fprintf(terminal, "%s: ", prompt);
     (void)fflush(terminal);
-    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &silent); // at worst it echoes
     got = fgets(room, sizeof room, terminal) != NULL;
     (void)tcsetattr(fileno(terminal), TCSAFLUSH, &saved);
     (void)fprintf(terminal, "\n");
