@@ -226,6 +226,15 @@ static bool give_password(const Settings *settings, char **operands, GError **er
     return true;
 }
 
+/* What a source tells has its name already; what a store tells has not. */
+static void name_source(const Source *source, GError **error)
+{
+    if (source->name && g_str_has_prefix((*error)->message, source->name))
+        g_prefix_error(error, "backup ");
+    else if (source->name)
+        g_prefix_error(error, "backup %s: ", source->name);
+}
+
 static bool backup_run(const Context *context, void *request, char **operands, GError **error)
 {
     const BackupOptions *options = request;
@@ -246,8 +255,7 @@ static bool backup_run(const Context *context, void *request, char **operands, G
         Source *source = g_ptr_array_index(sources, i);
 
         if (!backup_and_tell(context, &open, source, &wish, &telling, &problems, error)) {
-            if (source->name)
-                g_prefix_error(error, "backup %s: ", source->name);
+            name_source(source, error);
             return false;
         }
     }

@@ -108,7 +108,7 @@ round_trip(repo, server, 'bgsave', 'redis://saver:%s@%s' % (SECRET, at), 'bgsave
 fails(repo, 'redis://reader:%s@%s' % (SECRET, at), 33, 'ACL SETUSER', 'no right')
 fails(repo, 'redis://replica:%sx@%s' % (SECRET, at), REFUSED, 'WRONGPASS', 'wrong password')
 fails(repo, 'redis://nobody@%s' % at, FAILED, 'REDISCLI_AUTH', 'a lone word')
-fails(repo, 'redis://127.0.0.1:1', UNREACHABLE, 'connect', 'nobody there')
+fails(repo, 'redis://127.0.0.1:1', UNREACHABLE, 'backup redis-127.0.0.1-1: 127.0.0.1:1: connect', 'nobody there, told once')
 fails(repo, server.url + '/3', FAILED, 'all its databases', 'one database')
 
 # M9: the disk of the server is full. "Background saving started" proves nothing.
