@@ -320,3 +320,20 @@ bool fs_close(int fd, const char *name, GError **error)
     bs_error_errno(error, errno, "close %s", name);
     return false;
 }
+
+bool fs_dir_is_empty(const char *path, bool *ret_empty, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GDir) dir = g_dir_open(path, 0, &failure);
+    const char *name;
+    bool empty = true;
+
+    if (!dir && !g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s", failure->message);
+        return false;
+    }
+    while (dir && (name = g_dir_read_name(dir)))
+        empty = empty && strcmp(name, "lost+found") == 0;
+    *ret_empty = empty;
+    return true;
+}

@@ -31,7 +31,10 @@ static const GOptionEntry restore_options[] = {
     { "exclude-file", 0, 0, ARG_LIST, AT(exclude_file), "patterns from a file", "FILE" },
     { "iexclude-file", 0, 0, ARG_LIST, AT(iexclude_file), "the same, ignoring case", "FILE" },
     { "overwrite", 0, 0, ARG_TEXT, AT(overwrite),
-      "existing files: always (default), if-changed, if-newer, never", "WHEN" },
+      "existing files: always (default), if-changed, if-newer, never; refuse: only into a "
+      "directory "
+      "that is empty",
+      "WHEN" },
     { "delete", 0, 0, ARG_FLAG, AT(delete_extra),
       "remove what the snapshot does not have from restored directories", NULL },
     { "delta", 0, 0, ARG_FLAG, AT(delta),
@@ -114,7 +117,7 @@ static bool parse_overwrite(const char *text, Overwrite *ret_overwrite, GError *
             return true;
         }
     g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
-                "--overwrite %s: must be always, if-changed, if-newer or never", text);
+                "--overwrite %s: must be always, if-changed, if-newer, never or refuse", text);
     return false;
 }
 
@@ -243,13 +246,15 @@ static bool restore_to_directory(const Context *context, const RestoreOptions *o
         .sparse = options->sparse,
         .dry_run = options->dry_run,
         .delete_extra = options->delete_extra,
+        .into_empty = options->overwrite && strcmp(options->overwrite, "refuse") == 0,
         .delta = options->delta,
         .verify = options->verify,
         .no_sync = options->no_sync,
         .facts = &facts,
     };
 
-    if (!parse_overwrite(options->overwrite, &restore.overwrite, error) ||
+    if (!parse_overwrite(restore.into_empty ? "never" : options->overwrite, &restore.overwrite,
+                         error) ||
         !patterns_compile(options->include, options->include_file, false, &include, error) ||
         !patterns_compile(options->iinclude, options->iinclude_file, true, &iinclude, error) ||
         !patterns_compile(options->exclude, options->exclude_file, false, &exclude, error) ||

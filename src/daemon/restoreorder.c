@@ -190,6 +190,14 @@ static const char *overwrite_option(const Making *making, const RestorePlan *pla
     return shape_bool(making->recovery, "delta", false) ? "--delta" : "--force";
 }
 
+/* Whether the order was given for a directory in which nothing was. A recovery sees to it itself.
+ */
+static bool wants_empty(const Making *making, const RestorePlan *plan)
+{
+    return plan->target.to == RESTORE_TO_DIRECTORY && !plan->exists &&
+           json_array_size(making->recovers.words) == 0;
+}
+
 static json_t *restore_argv(const Making *making, const RestorePlan *plan, bool dry_run)
 {
     const json_t *order = making->order->order, *word;
@@ -204,6 +212,8 @@ static json_t *restore_argv(const Making *making, const RestorePlan *plan, bool 
     json_array_foreach(making->recovers.words, i, word) json_array_append(argv, (json_t *)word);
     if (overwrite)
         task_argv_add(argv, "%s", overwrite);
+    if (wants_empty(making, plan))
+        task_argv_add(argv, "--overwrite=refuse");
     if (dry_run)
         task_argv_add(argv, "--dry-run");
     add_options(argv, order);

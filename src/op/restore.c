@@ -2,6 +2,7 @@
 #include "op/restore.h"
 
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/plural.h"
 #include "flow/reader.h"
@@ -261,13 +262,39 @@ static bool pass_over(const Id *id, const GError *problem, void *user)
     return true;
 }
 
+static bool refuse_occupied(const char *target, const char *shown, GError **error)
+{
+    bool empty;
+
+    if (!fs_dir_is_empty(target, &empty, error))
+        return false;
+    if (!empty)
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY, "%s: the directory is not empty", shown);
+    return empty;
+}
+
+/* Somebody else wrote there at the same time. */
+static bool found_empty(const Run *run, const char *shown, GError **error)
+{
+    const uint64_t n = run->result.files_skipped;
+
+    if (n > 0)
+        g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                    "%s: %" G_GUINT64_FORMAT " %s appeared there meanwhile and stayed as %s", shown,
+                    n, plural(n, "file", "files"), plural(n, "it is", "they are"));
+    return n == 0;
+}
+
 static bool restore(OpenRepo *open, const Start *start, Run *run, const Cancel *cancel,
                     GError **error)
 {
     const RestoreRequest *request = run->request;
+    const char *shown = request->target_name ? request->target_name : request->target;
     DirSinkOptions options = sink_options(request, run);
     g_autoptr(Sink) sink = NULL;
 
+    if (request->into_empty && !refuse_occupied(request->target, shown, error))
+        return false;
     if (request->delta && !restore_refuse_running(open->repo, start->node ? NULL : &start->tree,
                                                   request->target, cancel, error))
         return false;
@@ -276,6 +303,7 @@ static bool restore(OpenRepo *open, const Start *start, Run *run, const Cancel *
         return false;
     estimate(open, start, run, cancel);
     return push(open, start, sink, run, run->watch->progress, cancel, error) &&
+           (!request->into_empty || found_empty(run, shown, error)) &&
            (!request->delta || finish_delta(open, start, run, cancel, error)) &&
            (!request->verify || request->dry_run || verify(open, start, run, cancel, error));
 }

@@ -15,6 +15,9 @@ typedef struct {
     const char *target_name; /* as people know it; NULL: that is it */
     const PatternList *include, *iinclude, *exclude, *iexclude; /* NULL: none */
     Overwrite overwrite;
+    /* BS_ERROR_NOT_EMPTY when anything lies in the target; with OVERWRITE_NEVER, for what comes
+     * there meanwhile stays as it is, and the restore fails. */
+    bool into_empty;
     bool sparse, dry_run, delete_extra, verify, no_sync;
     /* What is there serves, and what the snapshot does not have is removed once everything else is
      * done (flow/dirsink.h). With OVERWRITE_ALWAYS only. */

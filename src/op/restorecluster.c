@@ -2,6 +2,7 @@
 #include "op/restorecluster.h"
 
 #include "base/error.h"
+#include "base/fs.h"
 #include "op/clusterfiles.h"
 #include "op/recoverysettings.h"
 #include "op/tablespaces.h"
@@ -50,25 +51,6 @@ void restore_cluster_result_clear(RestoreClusterResult *result)
 
 /* ---- the places ---- */
 
-/* The root of a file system has a directory that is nobody's. */
-static bool is_empty(const char *path, bool *ret_empty, GError **error)
-{
-    g_autoptr(GError) failure = NULL;
-    g_autoptr(GDir) dir = g_dir_open(path, 0, &failure);
-    const char *name = NULL;
-
-    *ret_empty = true;
-    if (!dir && g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-        return true;
-    if (!dir) {
-        g_set_error(error, BS_ERROR, BS_ERROR_FAILED, "%s", failure->message);
-        return false;
-    }
-    while ((name = g_dir_read_name(dir)))
-        *ret_empty = *ret_empty && strcmp(name, "lost+found") == 0;
-    return true;
-}
-
 static bool has_file(const char *dir, const char *name)
 {
     g_autofree char *path = g_build_filename(dir, name, NULL);
@@ -108,7 +90,7 @@ static bool check_place(Run *run, const char *path, const char *shown, bool serv
 {
     bool empty;
 
-    if (!is_empty(path, &empty, error))
+    if (!fs_dir_is_empty(path, &empty, error))
         return false;
     if (!empty && !run->request->force && !(run->request->delta && serves))
         return refuse_full(path, shown, error);

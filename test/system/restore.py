@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
-from scenario import Repo, equal, fact, finish, path
+from scenario import NOT_EMPTY, Repo, equal, fact, finish, path
 
 
 def files(root):
@@ -55,6 +55,10 @@ def onto_existing(repo, source):
     repo.backstay('restore', 'latest', '--target', target, '--overwrite', 'never', code=0)
     with open(inside + '/plain.txt', 'rb') as f:
         equal(f.read(), b'mine\n', '--overwrite never keeps what is there')
+    before = trees.describe(target)
+    repo.backstay('restore', 'latest', '--target', target, '--overwrite', 'refuse', code=NOT_EMPTY, why='--overwrite refuse is for empty directories')
+    fact(not trees.differences(before, trees.describe(target)), 'and changes nothing in another')
+    repo.backstay('restore', 'latest', '--target', path('empty-%s' % os.path.basename(target)), '--overwrite', 'refuse', code=0, why='into one that is not there it restores')
     beside = os.path.dirname(inside) + '/beside'
     trees.write(beside, b'nobody saved it\n')
     repo.backstay('restore', 'latest', '--target', target, '--delete', code=0)

@@ -90,11 +90,12 @@ static void what_is_asked_becomes_values_never_options(World *world, G_GNUC_UNUS
         const char *label, *order, *words; /* TOP: the root that is allowed */
     } cases[] = {
         { "a directory", "{\"source\":\"files\",\"target\":{\"directory\":\"TOP/new\"}}",
-          "--repo=main restore --target=TOP/new --beneath=TOP -- abc2" },
+          "--repo=main restore --target=TOP/new --beneath=TOP --overwrite=refuse -- abc2" },
         { "patterns that look like options",
           "{\"source\":\"files\",\"target\":{\"directory\":\"TOP/new\"},\"include\":[\"--delete\"],"
           "\"verify\":true,\"path\":\"/--x\"}",
-          "--repo=main restore --target=TOP/new --beneath=TOP --include=--delete --verify -- "
+          "--repo=main restore --target=TOP/new --beneath=TOP --overwrite=refuse "
+          "--include=--delete --verify -- "
           "abc2:/--x" },
         { "a database", "{\"source\":\"shop\",\"target\":{\"source\":\"shop\"}}",
           "--repo=main restore --to=@shop -- abc1" },
@@ -111,10 +112,10 @@ static void what_is_asked_becomes_values_never_options(World *world, G_GNUC_UNUS
           "{\"source\":\"shop\",\"target\":{\"source\":\"shop\"},\"overwrite\":true,"
           "\"confirm\":\"shop\",\"safety_backup\":false}",
           "--repo=main restore --to=@shop --clean -- abc1" },
-        { "an empty directory needs none",
+        { "an empty directory needs none, and must be empty still",
           "{\"source\":\"files\",\"target\":{\"directory\":\"TOP/new\"},\"overwrite\":true,"
           "\"confirm\":\"TOP/new\"}",
-          "--repo=main restore --target=TOP/new --beneath=TOP -- abc2" },
+          "--repo=main restore --target=TOP/new --beneath=TOP --overwrite=refuse -- abc2" },
         { "an image", "{\"source\":\"disk\",\"target\":{\"file\":\"TOP/x.img\"},\"verify\":true}",
           "--repo=main restore --to=volume:TOP/x.img --beneath=TOP --verify -- abc3" },
         { "over an image that is not there: what appears meanwhile has no safety backup",
