@@ -52,8 +52,8 @@ bool fs_sync_dir_fd(int dirfd, const char *path, GError **error);
  * before a file in a new directory counts as durable, fs_sync_dir() its parents. */
 bool fs_make_dirs(const char *path, mode_t mode, GError **error);
 
-/* Whether nothing lies in it, but for the lost+found at the root of a file system. What is not there
- * is empty. */
+/* Whether nothing lies in it, but for the lost+found at the root of a file system. What is not
+ * there is empty. */
 bool fs_dir_is_empty(const char *path, bool *ret_empty, GError **error);
 
 /*
