@@ -496,6 +496,33 @@ static int open_inside(Place *place)
     return fd;
 }
 
+static void what_is_empty_holds_nothing_of_anybody(Place *place, gconstpointer data)
+{
+    static const struct {
+        const char *make;
+        bool empty;
+    } steps[] = { { "", true }, { "lost+found", true }, { ".hidden", false } };
+    g_autofree char *dir = g_build_filename(place->dir, "empty", NULL);
+    g_autofree char *file = g_build_filename(place->dir, "file", NULL);
+    g_autoptr(GError) error = NULL;
+    bool empty = false;
+
+    (void)data;
+    g_assert_true(fs_dir_is_empty(dir, &empty, &error));
+    g_assert_true(empty); // it is not there
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *path = g_build_filename(dir, steps[i].make, NULL);
+
+        g_assert_cmpint(g_mkdir_with_parents(path, 0700), ==, 0);
+        g_assert_true(fs_dir_is_empty(dir, &empty, &error));
+        g_assert_no_error(error);
+        g_assert_true(empty == steps[i].empty);
+    }
+    g_assert_true(g_file_set_contents(file, "x", 1, NULL));
+    g_assert_false(fs_dir_is_empty(file, &empty, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_FAILED);
+}
+
 static void no_path_leads_outside(Place *place, gconstpointer data)
 {
     static const struct {
@@ -618,6 +645,7 @@ int main(int argc, char **argv)
         { "/fs/durable/no-noreplace", a_file_system_without_noreplace_has_links },
         { "/fs/durable/race", of_several_writers_exactly_one_wins },
         { "/fs/dirs", directories_are_made_as_needed },
+        { "/fs/dirs/empty", what_is_empty_holds_nothing_of_anybody },
         { "/fs/beneath/outside", no_path_leads_outside },
         { "/fs/beneath/inside", a_path_beneath_is_opened },
         { "/fs/beneath/race", a_link_that_appears_meanwhile_is_not_followed },
