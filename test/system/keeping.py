@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan, tsan
+# check: asan, tsan
 """What keeps a repository in order: forget as restic decides, prune that frees space, tag, copy, keys, repair, rewrite of caches."""
 import glob
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=2700
+# check: timeout=2700
 """SIGKILL at a random moment of backup, forget, prune and copy: the repository stays sound, every snapshot restores,
 and the next command goes on without an unlock by hand. KILLS says how often (100, 8 in quick)."""
 import os

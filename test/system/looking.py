@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan
+# check: asan
 """Looking into a repository: what is listed and in which order, what is said when something cannot be had."""
 import json
 import os

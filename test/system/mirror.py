@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan
+# check: asan
 """Mirrors: every write goes everywhere, a mirror that is away is told and caught up, damage and emptiness do not spread,
 and on the day the repository is gone its mirrors are repositories."""
 import filecmp

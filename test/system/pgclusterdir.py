@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan, timeout=1800
+# check: asan, timeout=1800
 """A whole PostgreSQL cluster read from its data directory: what is restored, by us or by stock restic, starts as it is and
 holds what the server held; whatever goes wrong meanwhile never leaves a snapshot, nor a server in backup mode."""
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=900
+# check: timeout=900
 """A cluster restored to a target over what is left of a crashed one: only what differs is fetched, strangers go, in the
 tablespaces too, what runs is refused, and a run that was killed is made good by the next."""
 import contextlib

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick
 """Keys that may only add, keys that look after what those have added, keys that only read: with the policies that we print,
 on a real server, whose own answers say what each may and may not do."""
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, asan
+# check: asan
 """Every command on a repository in a bucket, over plain HTTP, TLS and virtual hosts; stock restic and s3cmd see the same, and
 restic writes there in turn; a PostgreSQL database there and back."""
 import hashlib

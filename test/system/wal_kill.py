@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=1200
+# check: timeout=1200
 """Whatever is killed while WAL is archived, the pusher, what it hands over to, the server or several, with the repository away
 for a while and two pushers at once: a segment that the server was told is archived is in the repository and equal, and in
 the end all are."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=600
+# check: timeout=600
 """wal check --lag against a real server: nothing behind, behind while the archiver fails, a role that may see little, a standby,
 and a promotion of which nothing is archived yet."""
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=1200
+# check: timeout=1200
 """The archive module in a real server: it archives through the WAL server alone, says what is wrong when that is away, hangs
 or refuses, goes on afterwards, and never acknowledges what is not held."""
 import os

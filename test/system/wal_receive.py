@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: quick, timeout=1200
+# check: timeout=1200
 """WAL received over a replication slot from a real server: equal to what it archives, never further acknowledged than it is
 stored, the unfinished segment within seconds; over restarts, outages, promotions, and a slot that vanishes."""
 import glob
