@@ -53,6 +53,9 @@ RestoreFacts restore_facts_told(const Context *context, const RestoreOptions *op
 void restore_tell_note(const char *text, void *user);
 void restore_tell_difference(const RestoreDifference *difference, void *user);
 
+/* Whether there are options that only a PostgreSQL database knows, and others would ignore. */
+bool restore_is_about_database(const RestoreOptions *options);
+
 /* operands[0]: SNAPSHOT. */
 bool restore_to_database(const Context *context, const RestoreOptions *options, char **operands,
                          GError **error);

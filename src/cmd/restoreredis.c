@@ -38,13 +38,6 @@ static void tell_text(const RestoreRedisResult *result, bool preview)
                plural(restored->keys, "key", "keys"), restored->expired);
 }
 
-static bool is_about_postgres(const RestoreOptions *options)
-{
-    return options->databases || options->tables || options->schemas || options->create ||
-           options->no_owner || options->no_acl || options->globals || options->jobs ||
-           options->force || options->if_exists;
-}
-
 bool restore_to_redis(const Context *context, const RestoreOptions *options, char **operands,
                       GError **error)
 {
@@ -63,7 +56,7 @@ bool restore_to_redis(const Context *context, const RestoreOptions *options, cha
     Progress *progress;
     bool ok;
 
-    if (is_about_postgres(options)) {
+    if (restore_is_about_database(options) || options->force) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "into a Redis server everything is restored; of the options for --to only "
                     "--clean and --preview fit");

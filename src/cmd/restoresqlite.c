@@ -42,13 +42,6 @@ static void tell_text(const RestoreSqliteResult *result, bool preview)
         printf("the database that was there is %s now\n", result->kept);
 }
 
-static bool is_about_others(const RestoreOptions *options)
-{
-    return options->databases || options->tables || options->schemas || options->clean ||
-           options->create || options->no_owner || options->no_acl || options->globals ||
-           options->jobs || options->if_exists;
-}
-
 bool restore_to_sqlite(const Context *context, const RestoreOptions *options, char **operands,
                        GError **error)
 {
@@ -69,7 +62,7 @@ bool restore_to_sqlite(const Context *context, const RestoreOptions *options, ch
     Progress *progress;
     bool ok;
 
-    if (is_about_others(options) || !*restore.target) {
+    if (restore_is_about_database(options) || options->clean || !*restore.target) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "an SQLite database is restored whole: sqlite:/path/of/app.db; of the options "
                     "for --to only --force and --preview fit");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Targets of a restore that are named: sources of the configuration. */
+/* Targets of a restore that are named, as sources of the configuration, and what fits them. */
 #include "base/error.h"
 #include "base/secret.h"
 #include "cmd/restore.h"
@@ -71,4 +71,13 @@ void restore_wipe_named(RestoreOptions *options)
     if (options->named && options->to)
         secret_wipe(options->to, strlen(options->to)); // its password stands in it
     g_clear_pointer(&options->named, g_free);
+}
+
+/* ---- options ---- */
+
+bool restore_is_about_database(const RestoreOptions *options)
+{
+    return options->databases || options->tables || options->schemas || options->create ||
+           options->no_owner || options->no_acl || options->globals || options->jobs ||
+           options->if_exists;
 }

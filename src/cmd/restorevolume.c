@@ -42,14 +42,6 @@ static void tell_text(const RestoreVolumeRequest *restore, const RestoreVolumeRe
                "mounted\n");
 }
 
-/* What is for other targets would be ignored otherwise. */
-static bool is_about_others(const RestoreOptions *options)
-{
-    return options->databases || options->tables || options->schemas || options->clean ||
-           options->create || options->no_owner || options->no_acl || options->globals ||
-           options->jobs || options->if_exists;
-}
-
 bool restore_to_volume(const Context *context, const RestoreOptions *options, char **operands,
                        GError **error)
 {
@@ -72,7 +64,7 @@ bool restore_to_volume(const Context *context, const RestoreOptions *options, ch
     Progress *progress;
     bool ok;
 
-    if (is_about_others(options) || !*restore.target) {
+    if (restore_is_about_database(options) || options->clean || !*restore.target) {
         g_set_error(error, BS_ERROR, BS_ERROR_USAGE,
                     "into a volume all of it is restored: volume:/dev/sdb1 or volume:/path/of.img; "
                     "of the options for --to only --force, --verify and --preview fit");
