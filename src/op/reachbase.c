@@ -99,8 +99,12 @@ static void say_not_reached(const Looking *looking, const WalScanResult *scan, G
                     : "; no recovery of this base backup is possible");
 }
 
-static void say_too_early(const Looking *looking, GError **error)
+/* What the base holds may be later than the target, and nobody can tell; where the search did not
+ * even come to it, that is told first: an operator mends the one by WAL, the other by a base. */
+static void say_too_early(const Looking *looking, const WalScanResult *scan, GError **error)
 {
+    int64_t wanted_us = looking->search.target.time_us;
+    bool in_doubt = wanted_us >= looking->started_us - CHECKPOINT_SLACK_US;
     g_autoptr(GError) text = NULL;
     g_autofree char *time = NULL;
 
@@ -108,11 +112,13 @@ static void say_too_early(const Looking *looking, GError **error)
         g_set_error_literal(error, BS_ERROR, BS_ERROR_WAL_GAP, text->message);
         return;
     }
-    time = wal_time_text(looking->search.target.time_us);
+    if (!looking->search.stopped && in_doubt)
+        say_not_reached(looking, scan, &text);
+    time = wal_time_text(wanted_us);
     g_set_error(error, BS_ERROR, BS_ERROR_WAL_GAP,
-                "%s lies before the base backup, or so close to its begin that what it holds may "
-                "be later; choose an earlier one",
-                time);
+                "%s%s%s lies before the base backup, or so close to its begin that what it holds "
+                "may be later; choose an earlier one",
+                text ? text->message : "", text ? "; and " : "", time);
 }
 
 /* All that is held is as far as it goes on, and nothing behind it shows that there is more. */
@@ -128,7 +134,7 @@ static Verdict decide(const Looking *looking, const WalScanResult *scan, GError 
 
     // also when no transaction ended since: where nobody wrote, an older base knows more
     if ((search->stopped && !consistent) || (consistent && !begins_in_time(looking))) {
-        say_too_early(looking, error);
+        say_too_early(looking, scan, error);
         return TOO_EARLY;
     }
     if (search->stopped && !looking->minimal)

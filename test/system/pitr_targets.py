@@ -183,6 +183,20 @@ def difference(got, want):
     return {'got': len(got), 'want': len(want), 'too many': sorted(set(got) - set(want))[:3], 'missing': sorted(set(want) - set(got))[:3]}
 
 
+# ---- close to a base ----
+
+def close_to_base(life, repo, archive):
+    """What the first transactions behind each base ask for is missing. Their times are within the second or two in which what
+    a base holds cannot be told from what came later, and all the same the refusal says where the WAL breaks off."""
+    for base in life.bases:
+        path_of = life.wal.path(base.timeline)
+        ended = [r for r in life.wal.along(path_of) if r.kind in ('commit', 'abort') and r.lsn >= base.stop]
+        for record in ended[:2]:
+            target = Target('time', record.time, False)
+            case = Case(base, base.timeline, target, 'pause', ('gap', life.wal.needed(path_of, record.lsn // life.wal.segment)))
+            try_case(life, repo, archive, case, 'close to a base: ' + described(case))
+
+
 # ---- from each timeline to each ----
 
 def last_point(life, timeline):
@@ -281,6 +295,7 @@ def main():
         case = any_case(life, i)
         ends[try_case(life, repo, archive, case, '%d: %s' % (i, described(case)))] += 1
     say(dict(ends))
+    close_to_base(life, repo, archive)
     each_pair(life, repo, archive)
     from_standby(life, repo, archive)
     histories(life, repo, archive)
