@@ -27,6 +27,7 @@ BUILD = os.path.join(TOP, 'build-check')
 LOGS = os.path.join(BUILD, 'logs')
 PARALLEL = 3  # many wait for servers and clocks: three keep two processors busy
 TAIL = 60
+SEED = '1'  # of what tests choose by chance, unless the caller has a SEED: the same each time, so that a change is judged by what it changed
 FACT = re.compile(r'^\s*(not )?ok\b(.*)$')
 
 
@@ -54,7 +55,7 @@ class Job:
         with open(self.log, 'wb') as log:
             argv = self.argv() if callable(self.argv) else self.argv
             process = self.process = subprocess.Popen(argv, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                      env={**os.environ, **self.env, 'WORK': scratch},
+                                                      env={'SEED': SEED, **os.environ, **self.env, 'WORK': scratch},
                                                       start_new_session=True)
             try:
                 status = process.wait(self.timeout)
@@ -334,6 +335,17 @@ def chosen(jobs, patterns):
     return [job for job in jobs if job.name in keep]
 
 
+def failures(lines):
+    """The facts that do not hold, each with the indented lines that say why."""
+    found, within = [], False
+    for line in lines:
+        failed = re.match(r'\s*not ok\b', line)
+        within = bool(failed or within and line.startswith('    '))
+        if within:
+            found.append(line)
+    return found
+
+
 def main(arguments):
     quick = arguments[:1] == ['quick']
     jobs = chosen(all_jobs(quick), arguments[1:] if quick else arguments)
@@ -362,8 +374,7 @@ def main(arguments):
                     lines = log.readlines()
             except OSError:
                 continue
-            facts = [line for line in lines[:-TAIL] if re.match(r'\s*not ok\b', line)]
-            sys.stdout.writelines(facts + lines[-TAIL:])
+            sys.stdout.writelines(failures(lines[:-TAIL]) + lines[-TAIL:])
     print('\n%.0f s; logs are in %s' % (time.monotonic() - started, LOGS))
     failed = sum(job.failed for job in jobs)
     print('%d passed, %d failed' % (sum(job.passed for job in jobs), failed))
