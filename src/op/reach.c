@@ -13,6 +13,7 @@ void reach_clear(Reach *reach)
 {
     cluster_base_clear(&reach->base);
     g_clear_pointer(&reach->snapshots, g_ptr_array_unref);
+    g_clear_pointer(&reach->made, g_array_unref);
 }
 
 /* ---- choosing ---- */

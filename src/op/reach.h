@@ -16,6 +16,14 @@ typedef struct {
     const RecoveryTarget *target;
 } ReachRequest;
 
+/* One that is made on the way: recovery makes it again, wherever those of the base are mapped to.
+ */
+typedef struct {
+    uint32_t oid;
+    char *location; /* absolute */
+    uint64_t lsn;   /* of the record */
+} ReachTablespace;
+
 typedef struct {
     GPtrArray *snapshots; /* that base is of; owned */
     ClusterBase base;     /* open */
@@ -27,6 +35,7 @@ typedef struct {
     int64_t time_us;      /* of the last transaction that ended before; 0: there was none */
     unsigned segments;    /* of WAL that were read */
     bool next_damaged;    /* the segment behind the last one that is needed cannot be had */
+    GArray *made;         /* of ReachTablespace; owned */
 } Reach;
 void reach_clear(Reach *reach);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reach, reach_clear)

@@ -15,7 +15,30 @@ typedef struct {
     int64_t started_us; // what had ended before start ended before this; 0: not known
     int64_t time_us;    // of the last transaction that ended in what is replayed; 0: none did
     uint64_t minimal;   // the server went on with wal_level = minimal; 0: it did not
+    GArray *made;       // of ReachTablespace
 } Looking;
+
+static void looking_done(Looking *looking)
+{
+    g_clear_pointer(&looking->made, g_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Looking, looking_done)
+
+static void clear_tablespace(void *tablespace)
+{
+    g_free(((ReachTablespace *)tablespace)->location);
+}
+
+/* One in pg_tblspc/ itself is as much a part of the copy as the rest. */
+static void note_tablespace(Looking *looking, const WalRecord *record, const WalEvent *event)
+{
+    ReachTablespace one = { .oid = event->oid, .lsn = record->lsn };
+
+    if (!*event->location)
+        return;
+    one.location = g_strdup(event->location);
+    g_array_append_val(looking->made, one);
+}
 
 static bool look_at(const WalRecord *record, const WalEvent *event, void *user)
 {
@@ -34,6 +57,8 @@ static bool look_at(const WalRecord *record, const WalEvent *event, void *user)
         return true;
     if (event->kind == WAL_COMMIT || event->kind == WAL_ABORT)
         looking->time_us = event->time_us;
+    if (event->kind == WAL_TABLESPACE)
+        note_tablespace(looking, record, event);
     if (event->kind == WAL_PARAMETERS && event->wal_level == 0)
         looking->minimal = record->lsn; // a recovery ends in failure there
     return stopped || looking->minimal;
@@ -157,8 +182,7 @@ static bool next_is_damaged(const WalPath *path, uint64_t lsn)
     return segment.held && !wal_path_get(path, wal_name_text(&segment.name).text, &content, NULL);
 }
 
-static void fill_in(const WalPath *path, const Looking *looking, const WalScanResult *scan,
-                    Reach *reach)
+static void fill_in(const WalPath *path, Looking *looking, const WalScanResult *scan, Reach *reach)
 {
     const WalSearch *search = &looking->search;
 
@@ -170,6 +194,7 @@ static void fill_in(const WalPath *path, const Looking *looking, const WalScanRe
     reach->time_us = looking->time_us;
     reach->segments = scan->segments;
     reach->next_damaged = next_is_damaged(path, reach->stop);
+    reach->made = g_steal_pointer(&looking->made);
     if (reach->target.kind == WAL_TARGET_NONE) {
         reach->target.kind = WAL_TARGET_LSN;
         reach->target.lsn = search->last;
@@ -196,8 +221,9 @@ bool reach_base(ClusterBase *base, const ReachBase *asked, const Cancel *cancel,
     g_autoptr(WalPath) path = NULL;
     g_auto(WalScanResult) scan = { 0 };
     WalTarget wanted = *asked->target;
-    Looking looking = { 0 };
+    g_auto(Looking) looking = { .made = g_array_new(FALSE, FALSE, sizeof(ReachTablespace)) };
 
+    g_array_set_clear_func(looking.made, clear_tablespace);
     if (!cluster_base_open(base, error))
         return false;
     path = open_path(base, asked->held, asked->timeline, error);

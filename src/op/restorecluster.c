@@ -188,6 +188,19 @@ static bool check_tablespaces(Run *run, GError **error)
     return true;
 }
 
+static void tell_made(const Run *run)
+{
+    for (guint i = 0; i < run->reach.made->len; i++) {
+        const ReachTablespace *one = &g_array_index(run->reach.made, ReachTablespace, i);
+        g_autofree char *text =
+            g_strdup_printf("the recovery makes tablespace %u in %s: have an empty directory there "
+                            "that is the server user's, which no other server uses",
+                            one->oid, one->location);
+
+        run->watch->note(text, run->watch->user);
+    }
+}
+
 /* Debian keeps the configuration in /etc: a server that is only given the data directory would not
  * start. */
 static bool check_config(const Run *run, GError **error)
@@ -340,7 +353,7 @@ static bool still_rests(const Run *run, GError **error)
     for (guint i = 0; i < run->places->len; i++)
         if (!refuse_live(g_array_index(run->places, TablespacePlace, i).dir, error))
             return false;
-    return true;
+    return tablespaces_can_be_made(&run->reach, error);
 }
 
 bool op_restore_cluster(OpenRepo *open, const Settings *settings,
@@ -357,9 +370,10 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
     if (!check_places(&run, error) || !repo_load_index(open->repo, cancel, error) ||
         !op_reach(open->repo, &request->reach, cancel, &run.reach, error) ||
         !refuse_foreign(&run, error) || !check_tablespaces(&run, error) ||
-        !check_config(&run, error))
+        !tablespaces_can_be_made(&run.reach, error) || !check_config(&run, error))
         return false;
     watch->reached(&run.reach, watch->user);
+    tell_made(&run);
     if (!restore_facts_of(request->facts, open->repo, run.reach.base.snapshot, cancel, error) ||
         !make_auto_config(&run, &auto_config, error))
         return false;

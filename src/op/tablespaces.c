@@ -2,8 +2,11 @@
 #include "op/tablespaces.h"
 
 #include "base/error.h"
+#include "pg/walname.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char *tablespace_place_path(const TablespacePlace *place)
 {
@@ -142,5 +145,34 @@ bool tablespaces_place(const ClusterBase *base, char *const *words, char *const 
     if (!all_placed(base, places, error) || !all_apart(places, pgdata, error))
         return false;
     *ret_places = g_steal_pointer(&places);
+    return true;
+}
+
+/* ---- those that a recovery makes ---- */
+
+bool tablespaces_can_be_made(const Reach *reach, GError **error)
+{
+    const PgControl *control = &reach->base.control;
+
+    for (guint i = 0; i < reach->made->len; i++) {
+        const ReachTablespace *one = &g_array_index(reach->made, ReachTablespace, i);
+        g_autofree char *dir = g_strdup_printf("%s/PG_%d_%u", one->location, control->release,
+                                               control->catalog_version);
+        struct stat st;
+
+        if (lstat(dir, &st) == 0) {
+            g_set_error(error, BS_ERROR, BS_ERROR_NOT_EMPTY,
+                        "%s: a tablespace lies there, and the server would go on with it: at %s "
+                        "the WAL makes tablespace %u in %s, and no mapping leads a recovery "
+                        "elsewhere; move that directory away and make an empty one, or choose a "
+                        "later base backup or an earlier target",
+                        dir, lsn_text(one->lsn).text, one->oid, one->location);
+            return false;
+        }
+        if (errno != ENOENT && errno != ENOTDIR) {
+            bs_error_errno(error, errno, "look for a tablespace in %s", dir);
+            return false;
+        }
+    }
     return true;
 }

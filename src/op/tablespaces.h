@@ -2,7 +2,7 @@
 /* Where the tablespaces of a restored cluster go: only where somebody said, for the places that the
  * server had them in may be in use. */
 #pragma once
-#include "op/clusterbase.h"
+#include "op/reach.h"
 
 typedef struct {
     uint32_t oid;
@@ -21,3 +21,10 @@ const char *tablespace_place_path(const TablespacePlace *place);
  */
 bool tablespaces_place(const ClusterBase *base, char *const *words, char *const *via,
                        const char *pgdata, GArray **ret_places, GError **error);
+
+/*
+ * A recovery makes those that were made behind the base once more, at the very path that the WAL
+ * says. What lies there would be a live server's, or of later than the target. BS_ERROR_NOT_EMPTY:
+ * something of this release does.
+ */
+bool tablespaces_can_be_made(const Reach *reach, GError **error);

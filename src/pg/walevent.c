@@ -26,6 +26,11 @@ enum {
     XACT_HAS_INFO = 0x80,
 };
 
+enum {
+    TABLESPACE_MADE = 0x00,
+    TABLESPACE_KIND = 0xf0,
+};
+
 /* What follows the time, in this order. */
 enum {
     INFO_DATABASE = 1 << 0,
@@ -234,6 +239,21 @@ static bool decode_xlog(Bytes *bytes, const WalRecord *record, WalEvent *event)
     }
 }
 
+static bool decode_tablespace(Bytes *bytes, const WalRecord *record, WalEvent *event)
+{
+    const uint8_t *oid;
+
+    if ((record->info & TABLESPACE_KIND) != TABLESPACE_MADE)
+        return true;
+    oid = take(bytes, sizeof event->oid);
+    if (!oid || !memchr(bytes->at, '\0', bytes->left))
+        return false;
+    event->kind = WAL_TABLESPACE;
+    event->oid = little_u32(oid);
+    event->location = (const char *)bytes->at;
+    return true;
+}
+
 bool wal_event_decode(const WalRecord *record, WalEvent *ret_event, GError **error)
 {
     Bytes bytes = { record->main, record->main_len };
@@ -244,6 +264,8 @@ bool wal_event_decode(const WalRecord *record, WalEvent *ret_event, GError **err
         good = decode_xlog(&bytes, record, &event);
     else if (record->rmgr == WAL_RMGR_XACT)
         good = decode_xact(&bytes, record, &event);
+    else if (record->rmgr == WAL_RMGR_TABLESPACE)
+        good = decode_tablespace(&bytes, record, &event);
     if (!good) {
         g_set_error(error, BS_ERROR, BS_ERROR_CORRUPT,
                     "WAL record of manager %u, kind %02X: its content is not what its kind says",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a record of WAL means to a recovery that looks for its target: ends of transactions, restore
- * points, checkpoints, changes of the timeline. PostgreSQL documentation, "Recovery Target". Pure;
- * any thread.
+ * points, checkpoints, changes of the timeline; and what it does outside of the data directory.
+ * PostgreSQL documentation, "Recovery Target". Pure; any thread.
  */
 #pragma once
 #include "pg/walrecord.h"
@@ -17,11 +17,12 @@ typedef enum {
     WAL_BACKUP_END,
     WAL_PARAMETERS,  /* settings that a standby must know have changed */
     WAL_OVERWRITTEN, /* of a record that a crash left unfinished */
+    WAL_TABLESPACE,  /* one was made; a recovery makes it again, at the same path */
 } WalEventKind;
 
 typedef struct {
     WalEventKind kind;
-    int64_t time_us; /* Unix; of a checkpoint whole seconds; 0 for backup end and parameters */
+    int64_t time_us; /* Unix; of a checkpoint whole seconds; 0 where none is told */
 
     /* commit, abort */
     uint32_t xid;            /* the transaction's own, also when it was prepared */
@@ -39,6 +40,10 @@ typedef struct {
     /* checkpoint, end of recovery; equal but where a timeline begins */
     uint32_t timeline, previous_timeline;
     int wal_level; /* parameters: 0 minimal, 1 replica, 2 logical */
+
+    /* tablespace: its number, and its directory, borrowed from the record; "": in pg_tblspc/ */
+    uint32_t oid;
+    const char *location;
 } WalEvent;
 
 /* BS_ERROR_CORRUPT: too short for what it says it is. */

@@ -12,8 +12,9 @@
 #define WAL_RECORD_MAX    (UINT32_C(1020) << 20) /* the server makes none larger */
 
 /* Resource managers whose records are understood here. */
-#define WAL_RMGR_XLOG 0
-#define WAL_RMGR_XACT 1
+#define WAL_RMGR_XLOG       0
+#define WAL_RMGR_XACT       1
+#define WAL_RMGR_TABLESPACE 5
 
 typedef struct {
     uint64_t lsn; /* where it begins */

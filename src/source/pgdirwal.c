@@ -2,6 +2,7 @@
 #include "source/pgdirwal.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "pg/walevent.h"
 #include "pg/walname.h"
 #include "pg/walreader.h"
 #include "source/filereader.h"
@@ -40,6 +41,25 @@ static bool gone(const char *name, GError **error)
 
 /* ---- segments ---- */
 
+/* Who starts the copy replays it: his server makes the tablespace at the very path where the live
+ * one has it, whatever the links in the copy say. */
+static bool stays_inside(const WalRecord *record, GError **error)
+{
+    WalEvent event;
+
+    if (record->rmgr != WAL_RMGR_TABLESPACE)
+        return true;
+    if (!wal_event_decode(record, &event, error))
+        return false;
+    if (event.kind != WAL_TABLESPACE || !*event.location)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_FAILED,
+                "a tablespace was made in %s since the checkpoint that the backup begins with: a "
+                "copy of it would go to that directory; back up again",
+                event.location);
+    return false;
+}
+
 /* Records up to the stop; what follows it is none of ours. */
 static bool prove(Push *push, const char *name, uint64_t lsn, size_t len, GError **error)
 {
@@ -50,8 +70,11 @@ static bool prove(Push *push, const char *name, uint64_t lsn, size_t len, GError
     if (wal_reader_position(push->reader) >= push->wal->stop)
         return true;
     wal_reader_feed(push->reader, lsn, push->buffer, len);
-    while (step == WAL_STEP_RECORD && wal_reader_position(push->reader) < push->wal->stop)
+    while (step == WAL_STEP_RECORD && wal_reader_position(push->reader) < push->wal->stop) {
         step = wal_reader_next(push->reader, &record, &failure);
+        if (step == WAL_STEP_RECORD && !stays_inside(&record, error))
+            return false;
+    }
     if (step != WAL_STEP_END || wal_reader_position(push->reader) >= push->wal->stop)
         return true;
     g_propagate_prefixed_error(error, g_steal_pointer(&failure),

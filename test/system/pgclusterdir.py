@@ -14,7 +14,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import releases
-from cluster import debian_bin
+from cluster import debian_bin, hand_over
 from livecluster import (Restored, backed_up_standby, backed_up_twice, comes, debian_cluster, fill, flip, has_config, holds, left_nothing, links_inside,
                          listing, make_server, manifest_of, restore, sound, tags, top_of, verified)
 from scenario import (BACKSTAY, FAILED, INTERRUPTED, MISMATCH, PARTIAL, QUICK, REFUSED, SANITIZED, TOP, UNREACHABLE, Repo, equal, fact, finish, path)
@@ -178,6 +178,16 @@ def recycled(repo, server):
     server.sql('drop table bulk')
 
 
+def tablespace_made(repo, server):
+    """A copy that replays its making would go to the directory of the live one."""
+    place = path('made')
+    os.mkdir(place)
+    hand_over(place)
+    fails(repo, 'a tablespace made meanwhile', server, FAILED, place, 'back up again',
+          meanwhile=lambda: server.sql("create tablespace made location '%s'" % place))
+    server.sql('drop tablespace made')
+
+
 def roles(server):
     two = 'pg_backup_start(text, boolean), pg_backup_stop(boolean)'
     server.sql('create role least login replication; create role holds_none login;'
@@ -324,6 +334,7 @@ def main():
         other.start()
         refused(repo, server, other)
         recycled(repo, server)
+        tablespace_made(repo, server)
         damaged_page(repo, server)
         link_at_the_top(repo, server)
         not_read_again(repo, server)

@@ -284,6 +284,41 @@ def elsewhere(repo, live, first, last, bases, hole):
     other.sound('the copy', read_data=False)
 
 
+# ---- a tablespace that the base does not have ----
+
+def files_in(top):
+    """Their content, by name: what another server has written there would be another."""
+    return {os.path.relpath(os.path.join(d, n), top): read(os.path.join(d, n)) for d, _, names in os.walk(top) for n in names}
+
+
+def made_later(restores, live):
+    """Made behind the base: a recovery makes it again in the very directory of the live server, whatever is mapped."""
+    place = live.dir + '/later'
+    before = live.add(1)
+    os.mkdir(place)
+    hand_over(place)
+    live.sql("create tablespace later location '%s'" % place)
+    live.sql("create table there tablespace later as select g as id from generate_series(1, 1000) g")
+    target = ['--target-timeline', '1', '--target-xid', live.marks[live.add(1)]['xid']]
+    live.switch()
+    live.sql('insert into there select g from generate_series(1001, 9000) g')
+    restores.refused('a tablespace made later', *target, code=NOT_EMPTY, words=[place, 'no mapping'])
+    restores.refused('a tablespace made later, with --force', *target, '--force', code=NOT_EMPTY, words=[place])
+    restores.reaches('a target before it', '--target-timeline', '1', '--target-xid', live.marks[before]['xid'])
+    live.stop()
+    os.rename(place, place + '.old')
+    kept = files_in(place + '.old')
+    os.mkdir(place)
+    hand_over(place)
+    copy, done = restores.server('into an empty directory', *target, '--target-action', 'promote')
+    fact('makes tablespace' in done.all and place in done.all, 'it is told where the recovery makes it', done.all)
+    with copy:
+        copy.start()
+        wait_for('it is promoted', lambda: copy.sql('select pg_is_in_recovery()') == 'f')
+        equal(copy.sql('select count(*), max(id) from there'), '1000\t1000', 'the tablespace is as it was at the target')
+    equal(files_in(place + '.old'), kept, 'what was moved away is as it was')
+
+
 def main():
     repo = Repo.named('repo')
     repo.backstay('init', code=0)
@@ -321,6 +356,7 @@ def main():
         unfinished(restores, live, first)
         second_timeline(restores, live, push, first, last, bases)
         elsewhere(repo, live, first, last, bases, hole)
+        made_later(restores, live)
     repo.sound('after all')
     finish()
 

@@ -300,6 +300,29 @@ static void a_change_of_the_wal_level_is_seen(void)
     g_assert_cmpint(event.wal_level, ==, 2);
 }
 
+/* PostgreSQL source tree, xl_tblspc_create_rec and xl_tblspc_drop_rec. */
+static void a_tablespace_is_made_at_its_path(void)
+{
+    const uint8_t content[] = { 0x0d, 0x40, 0, 0, '/', 'a', ' ', 'b', '\0' };
+    WalRecord record = {
+        .release = 15, .rmgr = WAL_RMGR_TABLESPACE, .main = content, .main_len = sizeof content
+    };
+    g_autoptr(GError) error = NULL;
+    WalEvent event;
+
+    g_assert_true(wal_event_decode(&record, &event, NULL));
+    g_assert_cmpint(event.kind, ==, WAL_TABLESPACE);
+    g_assert_cmpuint(event.oid, ==, 16397);
+    g_assert_cmpstr(event.location, ==, "/a b");
+    record.main_len--;
+    g_assert_false(wal_event_decode(&record, &event, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_CORRUPT);
+    record.info = 0x10;
+    record.main_len = 4;
+    g_assert_true(wal_event_decode(&record, &event, NULL));
+    g_assert_cmpint(event.kind, ==, WAL_OTHER);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -307,6 +330,7 @@ int main(int argc, char **argv)
     g_test_add_func("/walevent/tools", events_are_what_the_servers_tools_say);
     g_test_add_func("/walevent/marks", recovery_finds_its_marks);
     g_test_add_func("/walevent/short", a_short_record_is_corrupt);
+    g_test_add_func("/walevent/tablespace", a_tablespace_is_made_at_its_path);
     g_test_add_func("/walevent/parameters", a_change_of_the_wal_level_is_seen);
     return g_test_run();
 }
