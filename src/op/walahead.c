@@ -87,10 +87,15 @@ static guint n_in(const WalAhead *ahead, const struct stat *dir)
     return n;
 }
 
+static bool is_old(const WalAheadItem *item)
+{
+    return clock_monotonic_ms() - item->since_ms > AGE_MAX_MS;
+}
+
 /* Servers ask in order: what is before the one that was asked for is over. */
 static bool is_over(const WalAheadItem *item, const struct stat *dir, const WalPlace *place)
 {
-    if (clock_monotonic_ms() - item->since_ms > AGE_MAX_MS)
+    if (is_old(item))
         return true;
     return is_in(item, dir) && (item->place.system_id != place->system_id ||
                                 item->place.name.timeline != place->name.timeline ||
@@ -137,7 +142,31 @@ static bool has_room(WalAhead *ahead, const struct stat *dir, const WalPlace *pl
     return room;
 }
 
-bool wal_ahead_plan(WalAhead *ahead, const WalPlace *place)
+static bool is_known(WalAhead *ahead, const struct stat *dir, const WalPlace *place)
+{
+    bool known;
+
+    pthread_mutex_lock(&ahead->lock);
+    known = find(ahead, dir, place) != NULL;
+    pthread_mutex_unlock(&ahead->lock);
+    return known;
+}
+
+/* How many of the names are in front of the first one that is not free. */
+static guint count_free(WalAhead *ahead, const struct stat *dir, const WalPlace *place,
+                        const GArray *names, WalAheadFree is_free, void *user)
+{
+    for (guint i = 0; i < names->len; i++) {
+        WalPlace one = { place->pg_wal, place->system_id, g_array_index(names, WalName, i) };
+
+        if (!is_known(ahead, dir, &one) && !is_free(&one, user))
+            return i;
+    }
+    return names->len;
+}
+
+bool wal_ahead_plan(WalAhead *ahead, const WalPlace *place, bool durable, WalAheadFree is_free,
+                    void *user)
 {
     g_autoptr(GArray) names = NULL;
     bool added = false;
@@ -147,6 +176,9 @@ bool wal_ahead_plan(WalAhead *ahead, const WalPlace *place)
         fstat(place->pg_wal, &dir) != 0 || !has_room(ahead, &dir, place))
         return false;
     names = wal_ready_after(place->pg_wal, &place->name, WAL_AHEAD_MAX);
+    if (names->len == 0 || (!durable && !is_free(place, user)))
+        return false;
+    g_array_set_size(names, count_free(ahead, &dir, place, names, is_free, user));
     pthread_mutex_lock(&ahead->lock);
     for (guint i = 0; i < names->len; i++)
         added |= add(ahead, &dir, place, g_array_index(names, WalName, i));
@@ -210,7 +242,7 @@ bool wal_ahead_claim(WalAhead *ahead, const WalPlace *place, WalDurable *ret_dur
     pthread_mutex_lock(&ahead->lock);
     item = settled(ahead, &dir, place);
     if (item) {
-        durable = item->state == DURABLE;
+        durable = item->state == DURABLE && !is_old(item);
         if (durable)
             *ret_durable = item->durable;
         g_ptr_array_remove(ahead->items, item);

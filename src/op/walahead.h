@@ -21,9 +21,14 @@ typedef struct {
     WalName name;
 } WalPlace;
 
+/* Nobody has archived that one, as far as can be said. */
+typedef bool (*WalAheadFree)(const WalPlace *place, void *user);
 /* Looks for segments that wait behind this one, and takes up to WAL_AHEAD_MAX of them in; what is
- * before it is forgotten. False: there is nothing new to do. */
-bool wal_ahead_plan(WalAhead *ahead, const WalPlace *place);
+ * before it is forgotten. durable: this one is, as it was claimed. Nothing is taken in behind one
+ * that is not free: it may be another server's, such as a copy of this one, and then so is all that
+ * should follow it. False: there is nothing new to do. */
+bool wal_ahead_plan(WalAhead *ahead, const WalPlace *place, bool durable, WalAheadFree is_free,
+                    void *user);
 
 typedef struct WalAheadItem WalAheadItem;
 
@@ -38,7 +43,7 @@ typedef struct {
 } WalDurable;
 void wal_ahead_end(WalAhead *ahead, WalAheadItem *item, const WalDurable *durable);
 
-/* Somebody asks, after wal_ahead_plan() for the same place: waits while it is being archived, and
+/* Somebody asks, before wal_ahead_plan() for the same place: waits while it is being archived, and
  * hands out what is durable, once, for half a minute. False: it is to be archived now. */
 bool wal_ahead_claim(WalAhead *ahead, const WalPlace *place, WalDurable *ret_durable);
 /* Forgets what is durable: the repository may not be the same any more. */

@@ -62,6 +62,47 @@ static void take_along(const Along *along, const WalName *name)
         log_debug("taken along, but not noted", "name", wal_name_text(name).text, NULL);
 }
 
+/* ---- which of them ---- */
+
+typedef struct {
+    OpenRepo *open;
+    const WalFile *file;
+    const WalNotes *notes;
+    const GArray *names;
+    bool free[1 + WAL_AHEAD_MAX]; /* file, then the names: nobody else has archived that one */
+} Looking;
+
+static void look_at(size_t i, void *user)
+{
+    Looking *looking = user;
+    const WalName *name =
+        i > 0 ? &g_array_index(looking->names, WalName, i - 1) : &looking->file->name;
+    WalObject object;
+
+    looking->free[i] =
+        (i > 0 && wal_notes_has(looking->notes, name)) ||
+        (wal_object_init(&object, looking->file->system_id, wal_name_text(name).text, NULL) &&
+         wal_object_is_absent(looking->open->repo, &object));
+}
+
+/*
+ * Only in front of the first one that is held already. That may be another server's, such as a copy
+ * of this one; then so is all that should follow it, and it alone may archive that.
+ */
+static void leave_to_others(OpenRepo *open, const WalFile *file, const WalNotes *notes,
+                            unsigned at_once, GArray *names)
+{
+    Looking looking = { open, file, notes, names, { false } };
+    guint n = 0;
+
+    if (names->len == 0)
+        return;
+    parallel_each(at_once, 1 + names->len, look_at, &looking);
+    while (n <= names->len && looking.free[n])
+        n++;
+    g_array_set_size(names, n > 0 ? n - 1 : 0);
+}
+
 /* ---- all of them ---- */
 
 static void put_one(size_t i, void *user)
@@ -85,6 +126,7 @@ bool wal_along_put(OpenRepo *open, const WalFile *file, const char *dir, const W
     if (pg_wal < 0 || at_once < 2)
         return wal_file_put(open, file, ret_pushed, error);
     along.names = names = wal_ready_after(pg_wal, &file->name, WAL_AHEAD_MAX);
+    leave_to_others(open, file, notes, (unsigned)at_once, names);
     parallel_each((unsigned)at_once, 1 + names->len, put_one, &along);
     if (along.failure) {
         g_propagate_error(error, along.failure);

@@ -166,21 +166,38 @@ static bool push_now(WalPusher *pusher, const Asked *asked, const WalPlace *plac
     return ok;
 }
 
+static bool is_free(const WalPlace *place, void *user)
+{
+    WalPusher *pusher = user;
+    WalObject object;
+    KeptRepo *kept;
+    bool absent;
+
+    if (!wal_object_init(&object, place->system_id, wal_name_text(&place->name).text, NULL) ||
+        !keeper_take(pusher->keeper, &kept, NULL))
+        return false;
+    absent = wal_object_is_absent(kept_open(kept)->repo, &object);
+    keeper_give(pusher->keeper, kept, NULL);
+    return absent;
+}
+
 static bool push_asked(WalPusher *pusher, const Asked *asked, WalPushed *ret_pushed, GError **error)
 {
     WalPlace place = { .pg_wal = asked->ask.pg_wal, .system_id = asked->ask.system_id };
     WalDurable durable;
+    bool claimed;
 
     if (!wal_name_parse(asked->name, &place.name, error))
         return false;
-    if (wal_ahead_plan(pusher->ahead, &place)) {
+    claimed = wal_ahead_claim(pusher->ahead, &place, &durable) &&
+              is_durable(pusher, asked, &place, &durable);
+    if (wal_ahead_plan(pusher->ahead, &place, claimed, is_free, pusher)) {
         pthread_mutex_lock(&pusher->lock);
         pusher->look = true;
         pthread_cond_broadcast(&pusher->work);
         pthread_mutex_unlock(&pusher->lock);
     }
-    if (wal_ahead_claim(pusher->ahead, &place, &durable) &&
-        is_durable(pusher, asked, &place, &durable)) {
+    if (claimed) {
         *ret_pushed = durable.pushed;
         return true;
     }

@@ -313,6 +313,15 @@ bool wal_object_bears(Repo *repo, const WalObject *object, const WalMark *mark)
            memcmp(end, mark->end, sizeof end) == 0;
 }
 
+bool wal_object_is_absent(Repo *repo, const WalObject *object)
+{
+    g_autoptr(GError) failure = NULL;
+    uint64_t size;
+
+    return !store_stat(repo_store(repo), wal_object_key(object).text, &size, &failure) &&
+           g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND);
+}
+
 /* ---- listing ---- */
 
 typedef struct {

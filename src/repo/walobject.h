@@ -76,6 +76,8 @@ bool wal_object_put(Repo *repo, const WalObject *object, const void *content, si
 /* Asks the store whether what lies there is still the object that has this mark. False also when it
  * cannot be asked. */
 bool wal_object_bears(Repo *repo, const WalObject *object, const WalMark *mark);
+/* The store says that there is none. False also when it cannot be asked. */
+bool wal_object_is_absent(Repo *repo, const WalObject *object);
 /* As wal_object_open. BS_ERROR_NOT_FOUND: the store says that there is none. */
 bool wal_object_get(Repo *repo, const WalObject *object, GBytes **ret_content, GError **error);
 

@@ -157,6 +157,30 @@ def nowhere_to_note(world):
     equal([n for n in waits if world.object(n)], waits[:1], 'and nothing is taken along')
 
 
+def flip_last(file):
+    with open(file, 'r+b') as f:
+        f.seek(-1, os.SEEK_END)
+        last = f.read(1)
+        f.seek(-1, os.SEEK_END)
+        f.write(bytes([last[0] ^ 1]))
+
+
+def a_copy_of_the_server(world):
+    """What another server has archived is not gone past: what should follow is that one's, too."""
+    name = next(n for n in world.names if not world.object(n))
+    flip_last(world.wal + name)
+    world.push(name, env={'BACKSTAY_STATE_DIR': '/dev/null'}, why='another server has archived a segment of its own')
+    flip_last(world.wal + name)
+    os.rename(world.status(name, 'done'), world.status(name, 'ready'))
+    before = world.held()
+    for _ in range(2):
+        world.push(name, MISMATCH, 'the one of that name is refused')
+        equal(world.held(), before, 'and nothing that waits behind it is taken along')
+    os.remove(world.object(name))
+    world.push(name)
+    fact(len(world.held()) > len(before), 'when it is ours, they are')
+
+
 def all_equal(world):
     for name in world.names:
         if os.path.exists(world.status(name, 'ready')):
@@ -182,6 +206,7 @@ def main():
         world = World(server)
         taken_along(world)
         nowhere_to_note(world)
+        a_copy_of_the_server(world)
         lies(world)
         bad_notes(world)
         away(world)

@@ -148,13 +148,23 @@ static bool claim(const Place *place, const WalPlace *what)
     return wal_ahead_claim(place->ahead, what, &durable);
 }
 
+static bool is_free(G_GNUC_UNUSED const WalPlace *place, G_GNUC_UNUSED void *user)
+{
+    return true;
+}
+
+static bool plan(const Place *place, const WalPlace *what)
+{
+    return wal_ahead_plan(place->ahead, what, false, is_free, NULL);
+}
+
 static void what_is_durable_is_handed_out_once(Place *place, G_GNUC_UNUSED gconstpointer data)
 {
     WalPlace first = segment(place, 1, 1), second = segment(place, 1, 2), third = first;
     WalDurable durable;
 
     make_segments_ready(place, 1, 1, 3);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
     assert_next(place, 1, 2, true);
     assert_next(place, 1, 3, false);
     g_assert_null(wal_ahead_begin(place->ahead));
@@ -174,16 +184,16 @@ static void what_is_durable_is_forgotten_after_a_while(Place *place,
 
     clock_set((Timestamp){ 1000000000, 0 });
     make_segments_ready(place, 1, 1, 3);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
     clock_sleep_ms(60000); // however long it takes
     assert_next(place, 1, 2, true);
     clock_sleep_ms(20000);
     assert_next(place, 1, 3, true);
-    (void)wal_ahead_plan(place->ahead, &second);
+    (void)plan(place, &second);
     g_assert_true(claim(place, &second));
     clock_sleep_ms(40000);
     third = segment(place, 1, 3);
-    (void)wal_ahead_plan(place->ahead, &third);
+    (void)plan(place, &third);
     g_assert_false(claim(place, &third));
 }
 
@@ -193,7 +203,7 @@ static void another_one_is_not_taken_for_it(Place *place, G_GNUC_UNUSED gconstpo
     char *dir = tempdir_new();
 
     make_segments_ready(place, 1, 1, 2);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
     assert_next(place, 1, 2, true);
     other = second;
     other.system_id = 43;
@@ -213,7 +223,7 @@ static void who_asks_for_what_waits_does_it_himself(Place *place, G_GNUC_UNUSED 
     WalPlace first = segment(place, 1, 1), second = segment(place, 1, 2);
 
     make_segments_ready(place, 1, 1, 3);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
     g_assert_false(claim(place, &second));
     assert_next(place, 1, 3, true);
     g_assert_null(wal_ahead_begin(place->ahead));
@@ -224,13 +234,13 @@ static void no_more_than_a_few_are_taken_in(Place *place, G_GNUC_UNUSED gconstpo
     WalPlace first = segment(place, 1, 1), later = segment(place, 1, 7);
 
     make_segments_ready(place, 1, 1, 20);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
-    g_assert_false(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
+    g_assert_false(plan(place, &first));
     for (unsigned n = 2; n < 2 + WAL_AHEAD_MAX; n++)
         assert_next(place, 1, n, true);
     g_assert_null(wal_ahead_begin(place->ahead));
     // the server has gone on: what is before is over, and there is room
-    g_assert_true(wal_ahead_plan(place->ahead, &later));
+    g_assert_true(plan(place, &later));
     assert_next(place, 1, 10, true);
     later = segment(place, 1, 6);
     g_assert_false(claim(place, &later));
@@ -243,14 +253,14 @@ static void another_timeline_or_cluster_ends_it(Place *place, G_GNUC_UNUSED gcon
     WalPlace first = segment(place, 1, 1), second = segment(place, 1, 2), other;
 
     make_segments_ready(place, 1, 1, 2);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
     assert_next(place, 1, 2, true);
     other = segment(place, 2, 1);
-    (void)wal_ahead_plan(place->ahead, &other);
+    (void)plan(place, &other);
     g_assert_false(claim(place, &second));
     other = first;
     other.system_id = 0;
-    g_assert_false(wal_ahead_plan(place->ahead, &other)); // nobody knows of which cluster
+    g_assert_false(plan(place, &other)); // nobody knows of which cluster
 }
 
 static void what_was_under_way_is_forgotten_too(Place *place, G_GNUC_UNUSED gconstpointer data)
@@ -260,7 +270,7 @@ static void what_was_under_way_is_forgotten_too(Place *place, G_GNUC_UNUSED gcon
     WalAheadItem *item;
 
     make_segments_ready(place, 1, 1, 3);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
     assert_next(place, 1, 2, true);
     item = wal_ahead_begin(place->ahead);
     wal_ahead_forget(place->ahead);
@@ -293,7 +303,7 @@ static void who_asks_for_what_is_under_way_waits(Place *place, G_GNUC_UNUSED gco
     pthread_t thread;
 
     make_segments_ready(place, 1, 1, 2);
-    g_assert_true(wal_ahead_plan(place->ahead, &first));
+    g_assert_true(plan(place, &first));
     work.item = wal_ahead_begin(place->ahead);
     g_assert_cmpint(pthread_create(&thread, NULL, end_later, &work), ==, 0);
     g_assert_true(wal_ahead_claim(place->ahead, &second, &durable));
@@ -387,6 +397,30 @@ static void any_change_is_another_file(Place *place, G_GNUC_UNUSED gconstpointer
     g_assert_false(wal_identity_same(&before, &after));
 }
 
+static bool is_not_held(const WalPlace *place, void *user)
+{
+    WalName held = name_of(user);
+
+    return wal_name_compare(&place->name, &held) != 0;
+}
+
+/* A copy of the server may have archived the one that is held. */
+static void nothing_behind_what_is_held_is_taken_in(Place *place, G_GNUC_UNUSED gconstpointer data)
+{
+    g_autofree char *first_text = segment_text(1, 1), *third_text = segment_text(1, 3);
+    WalPlace first = segment(place, 1, 1);
+
+    make_segments_ready(place, 1, 1, 5);
+    g_assert_false(wal_ahead_plan(place->ahead, &first, false, is_not_held, first_text));
+    g_assert_null(wal_ahead_begin(place->ahead));
+    g_assert_true(wal_ahead_plan(place->ahead, &first, false, is_not_held, third_text));
+    assert_next(place, 1, 2, false);
+    g_assert_null(wal_ahead_begin(place->ahead));
+    g_assert_true(wal_ahead_plan(place->ahead, &first, true, is_not_held, first_text)); // our own
+    for (unsigned n = 2; n <= 5; n++)
+        assert_next(place, 1, n, false);
+}
+
 #define ADD(fact) g_test_add("/walahead/" #fact, Place, NULL, set_up, fact, tear_down)
 
 int main(int argc, char **argv)
@@ -397,6 +431,7 @@ int main(int argc, char **argv)
     ADD(what_is_durable_is_handed_out_once);
     ADD(what_is_durable_is_forgotten_after_a_while);
     ADD(another_one_is_not_taken_for_it);
+    ADD(nothing_behind_what_is_held_is_taken_in);
     ADD(who_asks_for_what_waits_does_it_himself);
     ADD(no_more_than_a_few_are_taken_in);
     ADD(another_timeline_or_cluster_ends_it);
