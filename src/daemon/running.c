@@ -214,6 +214,17 @@ void running_gone(Running *run, int code, const char *text)
     running_fail(run, code, run->why ? run->why : text);
 }
 
+void running_closed(Running *run)
+{
+    // our own child is reaped instead; a unit may not have opened it yet
+    if (run->over || run->life.ended || run->child > 0 || (run->life.pid == 0 && !run->by_hand))
+        return;
+    running_gone(run, 1, RUN_DIED);
+    // the kernel tells of a close before it lets the lock go, and of that it does not tell
+    if (!run->over && run->row.state == RUN_RUNNING)
+        run->look_at = clock_monotonic_ms() + LOOK_AGAIN_MS;
+}
+
 bool running_watch(Running *run, GError **error)
 {
     g_autofree char *path = g_build_filename(run->dir, EVENTS_NAME, NULL);

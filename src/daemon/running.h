@@ -10,6 +10,7 @@
 #define BEGIN_MS      120000 /* a run has to say that it has begun */
 #define KILL_MS       60000  /* after it was asked to end */
 #define SAVE_AGAIN_MS 5000
+#define LOOK_AGAIN_MS 1000
 
 #define RUNS_UNFINISHED (1u << RUN_QUEUED | 1u << RUN_RUNNING)
 #define RUN_DIED        "the process died before it had ended"
@@ -24,7 +25,7 @@ typedef struct {
     pid_t child; /* to be waited for; 0: another's, or a unit */
     int unit;    /* the connection by which that was asked for, until it has begun; -1 */
     /* Moments of clock_monotonic_ms(); 0: none. */
-    int64_t begin_by, end_by, kill_at, save_at;
+    int64_t begin_by, end_by, kill_at, save_at, look_at;
     char *why;    /* it was asked to end: what is told when it has */
     bool requeue; /* it is to be begun again by who comes after us */
     bool unsaved;
@@ -72,6 +73,8 @@ bool running_watch(Running *run, GError **error);
 void running_read(Running *run);
 /* It is gone; what it has told by then is its end, and else this. */
 void running_gone(Running *run, int code, const char *error);
+/* Somebody who wrote its events has closed them: itself, if it is gone. */
+void running_closed(Running *run);
 void running_fail(Running *run, int code, const char *error);
 void running_signal(Running *run, int sig);
 bool running_may_signal(const Running *run);

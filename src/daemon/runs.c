@@ -238,10 +238,8 @@ static void changed(Runs *runs, const struct inotify_event *event)
         if (run->over || run->watch != event->wd)
             continue;
         running_read(run);
-        // our own child is reaped instead; a unit may not have opened it yet
-        if (event->mask & IN_CLOSE_WRITE && !run->over && !run->life.ended && run->child == 0 &&
-            (run->life.pid > 0 || run->by_hand))
-            running_gone(run, 1, RUN_DIED);
+        if (event->mask & IN_CLOSE_WRITE)
+            running_closed(run);
         return;
     }
 }
@@ -307,6 +305,8 @@ static void look_after(Running *run, int64_t now)
         run->kill_at = now + KILL_MS;
         running_signal(run, SIGKILL);
     }
+    if (has_come(&run->look_at, now))
+        running_closed(run);
 }
 
 static void renew(Runs *runs, int64_t now)
@@ -326,7 +326,8 @@ static int64_t until_next(const Runs *runs, int64_t now)
 
     for (guint i = 0; i < runs->all->len; i++) {
         const Running *run = g_ptr_array_index(runs->all, i);
-        const int64_t moments[] = { run->begin_by, run->end_by, run->kill_at, run->save_at };
+        const int64_t moments[] = { run->begin_by, run->end_by, run->kill_at, run->save_at,
+                                    run->look_at };
 
         for (size_t n = 0; n < G_N_ELEMENTS(moments); n++)
             if (moments[n] > 0)

@@ -4,6 +4,8 @@
 """Runs that are no children of the daemon: systemd's own program makes a process of each connection to a socket, as
 backstay-run.socket does (systemd-socket-activate; no systemd runs here). They go on when the daemon is killed or stopped, are
 cancelled, die, sweep; and who connects with nonsense starts nothing."""
+import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -74,6 +76,32 @@ def ended_by_others(daemon):
     fact(daemon.ended(run_id) and 'died' in daemon.row(run_id)['error'], 'one that is killed has failed', daemon.row(run_id))
 
 
+def taken(pid, name):
+    """Its open file of that name, with the lock that it has on it: the same description, not another one."""
+    numbers = [int(n) for n in os.listdir('/proc/%d/fd' % pid) if os.readlink('/proc/%d/fd/%s' % (pid, n)).endswith('/' + name)]
+    pidfd = os.pidfd_open(pid)
+    fd = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, numbers[0], 0)  # pidfd_getfd(2)
+    os.close(pidfd)
+    return fd
+
+
+def lock_let_go_late(daemon):
+    """The kernel tells that the events are closed, and then lets their lock go: here much later."""
+    run_id = daemon.control(op='run', schedule='slow')['run']
+    pid = daemon.under_way()['pid']
+    lock = taken(pid, 'events')
+    fact(lock >= 0, 'somebody has the lock of a run')
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not os.path.exists('/proc/%d' % pid), PATIENCE)
+    with open('%s/runs/%s/events' % (daemon.state, run_id), 'ab'):
+        pass
+    daemon.status()
+    equal(daemon.status() and daemon.row(run_id)['state'], 'running', 'which is killed, and may live for all that is known')
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    fact(daemon.ended(run_id) and 'died' in daemon.row(run_id)['error'], 'once the lock is gone the run has failed', daemon.row(run_id))
+    os.close(lock)
+
+
 def swept(daemon, repo):
     """What was missed is caught up: the daily sweep, of all that are enabled, one after the other."""
     for _ in range(2):
@@ -128,6 +156,7 @@ def main():
         with daemon:
             no_child(daemon, activator)
             ended_by_others(daemon)
+            lock_let_go_late(daemon)
             swept(daemon, repo)
             nonsense(daemon)
             without_socket(daemon, activator)
