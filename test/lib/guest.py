@@ -5,6 +5,7 @@ some modules, some programs with their libraries, and a script that states facts
 It is emulated (TCG), so every instruction counts: seconds to boot, and no processor but one.
 """
 import atexit
+import fcntl
 import glob
 import os
 import re
@@ -38,16 +39,22 @@ def package():
     sys.exit('guest: apt knows no linux-image-cloud-amd64')
 
 
+def fetch(place):
+    fetched = os.path.join(WORK, 'deb')
+    os.mkdir(fetched)
+    subprocess.run(['apt-get', 'download', '-q', package()], cwd=fetched, stdout=subprocess.DEVNULL, check=True)
+    for name in os.listdir(fetched):
+        shutil.move(os.path.join(fetched, name), os.path.join(place, name))
+
+
 def kernel():
     """That kernel, kept for the next time, unpacked but not installed."""
     place = os.path.join(TOP, 'build-check', 'guest')
-    if not glob.glob(place + '/*.deb'):
-        fetched = os.path.join(WORK, 'deb')
-        os.mkdir(fetched)
-        subprocess.run(['apt-get', 'download', '-q', package()], cwd=fetched, stdout=subprocess.DEVNULL, check=True)
-        os.makedirs(place, exist_ok=True)
-        for name in os.listdir(fetched):
-            shutil.move(os.path.join(fetched, name), os.path.join(place, name))
+    os.makedirs(place, exist_ok=True)
+    with open(place + '/lock', 'w', encoding='utf-8') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another scenario may want it, too
+        if not glob.glob(place + '/*.deb'):
+            fetch(place)
     unpacked = os.path.join(WORK, 'kernel')
     subprocess.run(['dpkg', '-x', sorted(glob.glob(place + '/*.deb'))[-1], unpacked], check=True)
     return unpacked
@@ -90,14 +97,15 @@ def initramfs(unpacked, programs, links, files, trees, modules, script):
     return image
 
 
-def run(programs, links, files, trees, modules, script, memory, timeout):
-    """Boots it and shows its console. Facts of the guest are facts of the scenario."""
+def run(programs, links, files, trees, modules, script, memory, timeout, options=''):
+    """Boots it and shows its console. Facts of the guest are facts of the scenario. options: more of the kernel's command line.
+    Another /init among the files is one of those who end by '# the end: STATUS'."""
     unpacked = kernel()
     image = initramfs(unpacked, programs, links, files, trees, modules, script)
     started = time.monotonic()
     guest = subprocess.Popen(['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'max', '-m', str(memory), '-nographic',
                               '-no-reboot', '-nic', 'none', '-kernel', glob.glob(unpacked + '/boot/vmlinuz-*')[0], '-initrd', image,
-                              '-append', 'console=ttyS0 loglevel=1 panic=-1 no_timer_check'],
+                              '-append', 'console=ttyS0 loglevel=1 panic=-1 no_timer_check ' + options],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     atexit.register(guest.kill)
     limit = threading.Timer(timeout, guest.kill)
