@@ -135,20 +135,25 @@ static const Line *at(const Lines *lines, guint i)
     return g_ptr_array_index(lines->all, i);
 }
 
-static void post(const Line *line, const json_t *event)
+static bool post(const Line *line, const json_t *event)
 {
     g_autoptr(GError) error = NULL;
+    const bool kept = courier_post(line->courier, event, &error);
 
-    if (!courier_post(line->courier, event, &error))
+    if (!kept)
         log_error("notification cannot be kept", "channel", line->config->name, "title",
                   event_text(event, "title"), "error", error->message, NULL);
+    return kept;
 }
 
-void lines_post_incident(const Lines *lines, const Schedule *schedule, const json_t *event)
+bool lines_post_incident(const Lines *lines, const Schedule *schedule, const json_t *event)
 {
+    bool kept = true;
+
     for (guint i = 0; i < lines->all->len; i++)
         if (hears_of(at(lines, i), schedule, event))
-            post(at(lines, i), event);
+            kept = post(at(lines, i), event) && kept;
+    return kept;
 }
 
 void lines_post_run(const Lines *lines, const Schedule *schedule, const json_t *event)
@@ -157,14 +162,14 @@ void lines_post_run(const Lines *lines, const Schedule *schedule, const json_t *
 
     for (guint i = 0; i < lines->all->len; i++)
         if (is_chosen(at(lines, i), schedule) && (wanted || is_set(at(lines, i), "success")))
-            post(at(lines, i), event);
+            (void)post(at(lines, i), event);
 }
 
 void lines_post_report(const Lines *lines, const char *report, const json_t *event)
 {
     for (guint i = 0; i < lines->all->len; i++)
         if (lists(at(lines, i), "reports", report, false))
-            post(at(lines, i), event);
+            (void)post(at(lines, i), event);
 }
 
 int64_t lines_reminder_step(const Lines *lines)
@@ -182,7 +187,7 @@ void lines_post_reminder(const Lines *lines, const Schedule *schedule, const jso
 {
     for (guint i = 0; i < lines->all->len; i++)
         if (wants_reminder(at(lines, i), age_s, step_s) && hears_of(at(lines, i), schedule, event))
-            post(at(lines, i), event);
+            (void)post(at(lines, i), event);
 }
 
 /* ---- how it goes ---- */

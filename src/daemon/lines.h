@@ -18,8 +18,9 @@ Lines *lines_new(const Configuration *configuration, const char *queue, GError *
 void lines_free(Lines *lines);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lines, lines_free)
 
-/* schedule: whose it is, for the channels that it chose; NULL: all hear of it. */
-void lines_post_incident(const Lines *lines, const Schedule *schedule, const json_t *event);
+/* schedule: whose it is, for the channels that it chose; NULL: all hear of it. False: a queue could
+ * not keep it, which is in the log. */
+bool lines_post_incident(const Lines *lines, const Schedule *schedule, const json_t *event);
 /* A run; of a success only where that is wanted. */
 void lines_post_run(const Lines *lines, const Schedule *schedule, const json_t *event);
 /* report: "daily", "weekly". */

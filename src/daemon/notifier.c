@@ -59,14 +59,25 @@ Telling *notifier_telling(Notifier *notifier, const char *id, Condition conditio
     return telling;
 }
 
-void notifier_tell(Notifier *notifier, EventKind kind, const Schedule *schedule,
-                   const IncidentRow *incident, int64_t now)
+static bool tell(Notifier *notifier, EventKind kind, const Schedule *schedule,
+                 const IncidentRow *incident, int64_t now)
 {
     json_t *event = notice_of_incident(kind, notifier->instance, notifier_base_url(notifier),
                                        schedule, incident, now);
+    const bool kept = lines_post_incident(notifier->lines, schedule, event);
 
-    lines_post_incident(notifier->lines, schedule, event);
     json_decref(event);
+    return kept;
+}
+
+void notifier_tell_opened(Notifier *notifier, const Schedule *schedule, const IncidentRow *incident,
+                          int64_t now)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (tell(notifier, EVENT_OPENED, schedule, incident, now) &&
+        !catalog_incident_told(notifier->catalog, incident->id, now * 1000, &error))
+        notifier_complain("an incident was told, and may be once more", incident->schedule, error);
 }
 
 void notifier_complain(const char *what, const char *id, const GError *error)
@@ -90,7 +101,7 @@ void notifier_set_wrong(Notifier *notifier, const NotifierSubject *subject, Cond
     if (!catalog_incident_open(notifier->catalog, &row, now * 1000, &opened, &error))
         notifier_complain("incident cannot be kept", subject->id, error);
     else if (opened && telling_open(notifier_telling(notifier, subject->id, condition), now))
-        notifier_tell(notifier, EVENT_OPENED, subject->schedule, &row, now);
+        notifier_tell_opened(notifier, subject->schedule, &row, now);
 }
 
 void notifier_set_right(Notifier *notifier, const NotifierSubject *subject, Condition condition,
@@ -98,13 +109,16 @@ void notifier_set_right(Notifier *notifier, const NotifierSubject *subject, Cond
 {
     g_auto(IncidentRow) row = { 0 };
     g_autoptr(GError) error = NULL;
-    bool resolved = false;
+    bool resolved = false, aloud;
 
     if (!catalog_incident_resolve(notifier->catalog, subject->id, condition_name(condition),
                                   now * 1000, &row, &resolved, &error))
         notifier_complain("incident cannot be resolved", subject->id, error);
-    else if (resolved && telling_resolve(notifier_telling(notifier, subject->id, condition)))
-        notifier_tell(notifier, EVENT_RESOLVED, subject->schedule, &row, now);
+    if (!resolved)
+        return;
+    aloud = telling_resolve(notifier_telling(notifier, subject->id, condition));
+    if (aloud || row.reminded_at != 0) // another daemon may have told what this one held back
+        (void)tell(notifier, EVENT_RESOLVED, subject->schedule, &row, now);
 }
 
 void notifier_apply(Notifier *notifier, const Schedule *schedule, Judgement judgement,

@@ -32,14 +32,29 @@ static Judgement news_of(Judgement judgement, const Schedule *schedule, const GA
     return judgement;
 }
 
+/* What this daemon holds back, until it is time; and what nobody was told of for as long as anybody
+ * holds anything back: who opened it has died, was configured anew, or could not keep the message.
+ */
+static bool is_to_be_told(Notifier *notifier, const IncidentRow *row, Condition condition,
+                          int64_t now)
+{
+    Telling *telling = notifier_telling(notifier, row->schedule, condition);
+
+    if (row->reminded_at != 0)
+        return false;
+    if (telling->pending)
+        return telling_look(telling, now);
+    return now - row->opened_at / 1000 >= TELLING_S && telling_open(telling, now);
+}
+
 static void look_at_telling(Notifier *notifier, const Schedule *schedule, const GArray *open,
                             int64_t now)
 {
     for (Condition i = 0; i < CONDITIONS; i++) {
         const IncidentRow *row = find_open(open, schedule->id, i);
 
-        if (row && telling_look(notifier_telling(notifier, schedule->id, i), now))
-            notifier_tell(notifier, EVENT_OPENED, schedule, row, now);
+        if (row && is_to_be_told(notifier, row, i, now))
+            notifier_tell_opened(notifier, schedule, row, now);
     }
 }
 
@@ -96,9 +111,8 @@ static void look_at_measured(Notifier *notifier, const Schedule *const *schedule
             notifier_set_wrong(notifier, &subject, verdict->condition, NULL, verdict->text, now);
         else if (verdict->right && row)
             notifier_set_right(notifier, &subject, verdict->condition, now);
-        else if (row && !verdict->schedule &&
-                 telling_look(notifier_telling(notifier, subject.id, verdict->condition), now))
-            notifier_tell(notifier, EVENT_OPENED, NULL, row, now);
+        else if (row && !verdict->schedule && is_to_be_told(notifier, row, verdict->condition, now))
+            notifier_tell_opened(notifier, NULL, row, now);
     }
 }
 

@@ -33,8 +33,10 @@ typedef struct {
 const char *notifier_base_url(const Notifier *notifier);
 /* What people were told of an incident; made when there is none. Borrowed. */
 Telling *notifier_telling(Notifier *notifier, const char *id, Condition condition);
-void notifier_tell(Notifier *notifier, EventKind kind, const Schedule *schedule,
-                   const IncidentRow *incident, int64_t now);
+/* That it is open, and the catalogue that it was told. What no queue could keep, or a crash
+ * prevented, counts as not told. */
+void notifier_tell_opened(Notifier *notifier, const Schedule *schedule, const IncidentRow *incident,
+                          int64_t now);
 /* Into the log. id: of a schedule, or "". */
 void notifier_complain(const char *what, const char *id, const GError *error);
 /* Opens the incident, and tells of it; so with its end. One that is open, or over, stays so. */

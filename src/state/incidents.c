@@ -68,7 +68,7 @@ bool catalog_incident_open(Catalog *catalog, IncidentRow *row, int64_t now, bool
     g_autoptr(DbQuery) query =
         db_query(catalog->db,
                  "INSERT INTO incidents (" COLUMNS ")"
-                 " VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, $8, 0)"
+                 " VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, 0, 0)"
                  " ON CONFLICT (schedule, condition) WHERE resolved_at = 0 DO UPDATE SET"
                  " severity = excluded.severity, summary = excluded.summary, run = excluded.run,"
                  " detail = excluded.detail, n = incidents.n + 1, last_at = excluded.last_at"
@@ -98,6 +98,19 @@ bool catalog_incident_open(Catalog *catalog, IncidentRow *row, int64_t now, bool
     *row = stands;
     *ret_opened = strcmp(stands.id, id) == 0;
     return true;
+}
+
+bool catalog_incident_told(Catalog *catalog, const char *id, int64_t now, GError **error)
+{
+    g_autoptr(DbQuery) query =
+        db_query(catalog->db,
+                 "UPDATE incidents SET reminded_at = $2 WHERE id = $1 AND reminded_at = 0", error);
+
+    if (!query)
+        return false;
+    db_bind_text(query, 1, id);
+    db_bind_int(query, 2, now);
+    return db_run(query, NULL, error);
 }
 
 bool catalog_incident_resolve(Catalog *catalog, const char *schedule, const char *condition,
@@ -132,7 +145,7 @@ bool catalog_incidents_remind(Catalog *catalog, int64_t before, int64_t now, GAr
     g_autoptr(DbQuery) query =
         db_query(catalog->db,
                  "UPDATE incidents SET reminded_at = $2 WHERE resolved_at = 0 AND reminded_at < $1"
-                 " AND schedule >= '' RETURNING " COLUMNS,
+                 " AND reminded_at <> 0 AND schedule >= '' RETURNING " COLUMNS,
                  error);
 
     if (!query)

@@ -11,10 +11,11 @@ typedef struct {
     char *schedule;  /* id; "": of none */
     char *condition; /* "failed", "missed", ... */
     char *severity, *summary;
-    char *run;      /* the last one it happened to; may be NULL */
-    json_t *detail; /* may be NULL */
-    uint64_t n;     /* how often it happened */
-    int64_t opened_at, last_at, reminded_at, resolved_at; /* 0: not */
+    char *run;                               /* the last one it happened to; may be NULL */
+    json_t *detail;                          /* may be NULL */
+    uint64_t n;                              /* how often it happened */
+    int64_t opened_at, last_at, resolved_at; /* 0: not */
+    int64_t reminded_at; /* when people were last told of it; 0: they were not yet */
 } IncidentRow;
 
 void incident_row_clear(IncidentRow *row);
@@ -24,11 +25,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IncidentRow, incident_row_clear)
  * what stands then. *ret_opened: exactly one caller gets true and tells people. */
 bool catalog_incident_open(Catalog *catalog, IncidentRow *row, int64_t now, bool *ret_opened,
                            GError **error);
+/* People were told that it is open: durably, or it would be told to nobody. id: of the row. */
+bool catalog_incident_told(Catalog *catalog, const char *id, int64_t now, GError **error);
 /* *ret_resolved: exactly one caller gets true, and the row; false: none was open. */
 bool catalog_incident_resolve(Catalog *catalog, const char *schedule, const char *condition,
                               int64_t now, IncidentRow *ret_row, bool *ret_resolved,
                               GError **error);
-/* Exactly one caller gets each that was opened and reminded of before. Array of IncidentRow. */
+/* Exactly one caller gets each that was told and reminded of before. Array of IncidentRow. */
 bool catalog_incidents_remind(Catalog *catalog, int64_t before, int64_t now, GArray **ret_rows,
                               GError **error);
 bool catalog_incidents_open(Catalog *catalog, GArray **ret_rows, GError **error); /* by schedule */

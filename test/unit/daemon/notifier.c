@@ -10,6 +10,7 @@
 #include "state/incidents.h"
 #include "state/settings.h"
 
+#include <glib/gstdio.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -229,6 +230,46 @@ static void what_was_not_told_is_told_after_a_restart(void)
         world_restart(world);
         check_at(world, NOW + 60 + i);
     }
+    assert_came(world, "/all opened failed;/failures opened failed");
+    world_free(world);
+}
+
+/* One that was held back, because it came and went, is told by who comes after, too: an incident
+ * that stands counts as told by nobody's memory but the catalogue's. */
+static void what_was_held_back_is_told_after_a_restart(void)
+{
+    World *world = world_new();
+
+    run_at(world, NOW, RUN_FAILED, "no connection");
+    run_at(world, NOW + 60, RUN_SUCCEEDED, NULL);
+    assert_came(world, "/all opened failed;/all resolved failed;/failures opened failed;"
+                       "/failures resolved failed;/ping;/ping/21");
+    run_at(world, NOW + 120, RUN_FAILED, "no connection");
+    world_restart(world);
+    check_at(world, NOW + 180); // it may be over at once
+    assert_came(world, "/ping/21");
+    for (int i = 0; i < 3; i++) {
+        check_at(world, NOW + 120 + HOUR + 60 + i);
+        world_restart(world);
+    }
+    assert_came(world, "/all opened failed;/failures opened failed");
+    run_at(world, NOW + 2 * HOUR, RUN_SUCCEEDED, NULL);
+    assert_came(world, "/all resolved failed;/failures resolved failed;/ping");
+    world_free(world);
+}
+
+static void what_could_not_be_kept_is_told_later(void)
+{
+    World *world = world_new();
+    g_autofree char *queue = g_build_filename(world->dir, "all", NULL);
+
+    g_assert_cmpint(g_rmdir(queue), ==, 0);
+    run_at(world, NOW, RUN_FAILED, "no connection");
+    check_at(world, NOW + 600);
+    assert_came(world, "/failures opened failed;/ping/21");
+    g_assert_cmpint(g_mkdir(queue, 0700), ==, 0);
+    check_at(world, NOW + HOUR + 60);
+    check_at(world, NOW + HOUR + 120);
     assert_came(world, "/all opened failed;/failures opened failed");
     world_free(world);
 }
@@ -501,6 +542,10 @@ int main(int argc, char **argv)
                     an_incident_opens_once_and_is_resolved);
     g_test_add_func("/notifier/what was not told is told after a restart",
                     what_was_not_told_is_told_after_a_restart);
+    g_test_add_func("/notifier/what was held back is told after a restart",
+                    what_was_held_back_is_told_after_a_restart);
+    g_test_add_func("/notifier/what could not be kept is told later",
+                    what_could_not_be_kept_is_told_later);
     g_test_add_func("/notifier/silence is told and ends", silence_is_told_and_ends);
     g_test_add_func("/notifier/reminders come as often as wanted",
                     reminders_come_as_often_as_wanted);

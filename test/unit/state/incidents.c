@@ -70,8 +70,13 @@ static void reminders_go_to_one(const char *url)
     g_autoptr(Catalog) catalog = open_catalog(url);
     g_auto(IncidentRow) old = happens(catalog, "s1", "failed", NOW, true);
     g_auto(IncidentRow) fresh = happens(catalog, "s2", "failed", NOW + 100, true);
-    g_autoptr(GArray) due = NULL, none = NULL, all = NULL, page = NULL;
+    g_autoptr(GArray) untold = NULL, due = NULL, none = NULL, all = NULL, page = NULL;
 
+    g_assert_cmpint(old.reminded_at, ==, 0);
+    g_assert_true(catalog_incidents_remind(catalog, NOW + 50, NOW + 60, &untold, &error));
+    g_assert_cmpuint(untold->len, ==, 0); // nobody is reminded of what he was not told
+    g_assert_true(catalog_incident_told(catalog, old.id, NOW, &error));
+    g_assert_true(catalog_incident_told(catalog, fresh.id, NOW + 100, &error));
     g_assert_true(catalog_incidents_remind(catalog, NOW + 50, NOW + 60, &due, &error));
     g_assert_cmpuint(due->len, ==, 1);
     g_assert_cmpstr(g_array_index(due, IncidentRow, 0).id, ==, old.id);
