@@ -59,7 +59,30 @@ static bool is_newest_proven(const ForgetOrder *order, bool *ret_is, GError **er
     return true;
 }
 
-static bool guard(const ForgetOrder *order, GError **error)
+/* The catalogue says that it is there, but anybody may have removed it with a program of his own.
+ * The first step fails then, and the second is never done. */
+static bool look_for(const ForgetOrder *order, const RunRow *good, json_t *steps, GError **error)
+{
+    g_auto(GStrv) ids = backup_row_snapshots(good);
+    json_t *argv;
+
+    if (!task_repository(order->configuration, good->repository, error))
+        return false;
+    if (!*ids) {
+        g_set_error(error, BS_ERROR, BS_ERROR_GUARD,
+                    "of the newest good backup of its schedule no snapshot is known; make another "
+                    "one first");
+        return false;
+    }
+    argv = task_argv_new(order->configuration, good->repository, "snapshots");
+    task_argv_add(argv, "--");
+    for (char **id = ids; *id; id++)
+        task_argv_add(argv, "%s", *id);
+    task_steps_add(steps, "newest", argv);
+    return true;
+}
+
+static bool guard(const ForgetOrder *order, json_t *steps, GError **error)
 {
     g_auto(RunRow) last = { 0 };
     g_auto(RunRow) good = { 0 };
@@ -82,7 +105,8 @@ static bool guard(const ForgetOrder *order, GError **error)
                     "come back; make another one first");
         return false;
     }
-    if (!is_newest_proven(order, &proven, error))
+    if ((good.id && !look_for(order, &good, steps, error)) ||
+        !is_newest_proven(order, &proven, error))
         return false;
     if (proven)
         g_set_error(
@@ -97,6 +121,7 @@ static bool guard(const ForgetOrder *order, GError **error)
 bool forget_order(const ForgetOrder *order, json_t **ret_steps, json_t **ret_about, GError **error)
 {
     g_auto(GStrv) ids = backup_row_snapshots(order->backup);
+    json_auto_t *steps = json_array();
     json_t *argv;
 
     if (!backup_row_is(order->backup) || !*ids) {
@@ -104,7 +129,7 @@ bool forget_order(const ForgetOrder *order, json_t **ret_steps, json_t **ret_abo
         return false;
     }
     if (!task_repository(order->configuration, order->backup->repository, error) ||
-        !guard(order, error))
+        !guard(order, steps, error))
         return false;
     argv = task_argv_new(order->configuration, order->backup->repository, "forget");
     task_argv_add(argv, "--ignore-missing");
@@ -113,8 +138,8 @@ bool forget_order(const ForgetOrder *order, json_t **ret_steps, json_t **ret_abo
     task_argv_add(argv, "--");
     for (char **id = ids; *id; id++)
         task_argv_add(argv, "%s", *id);
-    *ret_steps = json_array();
-    task_steps_add(*ret_steps, "forget", argv);
+    task_steps_add(steps, "forget", argv);
+    *ret_steps = g_steal_pointer(&steps);
     *ret_about = json_pack("{s:s, s:b}", "backup", order->backup->id, "force", (int)order->force);
     return true;
 }

@@ -171,6 +171,14 @@ def removed(viewer, operator, repo, top, older):
     got, _, content = operator.ask('DELETE', older)
     fact(got == 409 and word(content) == 'guard' and b'proven' in content, 'the newest proven one stays, too, and it is said why', content)
     unproven()
+    ids = [s['snapshot_id'] for s in operator.json('GET', top)['detail']['snapshots']]
+    for name in ids:
+        os.rename(os.path.join(repo.path, 'snapshots', name), path(name))
+    task = operator.json('DELETE', older, want=202)['run']
+    ended_as(operator, task, 'failed', 'nor does an older one go when the newest good one was removed from the repository by hand')
+    equal((len(repo.snapshots()), operator.ask('GET', older)[0]), (before - len(ids), 200), 'which is still there')
+    for name in ids:
+        os.rename(path(name), os.path.join(repo.path, 'snapshots', name))
     got, _, content = operator.ask('DELETE', top + '?force=true&confirm=other')
     fact(got == 409 and word(content) == 'guard', 'also by force without its name', content)
     task = operator.json('DELETE', older, want=202, Idempotency_Key='d')['run']
