@@ -262,7 +262,9 @@ static int64_t take_over(Scheduler *scheduler)
     if (scheduler->take_over_at > now)
         return scheduler->take_over_at - now;
     scheduler->take_over_at = now + TAKE_OVER_MS;
-    if (!runs_take_over(scheduler->runs, &error))
+    if (!catalog_ping(scheduler->catalog, &error))
+        log_error("the catalogue cannot be used", "error", error->message, NULL);
+    else if (!runs_take_over(scheduler->runs, &error))
         log_warn("runs of daemons that are gone cannot be looked for", "error", error->message,
                  NULL);
     return TAKE_OVER_MS;

@@ -46,8 +46,9 @@ static bool open_catalogs(Web *web, const Places *places, GError **error)
         !reference_resolve("server.catalogue_password", server->catalogue_password, &password,
                            error))
         return false;
-    if (!catalog_open(server->catalogue ? server->catalogue : usual, password, &web->catalogs[0],
-                      error))
+    // the scheduler has opened it: one that is gone is no reason for a new one with a setup token
+    if (!catalog_open_existing(server->catalogue ? server->catalogue : usual, password,
+                               &web->catalogs[0], error))
         return false;
     for (guint i = 1; i < G_N_ELEMENTS(web->catalogs); i++)
         if (!catalog_reopen(web->catalogs[0], &web->catalogs[i], error))

@@ -95,7 +95,7 @@ bool catalog_open(const char *url, const Secret *password, Catalog **ret_catalog
 
 bool catalog_reopen(const Catalog *catalog, Catalog **ret_catalog, GError **error)
 {
-    return open_at(catalog->url, catalog->password, 0, ret_catalog, error);
+    return open_at(catalog->url, catalog->password, DB_EXISTING, ret_catalog, error);
 }
 
 bool catalog_open_existing(const char *url, const Secret *password, Catalog **ret_catalog,
@@ -137,7 +137,7 @@ bool catalog_ping(Catalog *catalog, GError **error)
         db_query(catalog->db, "SELECT max(version) FROM catalog_version", error);
     bool row;
 
-    return query && db_step(query, &row, error);
+    return query && db_step(query, &row, error) && db_check_place(catalog->db, error);
 }
 
 void catalog_rest(Catalog *catalog)

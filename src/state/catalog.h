@@ -30,14 +30,15 @@ bool catalog_open(const char *url, const Secret *password, Catalog **ret_catalog
  * no such file; BS_ERROR_VERSION: it is of another version. */
 bool catalog_open_existing(const char *url, const Secret *password, Catalog **ret_catalog,
                            GError **error);
-/* Another connection to the same, which was checked already. */
+/* Another connection to the same, which was checked already; a file that is gone is not made anew.
+ */
 bool catalog_reopen(const Catalog *catalog, Catalog **ret_catalog, GError **error);
 void catalog_free(Catalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Catalog, catalog_free)
 
 const char *catalog_name(const Catalog *catalog);    /* the file, or the URL without secrets */
 const char *catalog_url(const Catalog *catalog);     /* as it was given */
-bool catalog_ping(Catalog *catalog, GError **error); /* answers, for readiness */
+bool catalog_ping(Catalog *catalog, GError **error); /* answers, and is still what was opened */
 void catalog_rest(Catalog *catalog);                 /* db_rest(): who waits needs no cache */
 unsigned catalog_version(void);                      /* of what this program makes */
 

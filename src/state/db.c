@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "state/dbdriver.h"
+#include <errno.h>
+#include <sys/stat.h>
 
 /* A list that can be asked for in many ways would fill the memory with statements. */
 #define KEPT_MAX 96
@@ -52,6 +54,28 @@ const char *db_name(const Db *db)
 const char *db_file(const Db *db)
 {
     return db->file;
+}
+
+bool db_check_place(const Db *db, GError **error)
+{
+    struct stat st;
+
+    if (!db->file)
+        return true;
+    if (stat(db->file, &st) != 0) {
+        bs_error_errno(error, errno,
+                       "catalogue %s was removed while it is in use, and what is noted now is lost "
+                       "with the daemon's end; bring the file back and restart the daemon",
+                       db->file);
+        return false;
+    }
+    if (st.st_dev == db->dev && st.st_ino == db->ino)
+        return true;
+    g_set_error(error, BS_ERROR, BS_ERROR_FAILED,
+                "catalogue %s is another file than the one in use, and what is noted now is lost "
+                "with the daemon's end; restart the daemon",
+                db->file);
+    return false;
 }
 
 void db_rest(Db *db)

@@ -38,6 +38,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Db, db_free)
 const char *db_name(const Db *db); /* for people: the file, or the URL without secrets */
 const char *db_file(const Db *db); /* of SQLite; NULL: there is none */
 
+/* Whether the file of SQLite is still the one that was opened: one that was removed, or replaced,
+ * takes everything that is written, and nobody will ever find it. */
+bool db_check_place(const Db *db, GError **error);
+
 /* Pages that are kept for the next query are let go: it reads them again. Between transactions. */
 void db_rest(Db *db);
 

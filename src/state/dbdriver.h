@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "state/db.h"
+#include <sys/types.h>
 
 typedef struct {
     bool (*begin)(Db *db, const char *lock, GError **error);
@@ -26,7 +27,9 @@ typedef struct {
 struct Db {
     const DbOps *ops;
     char *name;
-    char *file;          /* NULL: none */
+    char *file; /* NULL: none */
+    dev_t dev;  /* with ino: the file that was opened under that name */
+    ino_t ino;
     GHashTable *queries; /* by their SQL */
 };
 

@@ -257,6 +257,7 @@ static bool check_pages(SqliteDb *db, GError **error)
 static bool connect_file(const char *path, Db **ret_db, GError **error)
 {
     SqliteDb *db = g_new0(SqliteDb, 1);
+    struct stat st = { 0 };
     int result =
         sqlite3_open_v2(path, &db->handle,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -265,6 +266,9 @@ static bool connect_file(const char *path, Db **ret_db, GError **error)
     db->base.name = g_strdup(path);
     db->base.file = g_strdup(path);
     db_init(&db->base);
+    (void)stat(path, &st); // of one that is gone by now db_check_place() says so
+    db->base.dev = st.st_dev;
+    db->base.ino = st.st_ino;
     if (result == SQLITE_OK && prepare_connection(db, error)) {
         *ret_db = &db->base;
         return true;

@@ -194,6 +194,20 @@ def reloaded(daemon):
          'a good one is taken over')
 
 
+def catalogue_taken_away(daemon):
+    """What is written goes on into a file without a name: all looks well until the next start."""
+    aside = daemon.catalogue + '.aside'
+    os.rename(daemon.catalogue, aside)
+    asked = daemon.command('healthcheck')
+    equal(asked.returncode, 1, 'without its catalogue the daemon is not healthy')
+    fact(b'was removed' in asked.stderr, 'and says why', asked.stderr)
+    open(daemon.catalogue, 'w', encoding='ascii').close()
+    asked = daemon.command('healthcheck')
+    fact(asked.returncode == 1 and b'another file' in asked.stderr, 'nor with another file in its place', asked)
+    os.rename(aside, daemon.catalogue)
+    equal(daemon.command('healthcheck').returncode, 0, 'when it is back, all is well')
+
+
 def two_daemons(daemon, repo):
     second = daemon_at('second', repo, catalogue=daemon.catalogue)
     refused = run(BACKSTAY, 'daemon', '--config', daemon.config, env=daemon.env(), code=LOCKED)
@@ -245,6 +259,7 @@ def main():
         killed_at_any_moment(daemon, repo)
         idle(daemon)
         reloaded(daemon)
+        catalogue_taken_away(daemon)
         two_daemons(daemon, repo)
         equal(daemon.stop(), 0, 'it ends when it is asked to')
         repo.sound('after all of it')
