@@ -16,6 +16,32 @@ static bool is_whole(const Snapshot *snapshot)
     return !snapshot_tag_value(snapshot, "left-out");
 }
 
+static void keep(ForgetPlan *plan, ForgetDecision *decision, char *reason)
+{
+    if (!decision->keep) {
+        decision->keep = true;
+        plan->n_remove--;
+        g_ptr_array_add(decision->reasons, g_steal_pointer(&reason));
+    }
+    g_free(reason);
+}
+
+/* Two machines may have been given the same names, and each its turn: the backups of one must not
+ * push out the last of the other. Of a host whose name has changed it costs one snapshot. */
+static void keep_newest_of_hosts(ForgetPlan *plan, const ForgetGroup *group, Timestamp now)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < group->decisions->len; i++) {
+        ForgetDecision *decision = &g_array_index(group->decisions, ForgetDecision, i);
+        char *host = decision->snapshot->hostname;
+
+        if (timestamp_compare(decision->snapshot->time, now) <= 0 && host && *host &&
+            g_hash_table_add(seen, host))
+            keep(plan, decision, g_strdup_printf("newest snapshot of host %s", host));
+    }
+}
+
 /* Decisions are newest first. */
 static void keep_newest_whole(ForgetPlan *plan, const ForgetGroup *group, Timestamp now)
 {
@@ -24,11 +50,7 @@ static void keep_newest_whole(ForgetPlan *plan, const ForgetGroup *group, Timest
 
         if (timestamp_compare(decision->snapshot->time, now) > 0 || !is_whole(decision->snapshot))
             continue;
-        if (!decision->keep) {
-            decision->keep = true;
-            g_ptr_array_add(decision->reasons, g_strdup("newest complete snapshot"));
-            plan->n_remove--;
-        }
+        keep(plan, decision, g_strdup("newest complete snapshot"));
         return;
     }
 }
@@ -56,8 +78,12 @@ bool run_retention_decide(OpenRepo *open, const RunRetention *retention, const C
     }
     if (!forget_decide(open, &request, cancel, &plan, error))
         return false;
-    for (guint i = 0; i < plan->groups->len; i++)
-        keep_newest_whole(plan, &g_array_index(plan->groups, ForgetGroup, i), clock_now());
+    for (guint i = 0; i < plan->groups->len; i++) {
+        const ForgetGroup *group = &g_array_index(plan->groups, ForgetGroup, i);
+
+        keep_newest_whole(plan, group, clock_now());
+        keep_newest_of_hosts(plan, group, clock_now());
+    }
     *ret_plan = g_steal_pointer(&plan);
     return true;
 }

@@ -2,7 +2,8 @@
 /*
  * Retention of a schedule: its policy over the snapshots that bear its name, source by source, in
  * its zone. Each run left one snapshot of each source, so one run is one backup. Beside what
- * op/forget.h keeps, the newest snapshot of each source from which nothing was left out stays.
+ * op/forget.h keeps, the newest snapshot of each source from which nothing was left out stays,
+ * and the newest of each host that has made any.
  */
 #pragma once
 #include "op/forget.h"

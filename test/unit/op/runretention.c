@@ -66,11 +66,26 @@ static void each_source_of_the_schedule_is_counted_for_itself(void)
     const RetentionPolicy policy = { .last = 1 };
     g_autofree char *text = NULL;
 
-    // two hosts may run it in turn
-    put_snapshots(&world, SNAPSHOTS("nightly/app 30 n1", "nightly/app 20 n2", "nightly/files 25 n1",
+    put_snapshots(&world, SNAPSHOTS("nightly/app 30 n1", "nightly/app 20 n1", "nightly/files 25 n1",
                                     "nightly/files 15 n1", "hourly/app 40 n1"));
     text = kept(&world, &policy, NULL);
     g_assert_cmpstr(text, ==, "app 20.0: last snapshot; files 15.0: last snapshot");
+}
+
+/* Hosts may run it in turn, or be two machines with the same configuration. */
+static void the_newest_one_of_each_host_stays(void)
+{
+    g_auto(World) world = world_new("1:1");
+    const RetentionPolicy policy = { .last = 2 };
+    g_autofree char *text = NULL;
+
+    put_snapshots(&world, SNAPSHOTS("nightly/app 60 n1", "nightly/app 50 n2", "nightly/app 40 n1",
+                                    "nightly/app 30 n2", "nightly/app 20 n2", "nightly/app 10 n2",
+                                    "nightly/app -5 n1"));
+    text = kept(&world, &policy, NULL);
+    g_assert_cmpstr(text, ==,
+                    "app 40.0: newest snapshot of host n1; app 20.0: last snapshot; "
+                    "app 10.0: last snapshot; app -5.0: in the future: ignored by the rules");
 }
 
 /* TODAY is eight in the morning in Greenwich. */
@@ -152,6 +167,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/runretention/sources", each_source_of_the_schedule_is_counted_for_itself);
+    g_test_add_func("/runretention/hosts", the_newest_one_of_each_host_stays);
     g_test_add_func("/runretention/zone", days_are_those_of_the_zone);
     g_test_add_func("/runretention/complete", the_newest_complete_one_stays);
     g_test_add_func("/runretention/unknown-zone", an_unknown_zone_is_no_reason_to_guess);
