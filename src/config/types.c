@@ -2,6 +2,7 @@
 #include "config/types.h"
 
 #include "base/error.h"
+#include "base/zone.h"
 #include "codec/rfc3339.h"
 #include "config/values.h"
 #include "plan/amount.h"
@@ -155,7 +156,7 @@ static bool parse_zone(const char *text, G_GNUC_UNUSED void *place, GError **err
 
     if (g_ascii_isalpha(*text) && !strstr(text, "..") &&
         strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/_+-") == strlen(text))
-        zone = g_time_zone_new_identifier(text);
+        zone = zone_find(text);
     return zone || REFUSED(error,
                            "\"%s\" is no time zone that is known here; write Etc/UTC or "
                            "Europe/Berlin",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/incident.h"
 
+#include "base/zone.h"
 #include "plan/cron.h"
 
 #include <string.h>
@@ -89,7 +90,7 @@ Judgement incident_judge(const RunRow *run)
 
 int64_t incident_interval(const Schedule *schedule, int64_t now)
 {
-    g_autoptr(GTimeZone) zone = g_time_zone_new_identifier(schedule->zone);
+    g_autoptr(GTimeZone) zone = zone_find(schedule->zone);
     int64_t longest = 0, before;
 
     if (!cron_next(&schedule->cron, zone, now, &before))

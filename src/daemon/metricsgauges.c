@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/metricsparts.h"
 
+#include "base/zone.h"
 #include "daemon/incident.h"
 #include "daemon/survey.h"
 #include "daemon/verdict.h"
@@ -72,7 +73,7 @@ static bool know(Catalog *catalog, const Schedule *schedule, const MetricsOption
 {
     const int64_t now = options->now;
     const unsigned ended = 1u << RUN_SUCCEEDED | 1u << RUN_FAILED | 1u << RUN_PARTIAL;
-    g_autoptr(GTimeZone) zone = g_time_zone_new_identifier(schedule->zone);
+    g_autoptr(GTimeZone) zone = zone_find(schedule->zone);
 
     known->schedule = schedule;
     if (schedule->enabled && cron_next(&schedule->cron, zone, now, &known->next))

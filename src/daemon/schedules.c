@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/zone.h"
 #include "daemon/scheduleentry.h"
 #include <string.h>
 
@@ -158,7 +159,7 @@ static bool add(Schedules *schedules, GPtrArray *entries, const Schedule *schedu
 
     entry->schedule = schedule;
     entry->own = own;
-    entry->zone = g_time_zone_new_identifier(schedule->zone);
+    entry->zone = zone_find(schedule->zone);
     g_ptr_array_add(entries, entry);
     return remember(schedules, entry, now, error) && remember_retry(schedules, entry, now, error);
 }

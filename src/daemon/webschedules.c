@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/zone.h"
 #include "codec/rfc3339.h"
 #include "daemon/webproblem.h"
 #include "plan/due.h"
@@ -55,7 +56,7 @@ const Shape backup_body = { "BackupOrder", backup_fields };
 
 static json_t *next_times(const Schedule *schedule, bool enabled, int64_t paused_until_ms)
 {
-    g_autoptr(GTimeZone) zone = g_time_zone_new_identifier(schedule->zone);
+    g_autoptr(GTimeZone) zone = zone_find(schedule->zone);
     const DueRule rule = { .cron = &schedule->cron,
                            .zone = zone,
                            .key = schedule->id,

@@ -2,6 +2,7 @@
 #include "op/archive.h"
 
 #include "base/error.h"
+#include "base/zone.h"
 #include "config/repository.h"
 #include "flow/outletstore.h"
 #include "op/dbsnapshot.h"
@@ -82,7 +83,7 @@ static bool place_open(ArchivePlace *place, GError **error)
         return false;
     place->pattern = with_ending(config->name, export_format_ending(&format), sealed);
     place->latest = with_ending(config->latest, export_format_ending(&format), sealed);
-    place->zone = g_time_zone_new_identifier(place->request->zone);
+    place->zone = zone_find(place->request->zone);
     if (!place->zone) {
         g_set_error(error, BS_ERROR, BS_ERROR_CONFIG, "%s: no such time zone",
                     place->request->zone);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/plural.h"
+#include "base/zone.h"
 #include "op/retain.h"
 
 /* A run makes one snapshot of each source and supersedes about as many. */
@@ -60,8 +61,7 @@ bool run_retention_decide(OpenRepo *open, const RunRetention *retention, const C
 {
     g_autofree char *tag = g_strconcat("schedule=", retention->schedule, NULL);
     char *tags[] = { tag, NULL };
-    g_autoptr(GTimeZone) zone =
-        g_time_zone_new_identifier(retention->zone ? retention->zone : "UTC");
+    g_autoptr(GTimeZone) zone = zone_find(retention->zone ? retention->zone : "UTC");
     const Duration *window = retention->keep_pitr;
     ForgetRequest request = {
         .policy = *retention->policy,
