@@ -223,10 +223,28 @@ static bool look_around(ClusterBase *base, GError **error)
     return true;
 }
 
+/* One in pg_tblspc/ itself, read from the data directory, lies beside it like all others. */
+static bool look_for_tablespaces(ClusterBase *base, GError **error)
+{
+    for (guint i = 0; i < base->tablespaces->len; i++) {
+        BaseTablespace *one = &g_array_index(base->tablespaces, BaseTablespace, i);
+        g_autofree char *name = g_strdup_printf("tablespaces/%u", one->oid);
+        g_autoptr(Node) node = NULL;
+
+        if (!one->inside)
+            continue;
+        if (!cluster_base_node(base, name, &node, error))
+            return false;
+        one->inside = !node;
+    }
+    return true;
+}
+
 bool cluster_base_open(ClusterBase *base, GError **error)
 {
     if (base->folder)
         return true;
     return find_folder(base, error) && read_control(base, error) && read_label(base, error) &&
-           read_manifest(base, error) && look_around(base, error);
+           read_manifest(base, error) && look_for_tablespaces(base, error) &&
+           look_around(base, error);
 }

@@ -12,7 +12,7 @@
 typedef struct {
     uint32_t oid;
     char *location; /* where the server had it */
-    bool inside;    /* of the data directory: no link leads to it */
+    bool inside;    /* of the saved data directory: no link leads to it */
 } BaseTablespace;
 
 typedef struct {

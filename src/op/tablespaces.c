@@ -87,9 +87,13 @@ static bool all_placed(const ClusterBase *base, const GArray *places, GError **e
     for (guint i = 0; i < base->tablespaces->len; i++) {
         const BaseTablespace *one = &g_array_index(base->tablespaces, BaseTablespace, i);
 
-        if (!one->inside && !find_place(places, one->oid))
-            g_string_append_printf(missing, "%s--tablespace-mapping %s=NEWDIR",
-                                   missing->len ? " " : "", one->location);
+        if (one->inside || find_place(places, one->oid))
+            continue;
+        g_string_append_printf(missing, "%s--tablespace-mapping ", missing->len ? " " : "");
+        if (*one->location == '/')
+            g_string_append_printf(missing, "%s=NEWDIR", one->location);
+        else
+            g_string_append_printf(missing, "%u=NEWDIR", one->oid);
     }
     if (missing->len == 0)
         return true;

@@ -188,6 +188,23 @@ def tablespace_made(repo, server):
     server.sql('drop tablespace made')
 
 
+def in_place(repo, server):
+    """A tablespace that is a directory in pg_tblspc lies beside the data directory in a snapshot, and is mapped like others."""
+    server.sql("set allow_in_place_tablespaces = on; create tablespace placed location ''")
+    server.sql('create table placed tablespace placed as select g as id from generate_series(1, 1000) g')
+    snapshot, _ = backup(repo, server)
+    oids = dict(l.split('\t') for l in server.sql("select spcname, oid from pg_tablespace where spcname in ('placed', 'other')").splitlines())
+    call = lambda *argv, **more: repo.backstay('restore', snapshot, '--target', path('placed'), '--target-immediate', '--tablespace-mapping',
+                                               '%s=%s' % (oids['other'], path('placed-other')), *argv, **more)
+    done = call(code=FAILED, why='a tablespace in place: it must be mapped, too')
+    fact('--tablespace-mapping %s=' % oids['placed'] in done.errors, 'and is named', done.errors)
+    call('--tablespace-mapping', '%s=%s' % (oids['placed'], path('placed-in')), code=0)
+    file = server.sql("select pg_relation_filepath('placed')")
+    equal(os.path.getsize(path('placed') + '/' + file), os.path.getsize(server.data + '/' + file), 'a tablespace in place: its files are there')
+    server.sql('drop table placed')
+    server.sql('drop tablespace placed')
+
+
 def roles(server):
     two = 'pg_backup_start(text, boolean), pg_backup_stop(boolean)'
     server.sql('create role least login replication; create role holds_none login;'
@@ -335,6 +352,7 @@ def main():
         refused(repo, server, other)
         recycled(repo, server)
         tablespace_made(repo, server)
+        in_place(repo, server)
         damaged_page(repo, server)
         link_at_the_top(repo, server)
         not_read_again(repo, server)
