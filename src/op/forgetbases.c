@@ -44,8 +44,13 @@ static void leave_to_window(const ForgetPlan *plan, const Snapshot *snapshot)
 
 /* ---- the newest ---- */
 
-/* By its time; dates in the future do not count. */
-static const Snapshot *newest_base(const GPtrArray *snapshots, uint64_t system_id)
+static bool is_clean(const Snapshot *snapshot)
+{
+    return !snapshot_tag_value(snapshot, "damaged-pages");
+}
+
+/* By its time; dates in the future do not count. clean: of those without damaged pages. */
+static const Snapshot *newest_base(const GPtrArray *snapshots, uint64_t system_id, bool clean)
 {
     const Snapshot *newest = NULL;
     Timestamp now = clock_now();
@@ -55,7 +60,7 @@ static const Snapshot *newest_base(const GPtrArray *snapshots, uint64_t system_i
         WalBase base;
 
         if (wal_base_of(snapshot, &base) == WAL_BASE_GOOD && base.system_id == system_id &&
-            timestamp_compare(snapshot->time, now) <= 0)
+            (!clean || is_clean(snapshot)) && timestamp_compare(snapshot->time, now) <= 0)
             newest = snapshot;
     }
     return newest;
@@ -69,7 +74,7 @@ static bool is_last_base(const GPtrArray *all, const ForgetDecision *decision, u
 
     if (decision->keep || wal_base_of(decision->snapshot, &base) != WAL_BASE_GOOD)
         return false;
-    newest = newest_base(all, base.system_id);
+    newest = newest_base(all, base.system_id, false);
     *ret_id = base.system_id;
     return newest && id_equal(&newest->id, &decision->snapshot->id);
 }
@@ -101,6 +106,23 @@ static bool keep_newest(OpenRepo *open, ForgetPlan *plan, GError **error)
         }
     }
     return true;
+}
+
+/* What rots on a disk is in every backup from then on: those from before must not be pushed out. */
+static void keep_newest_clean(const ForgetPlan *plan)
+{
+    for (guint i = 0; i < plan->snapshots->len; i++) {
+        const Snapshot *snapshot = g_ptr_array_index(plan->snapshots, i);
+        const ForgetDecision *decision = decision_on(plan, snapshot);
+        const Snapshot *newest;
+        WalBase base;
+
+        if (!decision || decision->keep || wal_base_of(snapshot, &base) != WAL_BASE_GOOD)
+            continue;
+        newest = newest_base(plan->snapshots, base.system_id, true);
+        if (newest && id_equal(&newest->id, &snapshot->id))
+            keep(plan, snapshot, "newest base without damaged pages");
+    }
 }
 
 /* ---- the window ---- */
@@ -141,8 +163,11 @@ static bool keep_window(OpenRepo *open, const ForgetRequest *request, const Canc
 bool forget_keep_bases(OpenRepo *open, const ForgetRequest *request, const Cancel *cancel,
                        ForgetPlan *plan, GError **error)
 {
-    return (!request->keep_pitr || keep_window(open, request, cancel, plan, error)) &&
-           keep_newest(open, plan, error);
+    if ((request->keep_pitr && !keep_window(open, request, cancel, plan, error)) ||
+        !keep_newest(open, plan, error))
+        return false;
+    keep_newest_clean(plan);
+    return true;
 }
 
 /* ---- by name ---- */

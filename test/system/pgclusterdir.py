@@ -233,6 +233,10 @@ def damaged_page(repo, server):
     fact(file in done.all and 'block 5' in done.all, 'a damaged page: the message names file and block', done.all)
     equal(manifest_of(repo, snapshot)['directory']['damaged'], [{'file': file, 'block': 5, 'pages': 1}], 'a damaged page: and so does the manifest')
     equal(tags(repo, snapshot).get('damaged-pages'), '1', 'a damaged page: and a tag')
+    space = server.sql("select oid from pg_tablespace where spcname = 'other'")
+    done = repo.backstay('restore', snapshot, '--target', path('damaged'), '--target-immediate', '--dry-run', '--tablespace-mapping',
+                         space + '=' + path('damaged-space'), code=0)
+    fact('has damaged pages (1)' in done.errors, 'a damaged page: a restore to a target says so', done.all)
     snapshot, _ = backup(repo, server, '--no-verify-page-checksums')
     fact(not manifest_of(repo, snapshot)['directory']['pages_checked'], 'a damaged page: nobody looks when told not to')
     flip(server.data + '/' + file, 8192 * 5 + 1000)

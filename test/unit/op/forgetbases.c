@@ -90,11 +90,31 @@ static void forget_keeps_all_bases_when_the_window_cannot_be_known(void)
     g_assert_null(strstr(told, "removed"));
 }
 
+/* What rots is in every backup from then on: a copy from before is worth more than all of them. */
+static void forget_keeps_the_newest_base_without_damage(void)
+{
+    g_auto(World) world = world_new("1:1");
+    ForgetRequest request = { .policy.last = 1, .group_by = "" };
+    g_autofree char *told = NULL;
+    bool ok;
+
+    put_base(world.open.repo, CLUSTER, "1:1-2 9");
+    put_base(world.open.repo, CLUSTER, "1:2-3 8");
+    for (unsigned i = 0; i < 2; i++) {
+        g_autofree char *word = g_strdup_printf("1:%u-%u %u", 3 + i, 4 + i, 7 - i);
+
+        put_base_tagged(world.open.repo, CLUSTER, word, "damaged-pages=1");
+    }
+    told = forget_with(&world, &request, &ok);
+    g_assert_cmpstr(told, ==, "removed; newest base without damaged pages; removed; last snapshot");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/forgetbases/window", forget_keeps_the_bases_of_the_window);
     g_test_add_func("/forgetbases/newest", forget_keeps_the_newest_base_of_wal_that_is_held);
+    g_test_add_func("/forgetbases/damaged", forget_keeps_the_newest_base_without_damage);
     g_test_add_func("/forgetbases/unknown", forget_keeps_all_bases_when_the_window_cannot_be_known);
     return g_test_run();
 }

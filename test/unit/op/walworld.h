@@ -67,7 +67,7 @@ static inline void put_words(Repo *repo, uint64_t system_id, const char *words)
 }
 
 /* "1:3-4 30": a base of timeline 1 from 3.25 to 4.25 MiB that ended 30 days ago. */
-static inline Id put_base(Repo *repo, uint64_t system_id, const char *word)
+static inline Id put_base_tagged(Repo *repo, uint64_t system_id, const char *word, const char *tag)
 {
     g_autoptr(Snapshot) snapshot = snapshot_new();
     g_autoptr(GError) error = NULL;
@@ -75,12 +75,13 @@ static inline Id put_base(Repo *repo, uint64_t system_id, const char *word)
 
     g_assert_cmpint(sscanf(word, "%u:%u-%u %u", &timeline, &start, &stop, &days), ==, 4);
     g_strfreev(snapshot->tags);
-    snapshot->tags = g_new0(char *, 6);
+    snapshot->tags = g_new0(char *, 7);
     snapshot->tags[0] = g_strdup("kind=pgcluster");
     snapshot->tags[1] = g_strdup_printf("system-id=%" G_GUINT64_FORMAT, system_id);
     snapshot->tags[2] = g_strdup_printf("timeline=%u", timeline);
     snapshot->tags[3] = g_strconcat("start-lsn=", lsn_text(start * MIB + MIB / 4).text, NULL);
     snapshot->tags[4] = g_strconcat("stop-lsn=", lsn_text(stop * MIB + MIB / 4).text, NULL);
+    snapshot->tags[5] = g_strdup(tag);
     snapshot->time.sec = TODAY - days * DAY - 60;
     snapshot->has_summary = true;
     snapshot->summary.backup_end.sec = TODAY - days * DAY;
@@ -89,6 +90,11 @@ static inline Id put_base(Repo *repo, uint64_t system_id, const char *word)
     snapshot_save(repo, snapshot, &error);
     g_assert_no_error(error);
     return snapshot->id;
+}
+
+static inline Id put_base(Repo *repo, uint64_t system_id, const char *word)
+{
+    return put_base_tagged(repo, system_id, word, NULL);
 }
 
 typedef struct {
