@@ -25,17 +25,18 @@ typedef struct {
 } ReachTablespace;
 
 typedef struct {
-    GPtrArray *snapshots; /* that base is of; owned */
-    ClusterBase base;     /* open */
-    uint32_t timeline;    /* to recover to */
-    WalTarget target;     /* explicit: of all that is held it is the last record */
-    uint64_t stop;        /* the record that recovery stops at */
-    bool after;           /* having replayed it */
-    uint64_t replayed;    /* the end of what it replays */
-    int64_t time_us;      /* of the last transaction that ended before; 0: there was none */
-    unsigned segments;    /* of WAL that were read */
-    bool next_damaged;    /* the segment behind the last one that is needed cannot be had */
-    GArray *made;         /* of ReachTablespace; owned */
+    GPtrArray *snapshots;       /* that base is of; owned */
+    ClusterBase base;           /* open */
+    uint32_t timeline;          /* to recover to */
+    WalTarget target;           /* explicit: of all that is held it is the last record */
+    uint64_t stop;              /* the record that recovery stops at */
+    bool after;                 /* having replayed it */
+    uint64_t replayed;          /* the end of what it replays */
+    int64_t time_us;            /* of the last transaction that ended before; 0: there was none */
+    unsigned segments;          /* of WAL that were read */
+    bool next_damaged;          /* the segment behind the last one that is needed cannot be had */
+    GArray *made;               /* of ReachTablespace; owned */
+    uint32_t limits[PG_LIMITS]; /* the most that the server had of each; 0: as in the base */
 } Reach;
 void reach_clear(Reach *reach);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reach, reach_clear)

@@ -16,6 +16,7 @@ typedef struct {
     int64_t time_us;    // of the last transaction that ended in what is replayed; 0: none did
     uint64_t minimal;   // the server went on with wal_level = minimal; 0: it did not
     GArray *made;       // of ReachTablespace
+    uint32_t limits[PG_LIMITS];
 } Looking;
 
 static void looking_done(Looking *looking)
@@ -27,6 +28,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Looking, looking_done)
 static void clear_tablespace(void *tablespace)
 {
     g_free(((ReachTablespace *)tablespace)->location);
+}
+
+static void note_limits(Looking *looking, const WalEvent *event)
+{
+    for (size_t i = 0; i < PG_LIMITS; i++)
+        looking->limits[i] = MAX(looking->limits[i], event->limits[i]);
 }
 
 /* One in pg_tblspc/ itself is as much a part of the copy as the rest. */
@@ -57,6 +64,8 @@ static bool look_at(const WalRecord *record, const WalEvent *event, void *user)
         return true;
     if (event->kind == WAL_COMMIT || event->kind == WAL_ABORT)
         looking->time_us = event->time_us;
+    if (event->kind == WAL_PARAMETERS)
+        note_limits(looking, event);
     if (event->kind == WAL_TABLESPACE)
         note_tablespace(looking, record, event);
     if (event->kind == WAL_PARAMETERS && event->wal_level == 0)
@@ -182,6 +191,13 @@ static bool next_is_damaged(const WalPath *path, uint64_t lsn)
     return segment.held && !wal_path_get(path, wal_name_text(&segment.name).text, &content, NULL);
 }
 
+/* Only what was raised: what the base has been started with stays as it is. */
+static void fill_in_limits(const PgControl *control, const Looking *looking, Reach *reach)
+{
+    for (size_t i = 0; i < PG_LIMITS; i++)
+        reach->limits[i] = looking->limits[i] > control->limits[i] ? looking->limits[i] : 0;
+}
+
 static void fill_in(const WalPath *path, Looking *looking, const WalScanResult *scan, Reach *reach)
 {
     const WalSearch *search = &looking->search;
@@ -242,9 +258,11 @@ bool reach_base(ClusterBase *base, const ReachBase *asked, const Cancel *cancel,
     if (!wal_scan(path, base->start, asked->limit, look_at, &looking, cancel, &scan, error))
         return false;
     *ret_verdict = decide(&looking, &scan, ret_problem);
-    if (*ret_verdict == REACHED)
+    if (*ret_verdict == REACHED) {
         fill_in(path, &looking, &scan, reach);
-    else
+        fill_in_limits(&base->control, &looking, reach);
+    } else {
         g_prefix_error(ret_problem, "snapshot %s: ", id_short(&base->snapshot->id).text);
+    }
     return true;
 }

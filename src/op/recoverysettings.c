@@ -82,6 +82,20 @@ static void add_target(GString *out, const WalTarget *target)
     add_setting(out, names[target->kind], value);
 }
 
+static void add_limits(GString *out, const uint32_t *limits)
+{
+    static const char *const names[PG_LIMITS] = { "max_connections", "max_worker_processes",
+                                                  "max_wal_senders", "max_prepared_transactions",
+                                                  "max_locks_per_transaction" };
+
+    for (size_t i = 0; i < PG_LIMITS; i++) {
+        g_autofree char *text = g_strdup_printf("%u", limits[i]);
+
+        if (limits[i])
+            add_setting(out, names[i], text);
+    }
+}
+
 char *recovery_settings_text(const char *old, size_t len, const RecoverySettings *settings)
 {
     g_autofree char *timeline = g_strdup_printf("%u", settings->timeline);
@@ -95,6 +109,7 @@ char *recovery_settings_text(const char *old, size_t len, const RecoverySettings
     add_setting(out, "recovery_min_apply_delay", "0");
     add_setting(out, "recovery_target_timeline", timeline);
     add_setting(out, "recovery_target_action", recovery_action_text(settings->action));
+    add_limits(out, settings->limits);
     if (settings->no_prefetch)
         add_setting(out, "recovery_prefetch", "off");
     add_target(out, settings->target);

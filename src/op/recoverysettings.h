@@ -7,13 +7,16 @@
 #pragma once
 #include "config/settings.h"
 #include "op/recoverytarget.h"
+#include "pg/control.h"
 
 typedef struct {
     const WalTarget *target; /* never NONE: a recovery without one ends wherever the WAL does */
     uint32_t timeline;
     RecoveryAction action;
     const char *restore_command;
-    bool no_prefetch; /* do not read ahead of what is replayed; only with release >= 15 */
+    uint32_t limits[PG_LIMITS]; /* that the server had meanwhile, with less of which a recovery
+                                   stops anywhere; 0: as it is set */
+    bool no_prefetch;           /* do not read ahead of what is replayed; only with release >= 15 */
 } RecoverySettings;
 
 /* The text of the file: what old says (NULL: nothing) without its settings of a recovery, then

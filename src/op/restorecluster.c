@@ -304,6 +304,7 @@ static bool make_auto_config(const Run *run, char **ret_text, GError **error)
         return false;
     if (command.hint)
         run->watch->note(command.hint, run->watch->user);
+    memcpy(settings.limits, reach->limits, sizeof settings.limits);
     settings.restore_command = command.text;
     text = g_bytes_get_data(old, &len);
     *ret_text = recovery_settings_text(text ? text : "", len, &settings);

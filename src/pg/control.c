@@ -27,6 +27,7 @@ enum {
     AT_BACKUP_END = 160,
     AT_BACKUP_END_REQUIRED = 168,
     AT_WAL_LEVEL = 172,
+    AT_LIMITS = 180,
     AT_MAX_ALIGN = 204,
     AT_FLOAT_FORMAT = 208,
     AT_BLOCK_SIZE = 216,
@@ -158,6 +159,8 @@ static void read_fields(const uint8_t *at, PgControl *control)
         .blocks_per_file = little_u32(at + AT_BLOCKS_PER_FILE),
         .checksum_version = little_u32(at + AT_CHECKSUM_VERSION),
     };
+    for (size_t i = 0; i < PG_LIMITS; i++)
+        control->limits[i] = little_u32(at + AT_LIMITS + 4 * i);
 }
 
 bool pg_control_parse(const void *data, size_t len, PgControl *ret_control, GError **error)

@@ -13,6 +13,10 @@
  * what counts. The server writes this much at once: a reader beside it may still see a torn one. */
 #define PG_CONTROL_LEN 512
 
+/* max_connections, max_worker_processes, max_wal_senders, max_prepared_transactions and
+ * max_locks_per_transaction: a recovery stops where the server had more of one. */
+#define PG_LIMITS 5
+
 typedef enum {
     PG_STATE_STARTING, /* the first start, not yet done */
     PG_STATE_SHUT_DOWN,
@@ -38,6 +42,7 @@ typedef struct {
     uint64_t backup_start, backup_end; /* 0, but while a base backup is being recovered */
     bool backup_end_required;
     uint32_t wal_level; /* 0 minimal, 1 replica, 2 logical */
+    uint32_t limits[PG_LIMITS];
     uint32_t block_size, wal_block_size, wal_segment_size;
     uint32_t blocks_per_file;  /* of a relation */
     uint32_t checksum_version; /* of data pages; 0: they have none */

@@ -213,6 +213,8 @@ static bool decode_parameters(Bytes *bytes, WalEvent *event)
         return false;
     event->kind = WAL_PARAMETERS;
     event->wal_level = (int)MIN(little_u32(at + 20), G_MAXINT);
+    for (size_t i = 0; i < PG_LIMITS; i++)
+        event->limits[i] = little_u32(at + 4 * i);
     return true;
 }
 

@@ -5,6 +5,7 @@
  * PostgreSQL documentation, "Recovery Target". Pure; any thread.
  */
 #pragma once
+#include "pg/control.h"
 #include "pg/walrecord.h"
 
 typedef enum {
@@ -39,7 +40,9 @@ typedef struct {
 
     /* checkpoint, end of recovery; equal but where a timeline begins */
     uint32_t timeline, previous_timeline;
-    int wal_level; /* parameters: 0 minimal, 1 replica, 2 logical */
+    /* parameters */
+    int wal_level; /* 0 minimal, 1 replica, 2 logical */
+    uint32_t limits[PG_LIMITS];
 
     /* tablespace: its number, and its directory, borrowed from the record; "": in pg_tblspc/ */
     uint32_t oid;

@@ -294,6 +294,10 @@ def files_in(top):
 def made_later(restores, live):
     """Made behind the base: a recovery makes it again in the very directory of the live server, whatever is mapped."""
     place = live.dir + '/later'
+    # with less than the server had meanwhile a recovery stands still there, far from its target
+    live.sql('alter system set max_connections = 123')
+    live.stop()
+    live.start()
     before = live.add(1)
     os.mkdir(place)
     hand_over(place)
@@ -316,6 +320,7 @@ def made_later(restores, live):
         copy.start()
         wait_for('it is promoted', lambda: copy.sql('select pg_is_in_recovery()') == 'f')
         equal(copy.sql('select count(*), max(id) from there'), '1000\t1000', 'the tablespace is as it was at the target')
+        equal(copy.sql('show max_connections'), '123', 'it has as many connections as the server had meanwhile')
     equal(files_in(place + '.old'), kept, 'what was moved away is as it was')
 
 

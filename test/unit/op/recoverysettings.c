@@ -13,6 +13,7 @@ static char *text_of(const char *old, const WalTarget *target, bool no_prefetch)
         .timeline = 3,
         .action = RECOVERY_PROMOTE,
         .restore_command = "/bin/backstay -r '/a b' wal get %f %p",
+        .limits = { 200, 0, 0, 0, 128 },
         .no_prefetch = no_prefetch,
     };
 
@@ -40,6 +41,9 @@ static void says_everything_of_the_recovery(void)
     assert_has(text, "recovery_target_lsn = '16/B374D848'");
     assert_has(text, "archive_cleanup_command = ''");
     assert_has(text, "recovery_min_apply_delay = '0'");
+    assert_has(text, "max_connections = '200'");
+    assert_has(text, "max_locks_per_transaction = '128'");
+    g_assert_null(strstr(text, "max_wal_senders"));
     g_assert_null(strstr(text, "recovery_prefetch"));
 }
 

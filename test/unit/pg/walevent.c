@@ -298,6 +298,8 @@ static void a_change_of_the_wal_level_is_seen(void)
     g_assert_true(wal_event_decode(&record, &event, NULL));
     g_assert_cmpint(event.kind, ==, WAL_PARAMETERS);
     g_assert_cmpint(event.wal_level, ==, 2);
+    g_assert_cmpuint(event.limits[0], ==, 100);
+    g_assert_cmpuint(event.limits[4], ==, 64);
 }
 
 /* PostgreSQL source tree, xl_tblspc_create_rec and xl_tblspc_drop_rec. */
