@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "op/clusterfiles.h"
+#include "op/reachnotes.h"
 #include "op/recoverysettings.h"
 #include "op/tablespaces.h"
 #include "pg/controlfile.h"
@@ -188,35 +189,6 @@ static bool check_tablespaces(Run *run, GError **error)
     return true;
 }
 
-static void tell_damage(const Run *run)
-{
-    const Snapshot *snapshot = run->reach.base.snapshot;
-    const char *pages = snapshot_tag_value(snapshot, "damaged-pages");
-    g_autofree char *text = NULL;
-
-    if (!pages)
-        return;
-    text =
-        g_strdup_printf("the base backup %s has damaged pages (%s), and the recovery leaves them "
-                        "as they are unless the WAL writes them anew; an older base without the "
-                        "tag damaged-pages has them from before: name it to begin with it",
-                        id_short(&snapshot->id).text, pages);
-    run->watch->note(text, run->watch->user);
-}
-
-static void tell_made(const Run *run)
-{
-    for (guint i = 0; i < run->reach.made->len; i++) {
-        const ReachTablespace *one = &g_array_index(run->reach.made, ReachTablespace, i);
-        g_autofree char *text =
-            g_strdup_printf("the recovery makes tablespace %u in %s: have an empty directory there "
-                            "that is the server user's, which no other server uses",
-                            one->oid, one->location);
-
-        run->watch->note(text, run->watch->user);
-    }
-}
-
 /* Debian keeps the configuration in /etc: a server that is only given the data directory would not
  * start. */
 static bool check_config(const Run *run, GError **error)
@@ -390,8 +362,7 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
         !tablespaces_can_be_made(&run.reach, error) || !check_config(&run, error))
         return false;
     watch->reached(&run.reach, watch->user);
-    tell_damage(&run);
-    tell_made(&run);
+    reach_tell_notes(&run.reach, watch->note, watch->user);
     if (!restore_facts_of(request->facts, open->repo, run.reach.base.snapshot, cancel, error) ||
         !make_auto_config(&run, &auto_config, error))
         return false;
