@@ -5,6 +5,7 @@
 #include "op/walfacts.h"
 #include "op/walsegment.h"
 #include "pg/walname.h"
+#include "pg/walpage.h"
 #include "repo/walfloor.h"
 
 #include <string.h>
@@ -110,7 +111,58 @@ static void take_over(WalPruneCluster *cluster, const GArray *doomed, uint32_t s
     }
 }
 
-static WalPruneCluster *decide(const WalFacts *facts)
+/* ---- are they where they are thought to be? ---- */
+
+/* Where that cannot be read it is nobody's WAL any more; an outage says nothing. */
+static bool is_unreadable(const GError *failure)
+{
+    return g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND) ||
+           g_error_matches(failure, BS_ERROR, BS_ERROR_CORRUPT) ||
+           g_error_matches(failure, BS_ERROR, BS_ERROR_MISMATCH) ||
+           g_error_matches(failure, BS_ERROR, BS_ERROR_UNSUPPORTED);
+}
+
+/* NULL, or what is wrong. */
+static char *look_at(Repo *repo, const WalObject *object, uint32_t segment_size)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GBytes) content = NULL;
+    WalName name;
+    WalPage page;
+
+    if (!wal_name_parse(object->name, &name, &failure) ||
+        !wal_object_get(repo, object, &content, &failure) ||
+        !wal_page_parse_first(&name, g_bytes_get_data(content, NULL), g_bytes_get_size(content),
+                              &page, &failure))
+        return is_unreadable(failure) ? NULL : g_strdup(failure->message);
+    return page.segment_size == segment_size
+               ? NULL
+               : g_strdup_printf("%s is of segments of %u bytes, others of %u (pg_resetwal "
+                                 "--wal-segsize?), so that names do not tell where they lie; "
+                                 "archive into another repository from now on",
+                                 object->name, page.segment_size, segment_size);
+}
+
+/* After a change of the length of segments the same timeline has names of two kinds, and those of
+ * the newest WAL may look like the oldest. */
+static void look_at_ranges(Repo *repo, uint32_t segment_size, WalPruneCluster *cluster)
+{
+    for (guint i = 0; i < cluster->ranges->len && !cluster->problem; i++) {
+        const WalRange *range = &g_array_index(cluster->ranges, WalRange, i);
+
+        cluster->problem = look_at(repo, &range->first, segment_size);
+        if (!cluster->problem && range->n > 1)
+            cluster->problem = look_at(repo, &range->last, segment_size);
+    }
+    if (!cluster->problem)
+        return;
+    g_array_set_size(cluster->doomed, 0);
+    g_array_set_size(cluster->ranges, 0);
+    cluster->n_doomed = 0;
+    cluster->bytes = 0;
+}
+
+static WalPruneCluster *decide(Repo *repo, const WalFacts *facts)
 {
     WalPruneCluster *cluster = g_new0(WalPruneCluster, 1);
     g_autoptr(GArray) doomed = g_array_new(FALSE, FALSE, sizeof(Doomed));
@@ -133,6 +185,7 @@ static WalPruneCluster *decide(const WalFacts *facts)
         choose(facts, g_ptr_array_index(facts->held->timelines, i), cluster->floor, doomed);
     g_array_sort(doomed, by_place);
     take_over(cluster, doomed, facts->segment_size);
+    look_at_ranges(repo, facts->segment_size, cluster);
     return cluster;
 }
 
@@ -187,7 +240,7 @@ bool wal_prune_plan(OpenRepo *open, const WalPruneRequest *request, const Cancel
         const WalFacts *one = g_ptr_array_index(facts, i);
 
         if (one->held)
-            g_ptr_array_add(clusters, decide(one));
+            g_ptr_array_add(clusters, decide(open->repo, one));
     }
     *ret_clusters = g_steal_pointer(&clusters);
     return true;

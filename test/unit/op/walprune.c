@@ -106,6 +106,30 @@ static void removes_what_no_base_needs(void)
     }
 }
 
+/* pg_resetwal --wal-segsize: the same timeline, but by its name the newest WAL is among the oldest.
+ */
+static void removes_nothing_of_another_length(void)
+{
+    static const char want[] = "1:1 1:2 1:3 1:9 1:10";
+    g_auto(World) world = world_new("1:1 1:2 1:3");
+    g_autoptr(GPtrArray) clusters = NULL;
+    const WalPruneCluster *cluster;
+
+    for (uint64_t n = 9; n <= 10; n++) {
+        WalName name = wal_name_of(1, n * 4 * MIB, 4 * MIB);
+        Header header = { 0xD110, 2, 1, n * 4 * MIB, 0, 0, CLUSTER, 4 * MIB, 8192 };
+
+        put(world.open.repo, CLUSTER, wal_name_text(&name).text, &header, sizeof header);
+    }
+    put_base(world.open.repo, CLUSTER, "1:36-37 9"); // in the ninth of 4 MiB
+    prune(&world, NULL);
+    assert_holds(&world, want);
+    clusters = plan_of(&world, NULL, NULL);
+    cluster = g_ptr_array_index(clusters, 0);
+    g_assert_nonnull(strstr(cluster->problem, "--wal-segsize"));
+    g_assert_cmpuint(cluster->doomed->len, ==, 0);
+}
+
 static void leaves_other_clusters_alone(void)
 {
     g_auto(World) world = world_new("1:1 1:2 1:3");
@@ -264,6 +288,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/walprune/removes", removes_what_no_base_needs);
+    g_test_add_func("/walprune/lengths", removes_nothing_of_another_length);
     g_test_add_func("/walprune/other-clusters", leaves_other_clusters_alone);
     g_test_add_func("/walprune/unknown", removes_nothing_when_something_is_not_known);
     g_test_add_func("/walprune/promoted-before", a_promotion_before_the_first_archive_is_no_riddle);
