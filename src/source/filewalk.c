@@ -203,6 +203,22 @@ static bool walk_target(Walk *walk, DirHandle *dir, const char *name, GError **e
 
 static bool walk_paths(Walk *walk, DirHandle *dir, const PathNode *paths, GError **error);
 
+/* Named as it was asked for, and with the directory that is missing. */
+static void report_beyond(Walk *walk, const PathNode *path, int errnum, const char *missing)
+{
+    for (guint i = 0; i < path->children->len; i++) {
+        const PathNode *child = g_ptr_array_index(path->children, i);
+        size_t len = walk->path->len;
+
+        g_string_append_printf(walk->path, "/%s", child->name);
+        if (child->target)
+            report_errno(walk, errnum, missing);
+        else
+            report_beyond(walk, child, errnum, missing);
+        g_string_truncate(walk->path, len);
+    }
+}
+
 /* A directory on the way to a target: kept with its metadata, but only what leads on. */
 static bool walk_between(Walk *walk, DirHandle *dir, const PathNode *path, GError **error)
 {
@@ -215,7 +231,10 @@ static bool walk_between(Walk *walk, DirHandle *dir, const PathNode *path, GErro
     int fd = openat(dir_handle_fd(dir), path->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &st) != 0) {
-        report_errno(walk, errno, "open directory");
+        const int errnum = errno;
+        g_autofree char *missing = g_strdup_printf("open directory %s", walk->path->str);
+
+        report_beyond(walk, path, errnum, missing);
         fs_clear_fd(&fd);
         return true;
     }

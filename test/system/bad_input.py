@@ -99,6 +99,10 @@ def sources(repo, source):
     equal(repo.snapshots(), [], 'a missing path makes no snapshot')
     summary = repo.backup(source, path('missing'), code=PARTIAL)
     fact(summary.get('snapshot_id'), 'one missing path among others: the others are kept, status 3')
+    far = [path('missing', 'deep', name) for name in 'ab']
+    done = repo.backstay('backup', '--json', source, *far, code=PARTIAL)
+    equal(sorted(e['item'] for e in [*done.messages('error'), *Lines(done.err)] if 'item' in e), far, 'what is missing with its directory is named as it was given')
+    fact(path('missing') + ':' in done.all, 'and so is the directory', done.all)
     repo.backstay('restore', 'fefefefe', '--target', path('x'), code=1)
     repo.backstay('dump', 'latest', '/no/such/file', code=1)
     repo.backstay('ls', 'nonsense', code=1)
