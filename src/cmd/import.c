@@ -97,7 +97,7 @@ static bool make_request(const ImportCommand *options, ImportRequest *request, G
 static bool read_passphrase(const ImportCommand *options, Secret **ret_passphrase, GError **error)
 {
     return !options->passphrase_file ||
-           secret_from_file("passphrase", options->passphrase_file, ret_passphrase, error);
+           secret_from_private_file("passphrase", options->passphrase_file, ret_passphrase, error);
 }
 
 static bool import_one(const Context *context, OpenRepo *open, Source *source,

@@ -40,6 +40,10 @@ def encrypted(repo, content):
         gpg('--passphrase', 'open sesame', '--output', path(name + '.asc'), '--armor', '--symmetric', path(name))
     subprocess.run(['gpgconf', '--kill', 'all'], env=env, check=False)
     keys, word, wrong = ('--decrypt-key', path('secret.keys')), ('--passphrase-file', write('word', b'open sesame\n')), ('--passphrase-file', write('wrong', b'no'))
+    done = repo.backstay('import', path('saved.rdb.asc'), *word, code=FAILED)
+    fact(path('word') in done.errors, 'a passphrase that others may read is refused', done.errors)
+    for private in ('word', 'wrong'):
+        os.chmod(path(private), 0o600)
     for name, options in (('saved.rdb.gpg', keys), ('saved.rdb.gz.gpg', keys), ('saved.rdb.asc', word), ('saved.rdb.gz.asc', word)):
         snapshot, top = take(repo, path(name), *options)
         equal(repo.backstay('dump', snapshot, top + 'dump.rdb', code=0).out, content, name + ': it is what was encrypted')
