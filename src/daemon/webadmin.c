@@ -83,13 +83,21 @@ static const ShapeField values_fields[] = {
       .min = 5, .max = 1440 },
     { NULL },
 };
-const Shape settings_body = { "SettingsValues", values_fields };
+static const Shape values_shape = { "SettingsValues", values_fields };
 static const ShapeField settings_fields[] = {
-    { "values", SHAPE_OBJECT, SHAPE_REQUIRED, .of = &settings_body },
+    { "values", SHAPE_OBJECT, SHAPE_REQUIRED, .of = &values_shape },
     { "version", SHAPE_INT, SHAPE_REQUIRED },
     { NULL },
 };
 const Shape settings_shape = { "Settings", settings_fields };
+static const ShapeField whole_fields[] = {
+    { "values", SHAPE_OBJECT, SHAPE_REQUIRED, .of = &values_shape },
+    { "version", SHAPE_INT, 0, "as it was read: that of If-Match once more" },
+    { NULL },
+};
+static const Shape whole_shape = { "SettingsWhole", whole_fields };
+static const Shape *const settings_forms[] = { &whole_shape, &values_shape, NULL };
+const Shape settings_body = { "SettingsChange", .forms = settings_forms };
 
 static const ShapeField alive_fields[] = { { "status", SHAPE_TEXT, SHAPE_REQUIRED }, { NULL } };
 const Shape alive_shape = { "Health", alive_fields };
@@ -256,17 +264,21 @@ bool web_get_settings(WebCall *call, WebAnswer *answer, GError **error)
     return true;
 }
 
+/* The values alone, or all that a GET has answered. */
 bool web_put_settings(WebCall *call, WebAnswer *answer, GError **error)
 {
-    json_t *values = NULL;
+    json_t *whole = json_object_get(call->body, "values"), *values = NULL;
     unsigned version;
 
     if (!load(call, &values, &version, error))
         return false;
     json_decref(values);
+    if (shape_int(call->body, "version", version) != version)
+        return web_refuse(error, 412, "stale",
+                          "the body is of another version; read the settings again");
     return web_match(call, version, error) &&
-           catalog_setting_put(call->catalog, SETTINGS, call->body, version, call->who.user,
-                               error) &&
+           catalog_setting_put(call->catalog, SETTINGS, whole ? whole : call->body, version,
+                               call->who.user, error) &&
            web_get_settings(call, answer, error);
 }
 

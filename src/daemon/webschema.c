@@ -103,6 +103,15 @@ static json_t *object_schema(const Shape *shape, json_t *schemas)
     return schema;
 }
 
+static json_t *forms_schema(const Shape *shape, json_t *schemas)
+{
+    json_t *forms = json_array();
+
+    for (const Shape *const *form = shape->forms; *form; form++)
+        json_array_append_new(forms, shape_schema(*form, schemas));
+    return json_pack("{s:o}", "oneOf", forms);
+}
+
 json_t *shape_schema(const Shape *shape, json_t *schemas)
 {
     g_autofree char *reference = g_strconcat("#/components/schemas/", shape->name, NULL);
@@ -110,7 +119,9 @@ json_t *shape_schema(const Shape *shape, json_t *schemas)
     if (!json_object_get(schemas, shape->name)) {
         // there before it is made, for a shape may hold itself
         json_object_set_new(schemas, shape->name, json_object());
-        json_object_set_new(schemas, shape->name, object_schema(shape, schemas));
+        json_object_set_new(schemas, shape->name,
+                            shape->forms ? forms_schema(shape, schemas)
+                                         : object_schema(shape, schemas));
     }
     return json_pack("{s:s}", "$ref", reference);
 }

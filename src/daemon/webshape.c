@@ -182,12 +182,24 @@ static char *pointer_to(const char *where, const char *name)
     return g_strconcat(where, "/", place->str, NULL);
 }
 
+static const Shape *form_of(const Shape *shape, const json_t *object)
+{
+    const Shape *const *form = shape->forms;
+
+    if (!form)
+        return shape;
+    while (form[1] && !json_object_get(object, (*form)->fields->name))
+        form++;
+    return *form;
+}
+
 static bool check_object(const Shape *shape, const json_t *object, const char *where,
                          GError **error)
 {
     const char *name;
     json_t *value;
 
+    shape = form_of(shape, object);
     if (!shape->fields)
         return true;
     json_object_foreach((json_t *)object, name, value)

@@ -38,6 +38,9 @@ typedef struct {
 struct Shape {
     const char *name;         /* in the description: "Run" */
     const ShapeField *fields; /* ends with one without a name; NULL: any object */
+    /* In place of fields, ends with NULL: the first of these whose first field the object has, or
+     * else the last one. */
+    const Shape *const *forms;
 };
 
 /* A whole document: an object of the shape, no member twice, at most 16 deep. BS_ERROR_USAGE names

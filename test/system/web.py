@@ -536,6 +536,12 @@ def settings(admin, viewer):
     equal(admin.ask('PUT', where, {**values, 'session_hours': 0}, {'If-Match': tag}).status, 400, 'and have bounds')
     equal(admin.ask('PUT', where, values, {'If-Match': tag}).json()['values'], values, 'they are changed')
     equal(admin.ask('PUT', where, values, {'If-Match': tag}).status, 412, 'once')
+    said = admin.ask('GET', where)
+    answer = admin.ask('PUT', where, said.json(), {'If-Match': said.headers['ETag']})
+    equal((answer.status, answer.json().get('values')), (200, values), 'what was read may be sent back as it is')
+    equal(admin.ask('PUT', where, said.json(), {'If-Match': answer.headers['ETag']}).status, 412, 'but not over a newer version')
+    wrong = {'values': {**values, 'session_hours': 0}}
+    equal(admin.ask('PUT', where, wrong, {'If-Match': answer.headers['ETag']}).status, 400, 'and within the same bounds')
     again = viewer.ask('POST', '/api/session/confirm', {'password': PASSWORD})
     fact('Max-Age=7200' in again.headers['Set-Cookie'], 'a login lasts as long as they say')
     viewer.enter(again)

@@ -25,6 +25,9 @@ static const ShapeField thing_fields[] = {
 };
 static const Shape thing = { "Thing", thing_fields };
 
+static const Shape *const forms[] = { &part, &thing, NULL };
+static const Shape either = { "Either", .forms = forms };
+
 static void bodies_are_checked(void)
 {
     static const struct {
@@ -84,6 +87,33 @@ static void bodies_are_checked(void)
     }
 }
 
+static void a_body_has_one_of_the_forms(void)
+{
+    static const struct {
+        const char *text, *problem; // NULL: it is taken
+    } cases[] = {
+        { "{\"size\":1}", NULL },
+        { "{\"name\":\"ab\"}", NULL },
+        { "{\"size\":0}", "/size: is not from 1 to 9" },
+        { "{\"size\":1,\"name\":\"ab\"}", "/name: is not known" },
+        { "{\"name\":\"a\"}", "/name: is shorter" },
+        { "{}", "'name' is missing" },
+        { "[]", "must be an object" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        json_t *object = NULL;
+
+        g_test_message("%s", cases[i].text);
+        g_assert_cmpint(shape_parse(&either, cases[i].text, strlen(cases[i].text), &object, &error),
+                        ==, cases[i].problem == NULL);
+        json_decref(object);
+        if (cases[i].problem)
+            g_assert_nonnull(strstr(error->message, cases[i].problem));
+    }
+}
+
 /* A million brackets are refused without a frame of the stack for each. */
 static void depth_costs_nothing(void)
 {
@@ -105,6 +135,9 @@ static void schemas_say_what_is_checked(void)
     g_assert_cmpuint(json_object_size(json_object_get(schema, "properties")), ==, 10);
     g_assert_nonnull(json_object_get(schemas, "Part"));
     json_decref(reference);
+    json_decref(shape_schema(&either, schemas));
+    reference = json_array_get(json_object_get(json_object_get(schemas, "Either"), "oneOf"), 1);
+    g_assert_cmpstr(shape_text(reference, "$ref"), ==, "#/components/schemas/Thing");
     json_decref(schemas);
 }
 
@@ -112,6 +145,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/daemon/webshape/bodies-are-checked", bodies_are_checked);
+    g_test_add_func("/daemon/webshape/a-body-has-one-of-the-forms", a_body_has_one_of_the_forms);
     g_test_add_func("/daemon/webshape/depth-costs-nothing", depth_costs_nothing);
     g_test_add_func("/daemon/webshape/schemas-say-what-is-checked", schemas_say_what_is_checked);
     return g_test_run();
