@@ -17,6 +17,8 @@ from measuring import BACKSTAY, PASSWORD
 SCHEDULES = int(os.environ.get('SCHEDULES', '100'))
 ROWS_OF_HISTORY = int(os.environ.get('HISTORY', '100000'))
 ASKED = 200
+DAYS = os.environ.get('DAYS', '* * *')
+ZONE = os.environ.get('ZONE', 'Etc/UTC')
 IDLE_SECONDS = int(os.environ.get('IDLE', '60'))
 DAY = 86_400_000
 LISTS = ['/api/admin/backups', '/api/admin/backups?limit=100', '/api/admin/backups?schedule=s7', '/api/admin/backups?state=failed', '/api/admin/runs',
@@ -38,9 +40,9 @@ class Bench:
         with open(self.config, 'w') as f:
             f.write('repositories:\n  main: {location: %s/repo, password: env://RESTIC_PASSWORD}\nsources:\n  etc: {paths: [/etc/hostname]}\nschedules:\n'
                     % directory)
-            for n in range(SCHEDULES):  # daily, none of them while we measure
+            for n in range(SCHEDULES):  # none of them while we measure
                 hour = (time.gmtime().tm_hour + 2 + n % 20) % 24
-                f.write('  s%d: {sources: [etc], repository: main, cron: "%d %d * * *"}\n' % (n, n % 60, hour))
+                f.write('  s%d: {sources: [etc], repository: main, cron: "%d %d %s", timezone: %s}\n' % (n, n % 60, hour, DAYS, ZONE))
             f.write('server: {listen: "127.0.0.1:%d"}\n' % self.port)
 
     def start(self):

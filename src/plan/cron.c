@@ -6,19 +6,23 @@
 #define HOUR        3600
 #define DAY         86400
 #define UNIX_EPOCH  719163    /* 1970-01-01 as GDate counts days: 0001-01-01 is day 1 */
-#define JUMP_MAX    (2 * DAY) /* no clock was ever moved by more than a day */
+#define JUMP_MAX    (2 * DAY) /* no clock was ever moved, or is from UTC, by more than a day */
 #define YEARS_AHEAD 50        /* 29 February on a given weekday comes back within 40 */
 
 /* ---- the calendar: wall time, in seconds as if it were UTC ---- */
 
-static bool day_matches(const Cron *cron, const GDate *date)
+/* Bits 1 to 31: the days of the date's month, which has len, on which it is due. */
+static uint32_t days_of_month(const Cron *cron, const GDate *date, unsigned len)
 {
-    const unsigned weekday = g_date_get_weekday(date) % 7; // GDate's Sunday is 7
-    const bool by_day = cron->days >> g_date_get_day(date) & 1;
-    const bool by_weekday = cron->weekdays >> weekday & 1;
+    const uint32_t all = (UINT32_C(2) << len) - 2;
+    const unsigned weekday = g_date_get_weekday(date) + 35 - g_date_get_day(date); // of a day 0
+    uint32_t by_weekday = 0;
 
-    return (cron->months >> (unsigned)g_date_get_month(date) & 1) &&
-           (cron->either_day ? by_day || by_weekday : by_day && by_weekday);
+    if (!(cron->months >> (unsigned)g_date_get_month(date) & 1))
+        return 0;
+    for (unsigned day = 1; day <= len; day++)
+        by_weekday |= (cron->weekdays >> (weekday + day) % 7 & 1) << day; // GDate's Sunday is 7
+    return all & (cron->either_day ? cron->days | by_weekday : cron->days & by_weekday);
 }
 
 /* Seconds of the day, at or after that one. */
@@ -43,19 +47,31 @@ static int64_t floor_day(int64_t wall)
     return wall / DAY - (wall % DAY < 0 ? 1 : 0);
 }
 
-/* The first matching wall time in from <= wall < end. */
+/* The first matching wall time in from <= wall < end. Month by month: a 29 February that is a
+ * Monday may be decades away. */
 static bool wall_next(const Cron *cron, int64_t from, int64_t end, int64_t *ret_wall)
 {
     GDate date;
     int64_t time;
 
-    for (int64_t day = floor_day(from); day * DAY < end; day++) {
+    for (int64_t day = floor_day(from); day * DAY < end;) {
+        int64_t before; // the month
+        uint32_t days;
+        unsigned len;
+
         g_date_clear(&date, 1);
         g_date_set_julian(&date, (guint32)(day + UNIX_EPOCH));
-        if (!day_matches(cron, &date) || !time_of_day(cron, MAX(from - day * DAY, 0), &time))
-            continue;
-        *ret_wall = day * DAY + time;
-        return *ret_wall < end;
+        before = day - g_date_get_day(&date);
+        len = g_date_get_days_in_month(g_date_get_month(&date), g_date_get_year(&date));
+        days = days_of_month(cron, &date, len);
+        for (int on = g_bit_nth_lsf(days, (int)(day - before) - 1); on >= 0;
+             on = g_bit_nth_lsf(days, on)) {
+            if (!time_of_day(cron, MAX(from - (before + on) * DAY, 0), &time))
+                continue;
+            *ret_wall = (before + on) * DAY + time;
+            return *ret_wall < end;
+        }
+        day = before + len + 1;
     }
     return false;
 }
@@ -153,17 +169,28 @@ static bool next_within(const Cron *cron, GTimeZone *zone, const Interval *inter
     return true;
 }
 
+/* Over the intervals in which nothing can be due, whatever their clocks show. */
+static bool go_near(const Cron *cron, int64_t until, int64_t *at)
+{
+    int64_t wall;
+
+    if (!wall_next(cron, *at - JUMP_MAX, until + JUMP_MAX, &wall))
+        return false;
+    *at = MAX(*at, wall - JUMP_MAX);
+    return true;
+}
+
 bool cron_next(const Cron *cron, GTimeZone *zone, int64_t after, int64_t *ret_at)
 {
     const int64_t last = WALL_LAST - DAY;
-    int64_t first, until, at;
+    int64_t until, at;
 
     if (after >= last)
         return false;
     after = MAX(after, WALL_FIRST + DAY + JUMP_MAX);
-    first = after - JUMP_MAX;
     until = MIN(last, after + YEARS_AHEAD * INT64_C(366) * DAY);
-    for (at = after; at < until;) {
+    for (at = after; go_near(cron, until, &at) && at < until;) {
+        const int64_t first = at - JUMP_MAX;
         const Interval interval = interval_of(zone, at, first, until);
 
         if (next_within(cron, zone, &interval, after, first, ret_at))

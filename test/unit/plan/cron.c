@@ -125,6 +125,8 @@ static void the_next_times_are_these(void)
         { "both days", "0 0 */2 * mon", "Etc/UTC", "2026-01-01T00:00:00Z",
           "01-05T00:00Z 01-19T00:00Z" },
         { "leap day", "0 0 29 2 *", "Etc/UTC", "2096-03-01T00:00:00Z", "02-29T00:00Z" },
+        { "both days, six years ahead", "0 0 */28 2 sun", "Europe/Berlin", "2026-03-01T00:00:00Z",
+          "01-31T23:00Z 02-28T23:00Z" },
         { "never", "0 0 30 2 *", "Etc/UTC", "2026-01-01T00:00:00Z", "" },
         // Berlin: 2026-03-29 02:00 becomes 03:00, 2026-10-25 03:00 becomes 02:00
         { "a time left out is due after the jump", "30 2 * * *", "Europe/Berlin",

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, available_timezones
 
 FIRST, LAST = datetime(2020, 1, 1), datetime(2032, 1, 1)
-FIXED = ['30 2 * * *', '0 3 * * *', '0 0 * * *', '15,45 2 * * *', '30 1 * * sun', '10,20 0,2,3 1-7 * 0']
-ELAPSED = ['*/30 2 * * 0,6', '0 */12 * * 0,1', '20 * 20-31/4 3,10 *', '*/20 1-3 */9 * *']
+FIXED = ['30 2 * * *', '0 3 * * *', '0 0 * * *', '15,45 2 * * *', '30 1 * * sun', '10,20 0,2,3 1-7 * 0', '30 2 29-31 2,3,10 *']
+ELAPSED = ['*/30 2 * * 0,6', '0 */12 * * 0,1', '20 * 20-31/4 3,10 *', '*/20 1-3 */9 * *', '*/30 2 */28 3,10 *']
 ODD = ['Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Antarctica/Troll', 'Africa/Casablanca', 'Africa/El_Aaiun', 'Asia/Gaza',
        'Africa/Juba', 'Europe/Volgograd', 'America/Nuuk', 'Asia/Tehran', 'Pacific/Fiji', 'America/Godthab', 'America/Scoresbysund', 'UTC']
 UTC = timezone.utc
