@@ -44,7 +44,8 @@ DEFINITION = {'name': 'hourly', 'sources': ['files'], 'repository': 'main', 'cro
 
 class Server:
     def __init__(self, port):
-        os.makedirs(path('run'), mode=0o700, exist_ok=True)
+        for directory in (path('run'), STATE):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
         with open(path('password'), 'w') as f:
             f.write('canary-of-the-repository\n')
         with open(path('backstay.yaml'), 'w') as f:

@@ -3,7 +3,18 @@
  * test/system/web.py: without a scheduler, so that it can be seen what is served then. */
 #include "base/log.h"
 #include "daemon/web.h"
+#include "state/catalog.h"
 #include <stdio.h>
+
+/* What the scheduler has done by then. */
+static bool make_catalog(GError **error)
+{
+    g_autofree char *url =
+        g_strconcat("sqlite:", g_getenv("STATE_DIRECTORY"), "/catalogue.db", NULL);
+    g_autoptr(Catalog) catalog = NULL;
+
+    return catalog_open(url, NULL, &catalog, error);
+}
 
 int main(int argc, char **argv)
 {
@@ -12,7 +23,7 @@ int main(int argc, char **argv)
 
     log_set_level(LOG_INFO);
     cancel_on_signals(stop);
-    if (argc == 3 && web_run(argv[1], argv[2], stop, &error))
+    if (argc == 3 && make_catalog(&error) && web_run(argv[1], argv[2], stop, &error))
         return 0;
     (void)fprintf(stderr, "web_driver: %s\n", error ? error->message : "two operands are needed");
     return 1;
