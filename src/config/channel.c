@@ -4,10 +4,10 @@
 #include "config/types.h"
 #include <string.h>
 
-static const char *const conditions[] = { "failed",     "partial",     "missed",
-                                          "concurrent", "shrunk",      "repository-full",
-                                          "wal-lag",    "drill-stale", "drill-failed",
-                                          NULL };
+static const char *const conditions[] = { "failed",          "partial", "missed",
+                                          "concurrent",      "shrunk",  "retention",
+                                          "repository-full", "wal-lag", "drill-stale",
+                                          "drill-failed",    NULL };
 static const char *const reports[] = { "daily", "weekly", NULL };
 
 /* What all of them have. */
@@ -20,8 +20,9 @@ static const char *const reports[] = { "daily", "weekly", NULL };
       .example = name },                                                                           \
         { "enabled", FIELD_FLAG, .fallback = "true", .help = "whether it is used" },               \
         { "conditions", FIELD_LIST, .words = conditions,                                           \
-          .help = "tell of these only: failed, partial, missed, concurrent, shrunk, "              \
-                  "repository-full, wal-lag, drill-stale, drill-failed (default: all)" },          \
+          .help =                                                                                  \
+              "tell of these only: failed, partial, missed, concurrent, shrunk, "                  \
+              "retention, repository-full, wal-lag, drill-stale, drill-failed (default: all)" },   \
         { "success", FIELD_FLAG, .fallback = "false",                                              \
           .help = "tell of every success of every schedule, too" },                                \
         { "reports", FIELD_LIST, .words = reports, .help = "daily report, weekly digest" },        \

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define GAPS 16 /* due times looked at: two weeks of a daily schedule, weekends included */
+#define EXIT_LOCKED 11 /* somebody had the repository for himself: the next one does it */
+#define GAPS        16 /* due times looked at: two weeks of a daily schedule, weekends included */
 
 static const struct {
     const char *name, *severity, *words;
@@ -16,6 +17,7 @@ static const struct {
     [CONDITION_MISSED] = { "missed", "error", "has had no success for too long" },
     [CONDITION_CONCURRENT] = { "concurrent", "warning", "was due while it was still running" },
     [CONDITION_SHRUNK] = { "shrunk", "warning", "is much smaller than before" },
+    [CONDITION_RETENTION] = { "retention", "error", "keeps what its retention should remove" },
     [CONDITION_REPOSITORY_FULL] = { "repository-full", "error", "has little room left" },
     [CONDITION_WAL_LAG] = { "wal-lag", "error", "archives its WAL too late" },
     [CONDITION_DRILL_STALE] = { "drill-stale", "warning", "was not proved for too long" },
@@ -56,18 +58,37 @@ static bool has_warning(const RunRow *run, const char *condition)
     return false;
 }
 
+/* One that waits for who has the repository for himself, or for a backup that is as large as usual,
+ * is put off. */
+static Judgement judge_retention(const RunRow *run)
+{
+    if (has_warning(run, "retention"))
+        return (Judgement){ .wrong = BIT(RETENTION) };
+    if (json_is_true(json_object_get(run->detail, "retention_applied")))
+        return (Judgement){ .right = BIT(RETENTION) };
+    return (Judgement){ 0 };
+}
+
+static Judgement judge_sweep(const RunRow *run)
+{
+    if ((run->state == RUN_FAILED && run->exit_code != EXIT_LOCKED) || run->state == RUN_PARTIAL)
+        return (Judgement){ .wrong = BIT(RETENTION) };
+    return run->state == RUN_SUCCEEDED ? judge_retention(run) : (Judgement){ 0 };
+}
+
 static Judgement judge_backup(const RunRow *run)
 {
+    const Judgement retention = judge_retention(run);
     unsigned shrunk = has_warning(run, "shrunk") ? BIT(SHRUNK) : 0;
 
     switch (run->state) {
     case RUN_SUCCEEDED:
-        return (Judgement){ .wrong = shrunk,
+        return (Judgement){ .wrong = shrunk | retention.wrong,
                             .right = BIT(FAILED) | BIT(PARTIAL) | BIT(MISSED) | BIT(CONCURRENT) |
-                                     (shrunk ? 0 : BIT(SHRUNK)) };
+                                     (shrunk ? 0 : BIT(SHRUNK)) | retention.right };
     case RUN_PARTIAL: // it ran, so it has not failed; but it is no success either
-        return (Judgement){ .wrong = BIT(PARTIAL) | shrunk,
-                            .right = BIT(FAILED) | BIT(CONCURRENT) };
+        return (Judgement){ .wrong = BIT(PARTIAL) | shrunk | retention.wrong,
+                            .right = BIT(FAILED) | BIT(CONCURRENT) | retention.right };
     case RUN_FAILED:
         if (run->error && strcmp(run->error, "concurrent") == 0)
             return (Judgement){ .wrong = BIT(CONCURRENT) };
@@ -81,6 +102,8 @@ Judgement incident_judge(const RunRow *run)
 {
     if (strcmp(run->kind, "backup") == 0)
         return judge_backup(run);
+    if (strcmp(run->kind, "sweep") == 0)
+        return judge_sweep(run);
     if (strcmp(run->kind, "drill") != 0)
         return (Judgement){ 0 };
     if (run->state == RUN_SUCCEEDED)

@@ -13,12 +13,13 @@ typedef enum {
     CONDITION_MISSED, /* no success within one and a half intervals */
     CONDITION_CONCURRENT,
     CONDITION_SHRUNK,
+    CONDITION_RETENTION,       /* refused to remove what it would, or the daily sweep has failed */
     CONDITION_REPOSITORY_FULL, /* nearly */
     CONDITION_WAL_LAG,
     CONDITION_DRILL_STALE,
     CONDITION_DRILL_FAILED,
 } Condition;
-#define CONDITIONS 9
+#define CONDITIONS 10
 
 const char *condition_name(Condition condition);     /* "wal-lag", as the configuration has it */
 const char *condition_severity(Condition condition); /* "error" or "warning" */

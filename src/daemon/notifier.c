@@ -172,7 +172,7 @@ void notifier_run_ended(Notifier *notifier, const Schedule *schedule, const RunR
     json_decref(event);
     if (has_run(run))
         post_run(notifier, EVENT_ENDED, schedule, run, now);
-    if (run->state == RUN_SUCCEEDED)
+    if (run->state == RUN_SUCCEEDED && strcmp(run->kind, "sweep") != 0)
         post_run(notifier, EVENT_SUCCEEDED, schedule, run, now);
 }
 

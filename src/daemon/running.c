@@ -274,12 +274,9 @@ bool running_prepare(Running *run, const Schedule *schedule, GError **error)
 const Schedule *running_schedule(const Running *run)
 {
     const RunsWorld *world = &run->runs->world;
-    const char *id = run->row.schedule, *colon;
+    const char *id = run_row_schedule(&run->row);
 
-    if (!id)
-        return NULL;
-    colon = strcmp(run->row.kind, "sweep") == 0 ? strchr(id, ':') : NULL;
-    return world->schedule(colon ? colon + 1 : id, world->user);
+    return id ? world->schedule(id, world->user) : NULL;
 }
 
 void running_begin_or_fail(Running *run)

@@ -114,6 +114,15 @@ static void keep_pause(RunRow *row, const json_t *end)
                             json_pack("{s:n, s:O}", "spread_ms", "pause_ms", pause));
 }
 
+static void keep_retention(RunRow *row, const json_t *end)
+{
+    static const char *const keys[] = { "removed", "retention_applied" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+        if (json_object_get(end, keys[i]))
+            json_object_set(detail_of(row), keys[i], json_object_get(end, keys[i]));
+}
+
 static RunTold warning(RunRow *row, G_GNUC_UNUSED RunLife *life, const json_t *event)
 {
     keep(row, "warnings", event);
@@ -146,8 +155,7 @@ static RunTold end(RunRow *row, RunLife *life, const json_t *event)
     row->stored_bytes = number_of(event, "stored");
     row->files = number_of(event, "files");
     keep_pause(row, event);
-    if (json_object_get(event, "removed"))
-        json_object_set(detail_of(row), "removed", json_object_get(event, "removed"));
+    keep_retention(row, event);
     life->ended = true;
     return RUN_TOLD_END;
 }

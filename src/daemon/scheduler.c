@@ -50,7 +50,7 @@ static void run_ended(const RunRow *row, void *user)
     if (!forget_settle(scheduler->catalog, row, &error))
         log_warn("a backup that is gone is not marked so yet", "task", row->id, "error",
                  error->message, NULL);
-    teller_run_ended(scheduler->teller, schedule_of(row->schedule, scheduler), row);
+    teller_run_ended(scheduler->teller, schedule_of(run_row_schedule(row), scheduler), row);
     schedules_ended(scheduler->schedules, row, now_s());
     scheduler->look = true;
 }

@@ -73,6 +73,13 @@ static bool is_told(const Teller *teller, const Schedule *schedule, const RunRow
            (strcmp(run->kind, "backup") == 0 || strcmp(run->kind, "drill") == 0);
 }
 
+/* Of a sweep only what is wrong with it. */
+static bool is_judged(const Teller *teller, const Schedule *schedule, const RunRow *run)
+{
+    return is_told(teller, schedule, run) ||
+           (teller->notifier && schedule && strcmp(run->kind, "sweep") == 0);
+}
+
 void teller_run_started(Teller *teller, const Schedule *schedule, const RunRow *run)
 {
     if (is_told(teller, schedule, run))
@@ -81,7 +88,7 @@ void teller_run_started(Teller *teller, const Schedule *schedule, const RunRow *
 
 void teller_run_ended(Teller *teller, const Schedule *schedule, const RunRow *run)
 {
-    if (is_told(teller, schedule, run))
+    if (is_judged(teller, schedule, run))
         notifier_run_ended(teller->notifier, schedule, run);
     teller->check_at = 0; // the file of metrics is old now
 }

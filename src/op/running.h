@@ -23,6 +23,7 @@ typedef struct {
     unsigned n_failed, n_left_out, n_told; /* sources; items; of them as events */
     uint64_t bytes, added, stored, files;
     unsigned removed;
+    bool retained;       /* retention was applied, whether it removed any or none */
     bool shrank;         /* a source is far smaller than it usually was */
     int64_t spread_ms;   /* of a group; -1: none was held */
     int64_t pause_ms;    /* likewise; -1: nothing was paused */
@@ -39,6 +40,8 @@ void run_stage(Run *run, const char *stage, const char *source);
 void run_warn(Run *run, json_t *warning);
 void run_log(Run *run, const char *level, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void run_warn_text(Run *run, const char *what, const char *text);
+/* One that people are told of as an incident: "retention". */
+void run_warn_condition(Run *run, const char *condition, const char *what, const char *text);
 void run_event_begin(Run *run);
 /* False when the events are not on the disk. */
 bool run_event_end(Run *run, GError **error);

@@ -26,11 +26,13 @@ static bool retain(Run *run, GError **error)
     int64_t wait_ms = MAX(request->settings->retry_lock_ms, RETENTION_WAIT_MS);
 
     run_stage(run, "retention", NULL);
-    return run_open(run, error) &&
-           open_relock(request->settings, &run->open, OPEN_EXCLUSIVE, wait_ms, cancel, error) &&
-           run_locks_check(run->locks, error) &&
-           run_retention_apply(request->settings, &run->open, &retention, cancel, &run->removed,
-                               error);
+    run->retained =
+        run_open(run, error) &&
+        open_relock(request->settings, &run->open, OPEN_EXCLUSIVE, wait_ms, cancel, error) &&
+        run_locks_check(run->locks, error) &&
+        run_retention_apply(request->settings, &run->open, &retention, cancel, &run->removed,
+                            error);
+    return run->retained;
 }
 
 /* The newest backup beside those before it, for a sweep, which makes none. Empty ones, night after
@@ -64,9 +66,12 @@ void run_retain_after(Run *run)
     }
     if (retain(run, &failure) || run_ended(run))
         return;
-    if (g_error_matches(failure, BS_ERROR, BS_ERROR_LOCKED) ||
-        g_error_matches(failure, BS_ERROR, BS_ERROR_GUARD)) {
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_LOCKED)) {
         run_warn_text(run, "retention was not applied", failure->message);
+        return;
+    }
+    if (g_error_matches(failure, BS_ERROR, BS_ERROR_GUARD)) {
+        run_warn_condition(run, "retention", "retention was not applied", failure->message);
         return;
     }
     g_prefix_error(&failure, "retention: ");
@@ -86,7 +91,8 @@ static void sweep_archives(Run *run)
         return;
     }
     if (g_error_matches(failure, BS_ERROR, BS_ERROR_GUARD)) {
-        run_warn_text(run, "retention of archives was not applied", failure->message);
+        run_warn_condition(run, "retention", "retention of archives was not applied",
+                           failure->message);
         g_error_free(failure);
         return;
     }

@@ -33,10 +33,15 @@ void run_warn(Run *run, json_t *warning)
 
 void run_warn_text(Run *run, const char *what, const char *text)
 {
+    run_warn_condition(run, NULL, what, text);
+}
+
+void run_warn_condition(Run *run, const char *condition, const char *what, const char *text)
+{
     g_autofree char *message = g_strconcat(what, ": ", text, NULL);
 
-    run_warn(run, json_pack("{s:s, s:o}", "message_type", "warning", "message",
-                            run_event_text(message)));
+    run_warn(run, json_pack("{s:s, s:o, s:s*}", "message_type", "warning", "message",
+                            run_event_text(message), "condition", condition));
 }
 
 void run_event_begin(Run *run)
@@ -53,13 +58,13 @@ void run_event_begin(Run *run)
 bool run_event_end(Run *run, GError **error)
 {
     int code = bs_error_exit_status(run->failure);
-    json_t *end =
-        json_pack("{s:s, s:s, s:i, s:o?, s:I, s:I, s:I, s:I, s:O, s:i, s:O}", "message_type",
-                  "run_end", "state", run_state_name(run->state), "code", code, "error",
-                  run->failure ? run_event_text(run->failure->message) : json_null(), "bytes",
-                  (json_int_t)run->bytes, "added", (json_int_t)run->added, "stored",
-                  (json_int_t)run->stored, "files", (json_int_t)run->files, "snapshots",
-                  run->snapshots, "removed", (int)run->removed, "warnings", run->warnings);
+    json_t *end = json_pack(
+        "{s:s, s:s, s:i, s:o?, s:I, s:I, s:I, s:I, s:O, s:i, s:b, s:O}", "message_type", "run_end",
+        "state", run_state_name(run->state), "code", code, "error",
+        run->failure ? run_event_text(run->failure->message) : json_null(), "bytes",
+        (json_int_t)run->bytes, "added", (json_int_t)run->added, "stored", (json_int_t)run->stored,
+        "files", (json_int_t)run->files, "snapshots", run->snapshots, "removed", (int)run->removed,
+        "retention_applied", run->retained, "warnings", run->warnings);
 
     if (run->spread_ms >= 0)
         json_object_set_new(end, "spread_ms", json_integer((json_int_t)run->spread_ms));

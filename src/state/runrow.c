@@ -134,3 +134,11 @@ bool run_rows_read(DbQuery *query, GArray *rows, GError **error)
         g_array_append_val(rows, row);
     }
 }
+
+const char *run_row_schedule(const RunRow *row)
+{
+    const char *colon =
+        row->schedule && strcmp(row->kind, "sweep") == 0 ? strchr(row->schedule, ':') : NULL;
+
+    return colon ? colon + 1 : row->schedule;
+}

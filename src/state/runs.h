@@ -33,6 +33,9 @@ typedef struct {
 void run_row_clear(RunRow *row);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunRow, run_row_clear)
 
+/* The id of the schedule that it is for, also of a sweep, whose own is "sweep:ID"; NULL: none. */
+const char *run_row_schedule(const RunRow *row);
+
 char *run_id_new(void);
 bool run_id_is_valid(const char *text);
 int64_t run_id_time(const char *id); /* Unix ms */

@@ -31,6 +31,7 @@ sources:
 schedules:
   pitr: {sources: [db], repository: main, cron: "0 3 1 1 *", keep: {pitr: 7d}}
   nightly: {sources: [files], repository: main, cron: "0 3 1 1 *"}
+  many: {sources: [files], repository: main, cron: "0 3 1 1 *", keep: {last: 2}}
 notifications:
   hook: {type: webhook, url: "http://127.0.0.1:%(hook)d/"}
 server:
@@ -143,6 +144,22 @@ def checks(daemon, repo):
     equal(metrics(daemon)[name], first, 'and only the one that succeeded counts')
 
 
+def refused(daemon, repo):
+    """A policy that would suddenly remove most of what there is."""
+    for _ in range(14):
+        repo.backup(path('files'), '--tag', 'schedule=many,source=files,kind=files')
+    held = len(repo.snapshots())
+    fact(daemon.control(op='run', schedule='many')['ok'], 'a backup is asked for')
+    fact(wait_until(lambda: told('opened', 'retention'), PATIENCE), 'its retention refuses, which is told')
+    event = told('opened', 'retention')[0]
+    fact('many keeps what its retention should remove' in event['title'] and 'much more than usual' in event['text'], 'with the reason', event)
+    equal(len(repo.snapshots()), held + 1, 'and nothing was removed')
+    run(BACKSTAY, 'run', 'many', '--retention-only', '--config', daemon.config, env=daemon.env(), code=0, why='done by hand')
+    fact(wait_until(lambda: told('resolved', 'retention'), PATIENCE), 'it is resolved')
+    equal(len(repo.snapshots()), held - 12, 'and what was too much is gone')
+    equal(len(told('opened', 'retention')), 1, 'it was told once')
+
+
 def names(repo, values):
     """As those who wrote to us call them."""
     with PageDaemon('daemon', repo, CONFIG, **values, prefix='leaflock') as daemon:
@@ -188,6 +205,7 @@ def main():
             soon(daemon, 'backstay_source_up', 'files,main', is_(1), 'after a run a source is known to be up')
             fact(ran['ok'], 'the run was asked for', ran)
             soon(daemon, 'backstay_notification_failures_total', 'hook', is_(0), 'the page tells of the channels, too')
+            refused(daemon, repo)
         del values['prefix']
     # the server is gone, and what was measured stands
     shutil.rmtree(path('server'), ignore_errors=True)

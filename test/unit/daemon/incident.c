@@ -27,6 +27,24 @@ static void runs_are_judged(void)
           BIT(FAILED) | BIT(PARTIAL) | BIT(MISSED) | BIT(CONCURRENT) | BIT(SHRUNK) },
         { "part of it is no success", "backup", RUN_PARTIAL, NULL, NULL, BIT(PARTIAL),
           BIT(FAILED) | BIT(CONCURRENT) },
+        { "a success that applied its retention", "backup", RUN_SUCCEEDED, NULL,
+          "{\"retention_applied\": true}", 0,
+          BIT(FAILED) | BIT(PARTIAL) | BIT(MISSED) | BIT(CONCURRENT) | BIT(SHRUNK) |
+              BIT(RETENTION) },
+        { "a success that refused to", "backup", RUN_SUCCEEDED, NULL,
+          "{\"retention_applied\": false, \"warnings\": [{\"condition\": \"retention\"}]}",
+          BIT(RETENTION),
+          BIT(FAILED) | BIT(PARTIAL) | BIT(MISSED) | BIT(CONCURRENT) | BIT(SHRUNK) },
+        { "a sweep", "sweep", RUN_SUCCEEDED, NULL, "{\"retention_applied\": true}", 0,
+          BIT(RETENTION) },
+        { "a sweep that archives were kept from", "sweep", RUN_SUCCEEDED, NULL,
+          "{\"retention_applied\": true, \"warnings\": [{\"condition\": \"retention\"}]}",
+          BIT(RETENTION), 0 },
+        { "a sweep that had nothing to go by", "sweep", RUN_SUCCEEDED, NULL,
+          "{\"retention_applied\": false}", 0, 0 },
+        { "a sweep that failed", "sweep", RUN_FAILED, "no connection", NULL, BIT(RETENTION), 0 },
+        { "one while another had the repository", "sweep", RUN_FAILED, "concurrent",
+          "{\"code\": 11}", 0, 0 },
         { "a failure", "backup", RUN_FAILED, "no connection", NULL, BIT(FAILED), 0 },
         { "an overlap", "backup", RUN_FAILED, "concurrent", NULL, BIT(CONCURRENT), 0 },
         { "skipped on purpose", "backup", RUN_SKIPPED, NULL, NULL, 0, 0 },
@@ -43,8 +61,10 @@ static void runs_are_judged(void)
                     .state = cases[i].state,
                     .error = g_strdup(cases[i].error),
                     .detail = cases[i].detail ? json_loads(cases[i].detail, 0, NULL) : NULL };
-        Judgement judgement = incident_judge(&run);
+        Judgement judgement;
 
+        run.exit_code = (int)json_integer_value(json_object_get(run.detail, "code"));
+        judgement = incident_judge(&run);
         g_test_message("%s", cases[i].label);
         g_assert_cmphex(judgement.wrong, ==, cases[i].wrong);
         g_assert_cmphex(judgement.right, ==, cases[i].right);
