@@ -71,6 +71,8 @@ static void add_snapshot(RunRow *row, const Snapshot *snapshot)
     if (group && !json_object_get(row->detail, "group"))
         json_object_set_new(row->detail, "group",
                             json_pack("{s:O}", "spread_ms", json_object_get(group, "spread_ms")));
+    if (snapshot_tag_value(snapshot, "left-out"))
+        row->state = RUN_PARTIAL; // what guards the newest good backup goes by that
     row->started_at = MIN(row->started_at, ms_of(begun));
     row->ended_at = MAX(row->ended_at, ms_of(ended));
     row->source_bytes += summary->total_bytes_processed;
