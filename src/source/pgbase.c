@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/pgbase.h"
 #include "base/error.h"
+#include "pg/datadir.h"
 #include "source/pgpassed.h"
 #include "source/pgtree.h"
 #include <string.h>
@@ -103,6 +104,14 @@ static bool comes_back(const PgBase *base, const char *path)
     return !base->tablespace->oid && (strcmp(path, "global") == 0 || is_wal(path));
 }
 
+/* Where these are links the server sends directories, but with the owner of the link: root's, where
+ * an administrator made it, and the server that is restored could not write into them. */
+static bool may_be_a_link(const PgBase *base, const TarEntry *entry)
+{
+    return !base->tablespace->oid && S_ISDIR(entry->mode) &&
+           (is_wal(entry->path) || pg_take("", entry->path) == PG_TAKE_EMPTY);
+}
+
 /* The oid when path is that of a tablespace in the data directory, else 0. */
 static uint32_t linked_tablespace(const PgBase *base, const char *path)
 {
@@ -161,6 +170,10 @@ static bool begin_entry(void *user, const TarEntry *entry, GError **error)
     if (S_ISLNK(entry->mode) || linked_tablespace(base, entry->path))
         return begin_link(base, entry, path, error);
     placed.path = path;
+    if (may_be_a_link(base, entry)) {
+        placed.uid = base->uid;
+        placed.gid = base->gid;
+    }
     if (!pg_tree_begin(base->tree, &placed, comes_back(base, entry->path),
                        wal ? 0 : base->options.cut, error))
         return false;
