@@ -6,6 +6,7 @@
 #include "op/clusterfiles.h"
 #include "op/reachnotes.h"
 #include "op/recoverysettings.h"
+#include "op/startcommand.h"
 #include "op/tablespaces.h"
 #include "pg/controlfile.h"
 #include "pg/postmaster.h"
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AUTO_CONFIG_MAX  (16u << 20)
+#define CONFIG_MAX       (16u << 20)
 #define RELEASE_PREFETCH 15 /* the first that reads ahead of what it replays */
 
 typedef struct {
@@ -219,7 +220,7 @@ static bool load_auto_config(const ClusterBase *base, GBytes **ret_text, GError 
 {
     g_autoptr(GError) failure = NULL;
 
-    if (cluster_base_file(base, "pgdata/postgresql.auto.conf", AUTO_CONFIG_MAX, ret_text, &failure))
+    if (cluster_base_file(base, "pgdata/postgresql.auto.conf", CONFIG_MAX, ret_text, &failure))
         return true;
     if (!g_error_matches(failure, BS_ERROR, BS_ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -283,18 +284,27 @@ static bool make_auto_config(const Run *run, char **ret_text, GError **error)
     return true;
 }
 
-static char *start_command(const Run *run)
+static bool make_start_command(const Run *run, char **ret_command, GError **error)
 {
-    g_autofree char *dir = recovery_shell_word(run->shown), *options = NULL, *quoted = NULL;
-    g_autofree char *file = NULL, *config = NULL;
+    const ClusterBase *base = &run->reach.base;
+    g_autofree char *file = NULL, *named = NULL, *note = NULL;
+    g_autoptr(GBytes) text = NULL;
+    bool name_data;
 
-    if (run->reach.base.has_config || !run->request->config_file)
-        return g_strdup_printf("pg_ctl -D %s start", dir);
-    file = g_canonicalize_filename(run->request->config_file, NULL);
-    config = recovery_shell_word(file);
-    options = g_strdup_printf("-c config_file=%s -c data_directory=%s", config, dir);
-    quoted = recovery_shell_word(options);
-    return g_strdup_printf("pg_ctl -D %s -o %s start", dir, quoted);
+    if (!base->has_config) {
+        file = g_canonicalize_filename(run->request->config_file, NULL);
+        *ret_command = start_command(run->shown, file, true);
+        return true;
+    }
+    if (!cluster_base_file(base, "pgdata/postgresql.conf", CONFIG_MAX, &text, error))
+        return false;
+    name_data =
+        start_config_names_data(g_bytes_get_data(text, NULL), g_bytes_get_size(text), &named);
+    note = named ? start_note(run->shown, named) : NULL;
+    if (note)
+        run->watch->note(note, run->watch->user);
+    *ret_command = start_command(run->shown, NULL, name_data);
+    return true;
 }
 
 /* ---- running ---- */
@@ -352,7 +362,7 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
     g_auto(Run) run = {
         .open = open, .settings = settings, .request = request, .watch = watch, .cancel = cancel
     };
-    g_autofree char *auto_config = NULL;
+    g_autofree char *auto_config = NULL, *start = NULL;
     ClusterFilesCount count = { 0 };
 
     // what is wrong with the place is known at once, the WAL may take long to read
@@ -364,7 +374,7 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
     watch->reached(&run.reach, watch->user);
     reach_tell_notes(&run.reach, watch->note, watch->user);
     if (!restore_facts_of(request->facts, open->repo, run.reach.base.snapshot, cancel, error) ||
-        !make_auto_config(&run, &auto_config, error))
+        !make_auto_config(&run, &auto_config, error) || !make_start_command(&run, &start, error))
         return false;
     if (!request->dry_run &&
         (!still_rests(&run, error) || !write_files(&run, auto_config, &count, error)))
@@ -372,6 +382,7 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
     *ret_result = (RestoreClusterResult){
         .snapshot = run.reach.base.snapshot->id,
         .pgdata = g_strdup(run.shown),
+        .start_command = g_steal_pointer(&start),
         .files = count.files,
         .bytes = count.bytes,
         .deleted = count.deleted,
@@ -379,6 +390,5 @@ bool op_restore_cluster(OpenRepo *open, const Settings *settings,
         .bytes_fetched = run.delta.fetched,
         .problems = run.problems,
     };
-    ret_result->start_command = start_command(&run);
     return true;
 }

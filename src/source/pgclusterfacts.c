@@ -72,11 +72,13 @@ static json_t *describe_config(const PgClusterFacts *facts)
     return config;
 }
 
-/* How the restored folder is started, from within it. */
+/* How the restored folder is started, from within it. A data_directory in its postgresql.conf would
+ * lead to the data of the server that was saved. */
 static json_t *start_command(const PgClusterFacts *facts)
 {
     if (facts->own_config)
-        return json_string("pg_ctl -D pgdata start");
+        return json_string(
+            "pg_ctl -D \"$PWD/pgdata\" -o \"-c data_directory='$PWD/pgdata'\" start");
     if (!facts->has_config)
         return json_null();
     return json_string("pg_ctl -D \"$PWD/pgdata\" -o \"-c config_file='$PWD/config/postgresql.conf'"

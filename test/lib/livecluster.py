@@ -131,7 +131,7 @@ def rows(server, table, up_to=None):
 
 
 class Restored(Cluster):
-    """What lies in a restored folder, started from there."""
+    """What lies in a restored folder, started from there as its manifest says."""
 
     def __init__(self, folder, bin):
         super().__init__(folder, bin)
@@ -140,7 +140,12 @@ class Restored(Cluster):
     def start(self):
         # the copy must not write into the archive of the live one
         self.configure("unix_socket_directories = '%s'" % self.socket, "archive_command = 'false'")
-        return super().start()
+        with open(self.dir + '/manifest.json', encoding='utf-8') as f:
+            command = json.load(f)['start_command']
+        fact(command.endswith(' start'), 'the manifest says how it is started', command)
+        self.run('sh', '-c', 'PATH=%s:$PATH; %s -w -t 120 -l %s/server.log start' % (self.bin, command.removesuffix(' start'), self.dir))
+        self.running = True
+        return self
 
 
 def restore(repo, snapshot, name, by_restic=False):

@@ -64,6 +64,20 @@ class Live(Cluster):
         return done.summary()['snapshot_id']
 
 
+class Told(Cluster):
+    """Restored, and started by the command that was told."""
+
+    def __init__(self, directory, bin, command):
+        super().__init__(directory, bin)
+        self.command = command
+
+    def start(self):
+        fact(self.command.endswith(' start'), 'the start command is told', self.command)
+        self.run('sh', '-c', 'PATH=%s:$PATH; %s -w -t 120 -l %s/server.log start' % (self.bin, self.command.removesuffix(' start'), self.dir))
+        self.running = True
+        return self
+
+
 class Restores:
     """Runs `restore` with the key file in its environment, as an administrator would."""
 
@@ -94,7 +108,7 @@ class Restores:
 
     def server(self, label, *argv, bin=None, archiving=False):
         done, folder = self.call(*argv, '--json', code=0, why=label + ': restored')
-        copy = Cluster(folder, bin)
+        copy = Told(folder, bin, done.summary().get('start_command', ''))
         os.chmod(folder, 0o711)
         hand_over(folder)
         copy.configure("unix_socket_directories = '%s'" % folder, *([] if archiving else ['archive_mode = off']))

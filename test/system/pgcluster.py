@@ -37,8 +37,10 @@ def backup(repo, server, *options, user='saver', code=0, **more):
 LINKED = ('pg_wal', 'pg_stat_tmp')
 
 
-def link_elsewhere(server):
-    """Directories that an administrator put on other disks: the links are root's, what they lead to is the server's."""
+def arrange(server):
+    """As administrators do: directories on other disks, by links that are root's, and postgresql.conf names where the data lie, which
+    are not those of a copy."""
+    server.configure("data_directory = '%s'" % server.data)
     for name in LINKED:
         os.rename(server.data + '/' + name, server.dir + '/' + name)
         os.symlink(server.dir + '/' + name, server.data + '/' + name)
@@ -270,7 +272,7 @@ def main():
     repo.init()
     bin = debian_bin()
     with make_server('live', bin) as server:
-        link_elsewhere(server)
+        arrange(server)
         server.start()
         fill(server)
         round_trip(repo, server, bin, 'debian')

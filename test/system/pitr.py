@@ -49,6 +49,16 @@ def files_as_they_must_be(restores, live):
         equal(done.summary().get('start_command'), 'pg_ctl -D %s start' % copy.data, 'files: the start command is told')
 
 
+def told_of_other_data(restores, live, bases):
+    """In the second base postgresql.conf names the live data directory. What is restored of it is started by the command that is
+    told, here and below."""
+    for base, want in zip(bases, (False, True)):
+        done, folder = restores.call(base, '--target-immediate', '--dry-run', '--json', code=0)
+        equal("data_directory = '%s'" % live.data in done.all, want, 'other data: a note names them if there are any')
+        equal('-c data_directory=%s/data' % folder in done.summary().get('start_command', ''), want, 'other data: and the start command overrides them')
+    shows(restores, live, 'other data', max(live.marks) - 4, bases[1], '--target-immediate')
+
+
 def shuts_down(restores, live, first):
     copy, _ = restores.server('shutdown', '--target-xid', live.marks[first]['xid'], '--target-action', 'shutdown')
     with copy:
@@ -344,6 +354,7 @@ def main():
         live.switch()
         live.add(4)
         live.switch()
+        live.configure("data_directory = '%s'" % live.data)
         bases.append(live.backup())
         last = live.add(4)
         live.switch()
@@ -351,6 +362,7 @@ def main():
         shows(restores, live, 'the end of the base', 5, bases[0], '--target-immediate')
         files_as_they_must_be(restores, live)
         of_each_kind(restores, live, first)
+        told_of_other_data(restores, live, bases)
         out_of_reach(restores, live, first, bases)
         gaps_and_damage(restores, live, hole, first, last, bases)
         wrong_words(restores, live, first)
