@@ -134,7 +134,7 @@ static bool tell_kept(const Settings *settings, const ProtectKept *kept, const c
 
 static bool still_locked(void *user, GError **error)
 {
-    return lock_check(user, error);
+    return lock_confirm(user, error);
 }
 
 /* The WAL goes first: nothing else depends on it. */

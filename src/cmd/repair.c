@@ -54,7 +54,7 @@ static bool still_locked(void *user, GError **error)
 {
     const Telling *telling = user;
 
-    return lock_check(telling->open->lock, error);
+    return lock_confirm(telling->open->lock, error);
 }
 
 static void tell_index_json(const RepairIndexStats *stats, bool dry_run)

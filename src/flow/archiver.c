@@ -233,7 +233,12 @@ Archiver *archiver_new(Repo *repo, Snapshot *snapshot, const ArchiverOptions *op
                        const Cancel *cancel)
 {
     Archiver *archiver = g_new0(Archiver, 1);
-    PackerOptions packing = { .workers = options->workers, .dry_run = options->dry_run };
+    PackerOptions packing = {
+        .workers = options->workers,
+        .dry_run = options->dry_run,
+        .still_locked = options->before_index,
+        .user = options->before_user,
+    };
 
     archiver->base.ops = &archiver_ops;
     archiver->repo = repo;

@@ -23,7 +23,10 @@ typedef struct {
     /* For --verbose and --json: an entry is complete. Any thread. May be NULL. */
     void (*item)(const char *path, const Node *node, ItemChange change, void *user);
     void *user;
-    /* Fails when the lock was lost; asked before the snapshot is written. May be NULL. */
+    /* Fails when the lock was lost; asked before each index object, from any thread. May be NULL.
+     */
+    bool (*before_index)(void *user, GError **error);
+    /* The same and more, before the snapshot is written. May be NULL. */
     bool (*before_snapshot)(void *user, GError **error);
     void *before_user;
     /* A directory of the parent snapshot cannot be read, so what lies in it is read as if it were

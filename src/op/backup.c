@@ -162,7 +162,14 @@ static bool still_locked(void *user, GError **error)
 {
     const Run *run = user;
 
-    return lock_check(run->open->lock, error) &&
+    return lock_confirm(run->open->lock, error);
+}
+
+static bool may_save(void *user, GError **error)
+{
+    const Run *run = user;
+
+    return still_locked(user, error) &&
            (!run->watch->still_allowed || run->watch->still_allowed(run->watch->user, error));
 }
 
@@ -266,7 +273,8 @@ bool op_backup(OpenRepo *open, Source *source, const BackupRequest *request,
         .progress = watch->progress,
         .item = watch->item,
         .user = watch->user,
-        .before_snapshot = still_locked,
+        .before_index = still_locked,
+        .before_snapshot = may_save,
         .before_user = &run,
         .parent_unreadable = tell_parent,
         .unreadable_user = &run,

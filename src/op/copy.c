@@ -95,11 +95,17 @@ static bool select_pack(const Id *pack, const PackBlob *blobs, size_t n, void *u
                         selection->blobs->len);
 }
 
+static bool still_locked(void *user, GError **error)
+{
+    return lock_confirm(user, error);
+}
+
 static bool copy_blobs(OpenRepo *from, OpenRepo *to, const UsedBlobs *wanted,
                        const CopyWatch *watch, const Cancel *cancel, GError **error)
 {
     g_autoptr(GArray) blobs = g_array_new(FALSE, FALSE, sizeof(PackBlob));
-    g_autoptr(Packer) packer = packer_new(to->repo, &(PackerOptions){ 0 }, cancel);
+    PackerOptions packing = { .still_locked = still_locked, .user = to->lock };
+    g_autoptr(Packer) packer = packer_new(to->repo, &packing, cancel);
     g_autoptr(Transfer) transfer = transfer_new(from->repo, packer, watch->bytes, cancel);
     Selection selection = { wanted, repo_index(to->repo), transfer, blobs };
 
@@ -124,7 +130,7 @@ static bool save_copy(OpenRepo *to, Snapshot *snapshot, const CopyWatch *watch, 
         snapshot->original = before;
     }
     snapshot->has_parent = false; // it names one of the other repository
-    if (!lock_check(to->lock, error) || !snapshot_save(to->repo, snapshot, error))
+    if (!lock_confirm(to->lock, error) || !snapshot_save(to->repo, snapshot, error))
         return false;
     source = *snapshot;
     source.id = before;

@@ -173,7 +173,7 @@ static bool find_damage(OpenRepo *open, const RepairSnapshotsRequest *request,
     g_autoptr(RepairTree) repair = repair_tree_new(open->repo, packer, strays, watch);
 
     return walk_all(repair, chosen, damages, result, cancel, error) &&
-           lock_check(open->lock, error) && packer_finish(packer, error);
+           lock_confirm(open->lock, error) && packer_finish(packer, error);
 }
 
 static bool all_done(const RepairSnapshotsResult *result, GError **error)

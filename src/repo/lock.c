@@ -29,11 +29,11 @@ struct Lock {
     char *state_dir;
     bool exclusive;
     pthread_t thread;
-    LockOwn own;      /* the object; this and the next the thread's until it has ended */
-    LockState *state; /* or NULL */
+    LockState *state; /* or NULL; the thread's until it has ended */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    bool stop;            /* this and the rest: under the mutex */
+    LockOwn own;          /* the object, changed by the thread alone */
+    bool stop;            /* this and the rest, and to change own: under the mutex */
     int64_t refreshed_ms; /* when the time in the object was taken */
     const char *lost;     /* why, or NULL */
 };
@@ -162,14 +162,15 @@ static bool refresh(Lock *lock)
 {
     g_autoptr(GError) failure = NULL;
     int64_t now_ms = clock_monotonic_ms();
-    LockState *state;
+    LockState *state, *old_state = lock->state;
+    const Id old = lock->own.id;
     size_t len;
     Id id;
 
     if (is_lost(lock))
         return false;
     // whoever removed it no longer counts with us
-    if (!is_there(lock, &lock->own.id)) {
+    if (!is_there(lock, &old)) {
         set_lost(lock, "somebody removed it");
         return false;
     }
@@ -182,13 +183,13 @@ static bool refresh(Lock *lock)
         remove_object(lock->repo, &id, state);
         return false;
     }
-    remove_object(lock->repo, &lock->own.id, lock->state);
-    lock->own.id = id;
-    lock->own.len = len;
     lock->state = state;
+    // before the old one goes: whoever asks meanwhile asks for what lies there
     pthread_mutex_lock(&lock->mutex);
+    lock->own = (LockOwn){ .id = id, .len = len };
     lock->refreshed_ms = now_ms;
     pthread_mutex_unlock(&lock->mutex);
+    remove_object(lock->repo, &old, old_state);
     return true;
 }
 
@@ -328,6 +329,35 @@ bool lock_check(const Lock *lock, GError **error)
     g_set_error(error, BS_ERROR, BS_ERROR_LOCKED,
                 "our lock on the repository was lost: %s; nothing more is written", why);
     return false;
+}
+
+static Id own_id(Lock *lock)
+{
+    Id id;
+
+    pthread_mutex_lock(&lock->mutex);
+    id = lock->own.id;
+    pthread_mutex_unlock(&lock->mutex);
+    return id;
+}
+
+bool lock_confirm(Lock *lock, GError **error)
+{
+    if (!lock_check(lock, error))
+        return false;
+    for (bool there = !lock; !there;) {
+        const Id asked = own_id(lock);
+        Id now;
+
+        there = is_there(lock, &asked);
+        now = own_id(lock);
+        // otherwise it was only refreshed meanwhile
+        if (!there && id_equal(&asked, &now)) {
+            set_lost(lock, "somebody removed it");
+            break;
+        }
+    }
+    return lock_check(lock, error);
 }
 
 void lock_release(Lock *lock)

@@ -26,6 +26,10 @@ bool lock_acquire(Repo *repo, const LockOptions *options, const Cancel *cancel, 
 /* False: the lock may have been taken over; stop writing at once. NULL (working without) is fine.
  */
 bool lock_check(const Lock *lock, GError **error);
+/* The same, and asks the store whether the object still lies there: before what is written would
+ * rely on packs that whoever took the lock over may have removed. A machine that was halted does
+ * not know for how long: its clocks stood still, too. A store that does not answer says nothing. */
+bool lock_confirm(Lock *lock, GError **error);
 /* Removes the lock object; failing to is a warning for the caller's log only. Takes NULL. */
 void lock_release(Lock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lock, lock_release)

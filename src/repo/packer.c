@@ -219,6 +219,8 @@ Packer *packer_new(Repo *repo, const PackerOptions *options, const Cancel *cance
     packer->index = options->claims ? options->claims : repo_index(repo);
     packer->cancel = cancel;
     packer->dry_run = options->dry_run;
+    packer->still_locked = options->still_locked;
+    packer->user = options->user;
     make_plan(packer, options->workers);
     pthread_mutex_init(&packer->mutex, NULL);
     pthread_cond_init(&packer->changed, NULL);

@@ -19,6 +19,10 @@ typedef struct {
     bool dry_run;     /* hash and claim, store nothing */
     Index *claims;    /* what counts as known; NULL: the repository's index. Borrowed. An empty one
                        * makes prune store anew what is there */
+    /* Asked before each index object, from any thread; NULL: always. False: packs of ours may be
+     * gone, and an index object that names them would keep later runs from storing their blobs. */
+    bool (*still_locked)(void *user, GError **error);
+    void *user;
 } PackerOptions;
 
 typedef struct {

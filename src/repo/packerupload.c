@@ -15,6 +15,8 @@ static bool save_index(Packer *packer, IndexText *text, const Arrivals *packs, G
     const char *json = index_text_finish(text, &len);
     Id id;
 
+    if (packer->still_locked && !packer->still_locked(packer->user, error))
+        return false;
     if (!arrivals_prove(packs, repo_store(packer->repo), n_there, packer->cancel, error))
         return false;
     if (!repo_save(packer->repo, FILE_INDEX, json, len, &id, error)) {

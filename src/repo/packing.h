@@ -19,6 +19,8 @@ struct Packer {
     Index *index;
     const Cancel *cancel;
     bool dry_run;
+    bool (*still_locked)(void *user, GError **error); /* or NULL */
+    void *user;
 
     pthread_mutex_t mutex; /* batches, idle writers, index text, failure, counts below */
     pthread_cond_t changed;

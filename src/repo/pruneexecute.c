@@ -14,6 +14,11 @@ static const PackPlan *plan_of(const Prune *prune, const Id *pack)
 }
 
 typedef struct {
+    bool (*call)(void *user, GError **error); /* may be NULL */
+    void *user;
+} StillLocked;
+
+typedef struct {
     Prune *prune;
     UsedBlobs *taken;
     Transfer *transfer;
@@ -40,13 +45,16 @@ static bool rewrite_pack(const Id *pack, const PackBlob *blobs, size_t n, void *
 }
 
 /* (b) used blobs of packs that go, into new packs, with index objects of their own. */
-static bool write_new_packs(Prune *prune, const Cancel *cancel, GError **error)
+static bool write_new_packs(Prune *prune, const StillLocked *locked, const Cancel *cancel,
+                            GError **error)
 {
     g_autoptr(Index) claims = index_new_empty();
     g_autoptr(UsedBlobs) taken = used_blobs_new(prune->repo);
     g_autoptr(GArray) wanted = g_array_new(FALSE, FALSE, sizeof(PackBlob));
-    g_autoptr(Packer) packer =
-        packer_new(prune->repo, &(PackerOptions){ .claims = claims }, cancel);
+    PackerOptions packing = { .claims = claims,
+                              .still_locked = locked->call,
+                              .user = locked->user };
+    g_autoptr(Packer) packer = packer_new(prune->repo, &packing, cancel);
     g_autoptr(Transfer) transfer = transfer_new(prune->repo, packer, NULL, cancel);
     Rewrite rewrite = { prune, taken, transfer, wanted };
 
@@ -93,11 +101,6 @@ static bool write_new_index(Prune *prune, GError **error)
     index_text_free(reindex.text);
     return ok;
 }
-
-typedef struct {
-    bool (*call)(void *user, GError **error); /* may be NULL */
-    void *user;
-} StillLocked;
 
 static bool is_locked(const StillLocked *locked, GError **error)
 {
@@ -155,7 +158,7 @@ static bool replace_packs(Prune *prune, const StillLocked *locked, const Cancel 
                           GError **error)
 {
     if (prune->stats.packs_repack > 0 &&
-        (!is_locked(locked, error) || !write_new_packs(prune, cancel, error)))
+        (!is_locked(locked, error) || !write_new_packs(prune, locked, cancel, error)))
         return false;
     // from here on an interruption would only leave duplicates behind, but never less
     return cancel_check(cancel, error) && is_locked(locked, error) &&

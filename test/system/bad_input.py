@@ -3,14 +3,15 @@
 # check: quick, asan
 """What people get wrong: the exit status, a sentence that helps, and nothing changed."""
 import os
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import trees
 import writer
-from scenario import (BACKSTAY, LOCKED, NO_REPOSITORY, PARTIAL, PASSWORD, RESTIC, WORK, WRONG_PASSWORD, Repo, environment, equal,
-                      fact, finish, path, run)
+from scenario import (BACKSTAY, LOCKED, NO_REPOSITORY, PARTIAL, PASSWORD, RESTIC, WORK, WRONG_PASSWORD, Repo, ended, environment, equal,
+                      fact, finish, path, run, wait_until)
 
 
 def says(done, *words, name):
@@ -152,6 +153,32 @@ def locks(repo, source):
     equal(repo.objects('locks'), [], 'and is gone')
 
 
+def a_lock_taken_away(repo):
+    """As by a prune elsewhere while the backup's machine was halted: its clock cannot tell it, and its packs are gone."""
+    trees.write(path('stream'), trees.noise(77, 24_000_000))
+    with open(path('stream'), 'rb') as f:
+        content = f.read()
+    before = set(repo.objects('data'))
+    backup = subprocess.Popen([BACKSTAY, '-r', repo.path, 'backup', '--stdin', '--stdin-filename', 'stream'], env=repo.env(),
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    backup.stdin.write(content)
+    backup.stdin.flush()
+    # one pack is full, and no second one before the end
+    fact(wait_until(lambda: set(repo.objects('data')) - before, 120), 'a pack is there before the stream ends')
+    pack = set(repo.objects('data')) - before
+    repo.backstay('unlock', '--remove-all', code=0)
+    repo.backstay('prune', code=0)
+    fact(not pack & set(repo.objects('data')), 'a prune that sees no lock removes it, for no index names it')
+    indexes, snapshots = repo.objects('index'), repo.objects('snapshots')
+    said = ended(backup, 120, 'a backup whose lock was taken away').decode()
+    equal(backup.returncode, LOCKED, 'it is none')
+    fact('somebody removed it' in said, 'and says why', said)
+    equal((repo.objects('index'), repo.objects('snapshots')), (indexes, snapshots), 'and leaves no index of packs that are gone')
+    repo.backstay('backup', '--stdin', '--stdin-filename', 'stream', input=content, code=0)
+    equal(repo.backstay('dump', 'latest', '/stream', code=0).out, content, 'so the next backup holds all of it')
+    repo.sound('after a lost lock')
+
+
 def versions():
     for name, config, word in (('version 3', {'version': 3}, 'version'), ('version 0', {'version': 0}, 'version'),
                                ('not JSON', b'nonsense', 'config'), ('reducible polynomial', {'chunker_polynomial': '3da3358b4dc172'}, 'polynomial')):
@@ -167,6 +194,7 @@ def main():
     usage(repo, source)
     sources(repo, source)
     locks(repo, source)
+    a_lock_taken_away(repo)
     versions()
     repo.sound('after all of this')
     run(RESTIC, '-r', repo.path, 'snapshots', env=environment(), code=0)

@@ -16,6 +16,8 @@ from scenario import BACKSTAY, INTERRUPTED, Repo, ended, equal, fact, finish, pa
 
 ALONE = {'config': 'G', 'keys': 'G', 'locks': 'PLLD'}  # keys: the one that opened it the last time
 OPENED = {**ALONE, 'backstay': 'L'}  # the list of mirrors
+# the lock is asked for again before each index object and the snapshot: who took it over may have removed packs of ours
+BACKED_UP = {**OPENED, 'locks': 'PHHLLD'}
 ORDER = ('PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'DeleteObject', 'DeleteObjects', 'ListMultipartUploads',
          'GetBucketVersioning', 'GetObjectLockConfiguration', 'GetBucketLifecycle')
 INITIALS = 'PGHLDBMVOR'
@@ -120,7 +122,9 @@ def keep(watch, tree):
     watch.asks('check', {**ALONE, 'keys': 'GGL', 'locks': 'PGLLLD', 'snapshots': 'GGGGGL', 'index': 'GGGGGL', 'data': 'GGGGG', '/': 'L'},
                'check')
     watch.asks('forget', {**OPENED, 'snapshots': 'L', '/': 'B'}, 'forget', '--keep-last', '1', '--group-by', '')
-    watch.asks('prune', {**OPENED, 'snapshots': 'LLL', 'index': 'PPHHLL', 'data': 'PGHL', 'wal': 'L', '/': 'BBM'}, 'prune', '--max-unused', '0')
+    # and before each step of what removes
+    watch.asks('prune', {**OPENED, 'locks': 'PHHHHHHLLD', 'snapshots': 'LLL', 'index': 'PPHHLL', 'data': 'PGHL', 'wal': 'L', '/': 'BBM'},
+               'prune', '--max-unused', '0')
 
 
 def in_flight(watch, op, n, *argv):
@@ -166,10 +170,10 @@ def main():
         watch.asks('init', {'config': 'PGGGGH', 'keys': 'PGGLLL', 'snapshots': 'L', '/': 'VOR'}, 'init')
         repo.cheapen()
         # the key of init was replaced by a cheaper one
-        done = watch.asks('a first backup', {**OPENED, 'keys': 'GGL', 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
+        done = watch.asks('a first backup', {**BACKED_UP, 'keys': 'GGL', 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
         fact(len({r.connection for r in done}) <= 3, 'on three connections')
         add_file(tree)
-        watch.asks('the next one', {**OPENED, 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
+        watch.asks('the next one', {**BACKED_UP, 'snapshots': 'PHL', 'index': 'PHL', 'data': 'PPL'}, 'backup', tree)
         watch.asks('snapshots', {**OPENED, 'snapshots': 'L'}, 'snapshots')
         watch.asks('ls', {**OPENED, 'snapshots': 'L', 'index': 'L'}, 'ls', 'latest')
         watch.asks('restore', {**OPENED, 'snapshots': 'L', 'index': 'L', 'data': 'GG'},

@@ -613,6 +613,29 @@ static void is_lost_when_somebody_removed_it(Place *place, G_GNUC_UNUSED gconstp
     assert_n_locks(place, 0);
 }
 
+/* No time has passed that a clock of ours could tell: the machine was halted. */
+static void asks_the_store_before_others_rely_on_it(Place *place, G_GNUC_UNUSED gconstpointer data)
+{
+    FlakyPlan outage = {
+        .call = CALL_STAT, .prefix = "locks/", .at = 1, .n = 0, .how = FLAKY_FAIL
+    };
+    Lock *lock = take(place, false);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(lock_confirm(NULL, NULL));
+    g_assert_true(lock_confirm(lock, NULL));
+    flaky_store_plan(place->store, &outage);
+    g_assert_true(lock_confirm(lock, NULL)); // it may well lie there
+    flaky_store_plan(place->store, NULL);
+    g_assert_true(lock_remove_stale(place->repo, place->state_dir, true, NULL, NULL));
+    g_assert_true(lock_check(lock, NULL));
+    g_assert_false(lock_confirm(lock, &error));
+    g_assert_error(error, BS_ERROR, BS_ERROR_LOCKED);
+    g_assert_nonnull(strstr(error->message, "somebody removed it"));
+    g_assert_false(lock_check(lock, NULL));
+    lock_release(lock);
+}
+
 static void waits_as_long_as_it_was_told(Place *place, G_GNUC_UNUSED gconstpointer data)
 {
     LockOptions options = { .exclusive = true,
@@ -724,6 +747,7 @@ int main(int argc, char **argv)
     ADD(is_lost_when_it_could_not_be_refreshed);
     ADD(an_outage_of_ten_minutes_is_bridged);
     ADD(is_lost_when_somebody_removed_it);
+    ADD(asks_the_store_before_others_rely_on_it);
     ADD(waits_as_long_as_it_was_told);
     ADD(stops_waiting_when_cancelled);
     ADD(a_failing_store_leaves_nothing_that_blocks);
