@@ -264,6 +264,29 @@ static bool require(const PgBase *base, const char *path, GError **error)
     return false;
 }
 
+/* Directories that every cluster has. Where one is a symbolic link the server follows it, but
+ * leaves it out of its base backups and of their manifest, without a word. */
+static bool has_directories(const PgBase *base, GError **error)
+{
+    static const char *const names[] = { "base",    "global",      "pg_commit_ts",
+                                         "pg_stat", "pg_logical",  "pg_multixact",
+                                         "pg_xact", "pg_twophase", "pg_tblspc" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_strconcat("pgdata/", names[i], NULL);
+
+        if (pg_tree_has(base->tree, path))
+            continue;
+        g_set_error(error, BS_ERROR, BS_ERROR_FAILED,
+                    "the server did not send %s, as servers do where that is a symbolic link; save "
+                    "it on its host from the data directory (pgcluster:/path), which follows the "
+                    "link, or stop the server and put the directory in the link's place",
+                    names[i]);
+        return false;
+    }
+    return true;
+}
+
 /* What a server does not start without, or would start as if nothing had to be recovered. */
 static bool has_all(const PgBase *base, GError **error)
 {
@@ -273,6 +296,8 @@ static bool has_all(const PgBase *base, GError **error)
     for (size_t i = 0; i < G_N_ELEMENTS(needed); i++)
         if (!require(base, needed[i], error))
             return false;
+    if (!has_directories(base, error))
+        return false;
     for (guint i = 0; i < base->options.tablespaces->len; i++) {
         uint32_t oid = g_array_index(base->options.tablespaces, PgTablespace, i).oid;
         g_autofree char *link = g_strdup_printf("pgdata/" LINKS "%u", oid);

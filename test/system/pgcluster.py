@@ -229,6 +229,20 @@ def damaged_page(repo, server):
     flip(file, 8192 * 5 + 1000)
 
 
+def linked_directory(repo, server):
+    """The server leaves it out of the backup without a word, and nothing that starts would come back."""
+    name, place = server.data + '/pg_xact', server.dir + '/pg_xact'
+    server.stop()
+    os.rename(name, place)
+    os.symlink(place, name)
+    server.start()
+    fails(repo, 'a directory that is a link', server, FAILED, 'pg_xact', 'symbolic link', 'pgcluster:/path')
+    server.stop()
+    os.unlink(name)
+    os.rename(place, name)
+    server.start()
+
+
 # ---- Debian's layout ----
 
 def of_debian(repo):
@@ -280,6 +294,7 @@ def main():
         interrupted(repo, server)
         refused(repo, server)
         damaged_page(repo, server)
+        linked_directory(repo, server)
         stopped_meanwhile(repo, server, 'fast')
         stopped_meanwhile(repo, server, 'immediate')
         switched_over(repo, server, bin)
