@@ -143,7 +143,7 @@ class Restored(Cluster):
         with open(self.dir + '/manifest.json', encoding='utf-8') as f:
             command = json.load(f)['start_command']
         fact(command.endswith(' start'), 'the manifest says how it is started', command)
-        self.run('sh', '-c', 'PATH=%s:$PATH; %s -w -t 120 -l %s/server.log start' % (self.bin, command.removesuffix(' start'), self.dir))
+        self.run('sh', '-c', 'PATH=%s:$PATH; %s -w -t 120 -l server.log start' % (self.bin, command.removesuffix(' start')))
         self.running = True
         return self
 

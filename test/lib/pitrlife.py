@@ -73,7 +73,7 @@ class Told(Cluster):
 
     def start(self):
         fact(self.command.endswith(' start'), 'the start command is told', self.command)
-        self.run('sh', '-c', 'PATH=%s:$PATH; %s -w -t 120 -l %s/server.log start' % (self.bin, self.command.removesuffix(' start'), self.dir))
+        self.run('sh', '-c', 'PATH=%s:$PATH; %s -w -t 120 -l server.log start' % (self.bin, self.command.removesuffix(' start')))
         self.running = True
         return self
 
