@@ -253,7 +253,8 @@ static bool mirror_status(const Context *context, OpenRepo *open, const MirrorOp
         json_decref(array);
     if (behind > 0)
         g_set_error(error, BS_ERROR, BS_ERROR_DESTINATION,
-                    "%u mirrors are behind; `backstay mirror sync` catches them up", behind);
+                    "%u mirror%s behind; `backstay mirror sync` catches up", behind,
+                    behind == 1 ? " is" : "s are");
     return behind == 0;
 }
 
