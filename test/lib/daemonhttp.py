@@ -9,20 +9,14 @@
 import http.client
 import json
 import re
-import socket
 import ssl
 import subprocess
 
 from daemonlife import PATIENCE, Daemon
+from freeport import free_port
 from scenario import equal, fact, path, say, wait_until
 
 SECRET = 'a long enough password of a person'
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 class PageDaemon(Daemon):

@@ -2,19 +2,13 @@
 """A throw-away redis-server of a scenario, and what of it can be compared."""
 import atexit
 import os
-import socket
 import subprocess
 import time
 
 import redis
 
+from freeport import free_port
 from scenario import WORK
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 class RedisServer:

@@ -10,11 +10,12 @@ deferred. sink.final: what is answered to a text instead of 250; 'cut' keeps the
 """
 import email
 import email.policy
-import socket
 import ssl
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
+
+from freeport import free_port
 
 
 class Mail:
@@ -71,11 +72,7 @@ class Sink:
             options.update(tls_context=context, require_starttls=True)
         if login:
             options.update(authenticator=self.authenticator(login), auth_required=True, auth_require_tls=tls == 'starttls')
-        if port is None:
-            with socket.socket() as probe:
-                probe.bind(('127.0.0.1', 0))
-                port = probe.getsockname()[1]
-        self.port = port
+        self.port = port = port or free_port()
         kind = Implicit if tls == 'implicit' else Controller
         self.controller = kind(Handler(self), hostname='127.0.0.1', port=port,
                                ssl_context=context if tls == 'implicit' else None, **options)

@@ -12,12 +12,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+from freeport import free_port
 from scenario import BACKSTAY, FAILED, PARTIAL, Repo, ended, equal, fact, finish, path, run, wait_until
 
 PATIENCE = 300
@@ -33,12 +33,6 @@ schedules:
   nightly: {sources: [files], repository: main, cron: daily, keep: {last: 5}}
 server: {listen: "127.0.0.1:%(port)d", node: one}
 '''
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 class Host:

@@ -21,6 +21,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import jsonschema
+from freeport import free_port
 from scenario import BACKSTAY, QUICK, WORK, Repo, ended, equal, fact, finish, path, say, wait_until
 
 DRIVER = os.path.dirname(BACKSTAY) + '/../test/unit/test-daemon-web-driver'
@@ -115,12 +116,6 @@ class Client:
 
     def login(self, name, password=PASSWORD):
         return self.enter(self.ask('POST', '/api/login', {'name': name, 'password': password}, plain=True))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 def set_up(server):
