@@ -99,20 +99,21 @@ static void a_buffer_has_one_owner(void)
 }
 
 /* Resident pages of this process; proc(5), "statm". */
-static guint64 resident_pages(void)
+static gint64 resident_pages(void)
 {
     g_autofree char *text = NULL;
 
     g_assert_true(g_file_get_contents("/proc/self/statm", &text, NULL, NULL));
-    return g_ascii_strtoull(strchr(text, ' '), NULL, 10);
+    return g_ascii_strtoll(strchr(text, ' '), NULL, 10);
 }
 
 static void memory_is_used_only_when_touched(void)
 {
-    guint64 before = resident_pages();
+    gint64 before = resident_pages();
     Buffers *buffers = buffers_new(32, 8 << 20);
 
-    g_assert_cmpuint((resident_pages() - before) * (guint64)sysconf(_SC_PAGESIZE), <, 4 << 20);
+    // a machine that is short of memory may have taken some away meanwhile
+    g_assert_cmpint((resident_pages() - before) * sysconf(_SC_PAGESIZE), <, 4 << 20);
     buffers_free(buffers);
 }
 
