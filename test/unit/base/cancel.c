@@ -134,7 +134,7 @@ static void a_full_pipe_does_not_keep_us(void)
     int ends[2];
 
     g_assert_cmpint(pipe(ends), ==, 0);
-    (void)alarm(20);
+    (void)alarm(120);
     g_assert_cmpint(cancel_write(cancel, ends[1], megabyte, 1000), ==, 1000);
     while (fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0 && write(ends[1], megabyte, 1 << 20) > 0)
         ;
@@ -194,7 +194,7 @@ static void a_signal_during_the_wait_ends_it(void)
     cancel_on_signals(cancel);
     g_assert_cmpint(pipe(ends), ==, 0);
     g_assert_cmpint(pthread_create(&sender, NULL, signal_soon, &self), ==, 0);
-    (void)alarm(20);
+    (void)alarm(120);
     g_assert_cmpint(cancel_read(cancel, ends[0], room, sizeof room, &error), ==, -1);
     (void)alarm(0);
     g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);

@@ -99,7 +99,7 @@ static void *ask(void *user)
 {
     Asking *asking = user;
 
-    (void)ask_scheduler(asking->world->path, asking->request, 20000, &asking->answer,
+    (void)ask_scheduler(asking->world->path, asking->request, 120000, &asking->answer,
                         &asking->error);
     atomic_store(&asking->done, true);
     return NULL;

@@ -138,7 +138,7 @@ static void a_process_is_started_in_a_session_of_its_own(void)
     int status;
 
     // while it is loaded its own libraries are open for a moment; what it got from us stays open
-    for (int i = 0; i < 1000 && more; i++) {
+    for (int i = 0; i < 6000 && more; i++) {
         more = has_more_than_three(pid);
         if (more)
             g_usleep(10000);
