@@ -45,8 +45,16 @@ static Secret *secret(const char *text)
 /* Fingerprint of the key of this name. */
 static char *fingerprint(const char *name)
 {
-    return sh("gpg --with-colons --list-keys =%s | awk -F: '$1 == \"fpr\" {print $10; exit}'",
+    return sh("gpg --with-colons --list-keys =%s | awk -F: '$1 == \"fpr\" && !n++ {print $10}'",
               name);
+}
+
+static void write_base64(const char *name, const char *text)
+{
+    gsize len;
+    g_autofree guchar *bytes = g_base64_decode(text, &len);
+
+    tempdir_write(world, name, bytes, len);
 }
 
 /* A file of LEN bytes that do not compress, the same in each run: what gpg makes of a file that is
@@ -84,7 +92,7 @@ static void make_world(void)
         "future-default default \"$3\"; }\n"
         "make one '' never; make two 'of the key' never; make gone '' never\n"
         "gpg --batch --passphrase '' --quick-generate-key signer ed25519 sign never\n"
-        "fpr=$(gpg --with-colons --list-keys =gone | awk -F: '$1 == \"fpr\" {print $10; exit}')\n"
+        "fpr=$(gpg --with-colons --list-keys =gone | awk -F: '$1 == \"fpr\" && !n++ {print $10}')\n"
         "sed 's/^:---/---/' gnupg/openpgp-revocs.d/$fpr.rev | gpg --import\n"
         "gpg --batch --faked-system-time 20200101T000000 --passphrase '' --quick-generate-key old "
         "future-default default 2d\n"
@@ -246,10 +254,13 @@ static void a_way_that_is_full_is_told(void)
     g_assert_error(error, BS_ERROR, BS_ERROR_NO_SPACE);
 }
 
-/* Processes of this test whose arguments name one of our directories. */
+/* Processes of this test whose arguments name one of our directories. An agent that was told to end
+ * does so a moment later. */
 static char *ours_running(void)
 {
-    return sh("pgrep -a -f \"$W/tmp/bs-gp[g]-\" || true");
+    return sh("ours=$W/tmp/bs-gp[g]-; for i in {1..300}; do "
+              "pgrep -f \"$ours\" >/dev/null || break; sleep 0.1; done; "
+              "pgrep -a -f \"$ours\" || true");
 }
 
 /* gpgme would take its end for the end of the work. */
@@ -333,7 +344,10 @@ static void what_cannot_be_opened_says_why(void)
         int code;
         const char *says;
     } cases[] = {
-        { "wrong passphrase", "symmetric", NULL, "wrong", BS_ERROR_PASSWORD, "is wrong; hand" },
+        { "wrong passphrase", "by-hand", NULL, "wrong", BS_ERROR_PASSWORD, "is wrong; hand" },
+        // one of 65,536 gives the two bytes twice that tell a right one (RFC 4880, 5.13)
+        { "one that looks right", "by-hand", NULL, "wrong 239087", BS_ERROR_CORRUPT,
+          "check fails" },
         { "no passphrase", "symmetric", NULL, NULL, BS_ERROR_PASSWORD, "hand over the passphrase" },
         { "no key", "to-both", NULL, NULL, BS_ERROR_PASSWORD, "no private key fits; hand over" },
         { "a public key", "to-two", "two.pub", NULL, BS_ERROR_PASSWORD, "only public ones" },
@@ -349,9 +363,17 @@ static void what_cannot_be_opened_says_why(void)
         { "not encrypted", "stored", NULL, "x", BS_ERROR_CORRUPT, "no whole encrypted" },
         { "signed only", "signed", NULL, "x", BS_ERROR_CORRUPT, "no whole encrypted" },
     };
+    // "attack at dawn" with "sesame"
+    static const char by_hand[] = "ww0ECQMIAQIDBAUGBwgA0j8BzPwD0XziI7mj3aMBDSvWxncfymXW09Y6XkLssfJ9"
+                                  "C16Rx8tWd+evIn7tQInrtOOv3xFSrsk3AZ5hOiTU4nk=";
     g_autofree char *made = sh("cd $W; : >empty; gpg --batch --quiet --store <plain >stored; gpg "
                                "--batch --quiet -u one --sign <plain >signed");
+    g_autofree char *opened = NULL;
 
+    write_base64("by-hand", by_hand);
+    opened = sh("gpg --batch --quiet --pinentry-mode loopback --passphrase sesame -d $W/by-hand "
+                "2>>$W/log");
+    g_assert_cmpstr(opened, ==, "attack at dawn");
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
 
@@ -366,7 +388,7 @@ static void what_cannot_be_opened_says_why(void)
 static void whose_key_is_missing_is_told(void)
 {
     g_autofree char *id = sh("gpg --with-colons --list-keys =two | "
-                             "awk -F: '$1 == \"sub\" {print $5; exit}'");
+                             "awk -F: '$1 == \"sub\" && !n++ {print $5}'");
     g_autofree char *hidden = sh("cd $W; gpg --batch --quiet --trust-model always -R =two "
                                  "--encrypt <plain >to-hidden");
     g_autofree char *want = g_strdup_printf("to the key %s, and no private key fits", id);
@@ -449,12 +471,10 @@ static void a_message_without_integrity_check_is_refused(void)
 {
     static const char message[] =
         "wwQECQAIySkYh6p8qO4nGSWKlBda6BsLD11ud0dt67/sOHRh1rO8zawD4GDaB14dnQ==";
-    gsize len;
-    g_autofree guchar *bytes = g_base64_decode(message, &len);
     g_autoptr(GError) error = NULL;
     g_autofree char *opened = NULL;
 
-    tempdir_write(world, "no-mdc", bytes, len);
+    write_base64("no-mdc", message);
     opened = sh("gpg --batch --quiet --ignore-mdc-error --pinentry-mode loopback --passphrase "
                 "sesame -d $W/no-mdc 2>>$W/log");
     g_assert_cmpstr(opened, ==, "attack at dawn");
@@ -524,7 +544,9 @@ int main(int argc, char **argv)
     g_test_add_func("/openpgp/looks", messages_are_known_by_their_begin);
     g_test_add_func("/openpgp/left", nothing_is_left_behind);
     status = g_test_run();
-    end = sh("gpgconf --kill all");
+    // an agent that ends takes its sockets away, and nobody else may be at them then
+    end = sh("gpgconf --kill all; for i in {1..600}; do "
+             "pgrep -f \"gpg-agen[t] --homedir $W/\" >/dev/null || break; sleep 0.1; done");
     g_strfreev(environment);
     tempdir_remove(world);
     return status;
