@@ -192,7 +192,7 @@ def refused_pushes(archive, server, name, data):
             ('a label that is none', name + '.00000028.backup', b'x', 'label')):
         done = push('push', segment_file(bad_name, bad), '--pgdata', server.data, code=1, why=label + ' is refused')
         fact(says in done.errors, 'and the reason is told', done.errors)
-    stranger = data[:24] + b'\1' + data[25:]
+    stranger = data[:24] + bytes([data[24] ^ 1]) + data[25:]  # of the system identifier, whose lowest byte may be any
     done = push('push', segment_file(name, stranger), '--pgdata', server.data, code=MISMATCH, why='a segment of another cluster is refused')
     fact('not archived' in done.errors, 'by its data directory', done.errors)
     push('push', segment_file('00000009.history', b'1\t0/2000000\tx\n'), code=1, why='a history without a cluster is refused')

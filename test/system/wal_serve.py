@@ -171,7 +171,7 @@ def mirrored(system):
 def refused(server, pushers, system):
     name = in_row()[0]
     data = read('kept', name)
-    stranger = data[:24] + b'\1' + data[25:]
+    stranger = data[:24] + bytes([data[24] ^ 1]) + data[25:]  # of the system identifier, whose lowest byte may be any
     done = pushers.push(one_file(name, stranger), '--system-id', system, code=MISMATCH, why='a segment of another cluster is refused')
     fact('not archived' in done.errors, 'and the reason is told', done.errors)
     for label, bad_name, bad, code in (
