@@ -15,7 +15,7 @@ import trees
 from s3 import S3, S3Error, S3Server, inner
 from s3lies import FAULTS
 from s3proxy import Proxy
-from scenario import equal, fact, finish
+from scenario import equal, fact, finish, wait_until
 
 DATA = trees.noise(1, 1_000_000)
 BUCKET = 'one'
@@ -112,24 +112,31 @@ def on_the_network(lab):
     fact(isinstance(result, http.client.BadStatusLine), 'not_http: nothing that a client can read', repr(result))
 
 
-def slowly(lab):
-    lab.client.timeout = 0.5
+def impatient(lab, seconds):
+    """What the client waits for an answer, from its next connection on."""
+    lab.client.timeout = seconds
     lab.client.connection().close()
     lab.client.mine.connection = None
+
+
+def slowly(lab):
+    impatient(lab, 0.5)
     for name, do in (('hang', get), ('hang', put), ('deaf', get)):
         result = lab.with_fault(name, do)
         fact(isinstance(result, TimeoutError), '%s: no answer to %s' % (name, do.__name__), repr(result))
     fact(not lab.server.has(BUCKET, 'new'), 'hang: and it is not stored')
     result = lab.with_fault('unanswered', put)
-    fact(isinstance(result, TimeoutError) and lab.server.get(BUCKET, 'new') == DATA, 'unanswered: no answer, and yet it is stored', repr(result))
+    fact(isinstance(result, TimeoutError), 'unanswered: no answer', repr(result))
+    fact(wait_until(lambda: lab.server.has(BUCKET, 'new'), 60) and lab.server.get(BUCKET, 'new') == DATA, 'unanswered: and yet it is stored')
     lab.server.remove(BUCKET, 'new')
     result = lab.with_fault('deaf', lambda c: c.put(BUCKET, 'new', bytes(32 << 20)))
     fact(isinstance(result, TimeoutError), 'deaf: a large body cannot be sent', repr(result))
     result = lab.with_fault('trickle_request', lambda c: c.put(BUCKET, 'new', bytes(32 << 20)))
     fact(isinstance(result, TimeoutError), 'trickle_request: it takes very long', repr(result))
+    impatient(lab, 60)
     started = time.monotonic()
     result = lab.with_fault('trickle_request', lambda c: c.put(BUCKET, 'slow', b'12345'), rate=20)
-    fact(result.status == 200 and lab.server.get(BUCKET, 'slow') == b'12345' and 0.2 < time.monotonic() - started < 0.5,
+    fact(result.status == 200 and lab.server.get(BUCKET, 'slow') == b'12345' and time.monotonic() - started > 0.2,
          'trickle_request: but it is stored in the end')
 
     def first_bytes(client):
@@ -137,30 +144,29 @@ def slowly(lab):
         request = 'GET /%s/slow HTTP/1.1\r\n%s\r\n\r\n' % (BUCKET, '\r\n'.join('%s: %s' % h for h in client.signed(
             'GET', '/%s/slow' % BUCKET, '', b'', {}).items()))
         with socket.create_connection((host, int(port))) as s:
+            started = time.monotonic()
             s.sendall(request.encode())
             reader = s.makefile('rb')
             while reader.readline().strip():
                 pass
-            return [(reader.read(1), time.monotonic())[1] for _ in range(5)]
+            return [(reader.read(1), time.monotonic() - started)[1] for _ in range(5)]
     times = lab.with_fault('trickle_response', first_bytes)
-    fact(all(0.05 < b - a for a, b in zip(times, times[1:])), 'trickle_response: byte by byte', times)
-    lab.client.timeout = 60
-    lab.client.mine.connection = None
+    fact(all(n * 0.09 < t for n, t in enumerate(times)), 'trickle_response: byte by byte', times)
 
 
 def refused(lab):
     started = time.monotonic()
     tried.add('refused')
-    lab.proxy.rule('refused', seconds=0.6)
+    lab.proxy.rule('refused', seconds=2)
     found = []
-    while time.monotonic() - started < 3 and (not found or isinstance(found[-1], Exception)):
+    while time.monotonic() - started < 60 and (not found or isinstance(found[-1], Exception)):
         try:
             found.append(get(lab.client))
         except OSError as e:
             found.append(e)
             time.sleep(0.02)
     kinds = [type(e).__name__ for e in found[:-1]]
-    fact(kinds[0] == 'ConnectionResetError' and set(kinds[1:]) == {'ConnectionRefusedError'} and len(kinds) > 10 and found[-1] == DATA,
+    fact(kinds[0] == 'ConnectionResetError' and set(kinds[1:]) == {'ConnectionRefusedError'} and found[-1] == DATA,
          'refused: for a while, and then no longer', kinds)
     lab.proxy.stop_listening()
     try:
@@ -191,9 +197,8 @@ def answers(lab):
     fact(isinstance(result, S3Error) and result.status == 503 and not lab.server.has(BUCKET, 'new'), 'slow_down_early: HTTP 503', repr(result))
     result = lab.with_fault('slow_down_early', lambda c: c.put(BUCKET, 'new', bytes(32 << 20)))
     fact(isinstance(result, ConnectionError), 'slow_down_early: a large body is not taken', repr(result))
-    started = time.monotonic()
     result = lab.with_fault('expired_token', lambda c: [c.has(BUCKET, 'a/1') or 0 for _ in range(3)], at=3, times=None)
-    fact(isinstance(result, S3Error) and result.status == 400 and time.monotonic() - started < 5, 'a fault can begin at a request and stay', repr(result))
+    fact(isinstance(result, S3Error) and result.status == 400, 'a fault can begin at a request and stay', repr(result))
 
 
 def redirects(lab):
@@ -302,7 +307,7 @@ def rules_and_pace(lab):
     equal(rule.hits, 2, 'and counts them')
     equal([r.fault for r in lab.proxy.requests if r.fault], ['not_found'] * 2, 'they are remembered, too')
     lab.proxy.clear()
-    lab.proxy.latency = 0.1
+    lab.proxy.latency = 1
     started = time.monotonic()
     threads = [threading.Thread(target=get, args=(lab.client,)) for _ in range(8)]
     for t in threads:
@@ -310,15 +315,16 @@ def rules_and_pace(lab):
     for t in threads:
         t.join()
     seconds = time.monotonic() - started
-    fact(0.2 <= seconds < 0.8 and lab.proxy.busiest >= 6, 'latency is added to each request, side by side', (seconds, lab.proxy.busiest))
+    # of a connection and of a request each; one after the other they would take 16 s
+    fact(2 <= seconds < 12 and lab.proxy.busiest > 2, 'latency is added to each request, side by side', (seconds, lab.proxy.busiest))
     lab.proxy.latency, lab.proxy.down.rate = 0.0, 2_000_000
     started = time.monotonic()
     get(lab.client)
-    fact(0.4 < time.monotonic() - started < 1, 'the answers can be slowed down')
+    fact(time.monotonic() - started > 0.4, 'the answers can be slowed down')
     lab.proxy.down.rate, lab.proxy.up.rate = None, 2_000_000
     started = time.monotonic()
     put(lab.client)
-    fact(0.4 < time.monotonic() - started < 1, 'the bodies of requests, too')
+    fact(time.monotonic() - started > 0.4, 'the bodies of requests, too')
     lab.proxy.up.rate = None
 
 
