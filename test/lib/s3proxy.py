@@ -17,12 +17,12 @@ answered by a line with the number of requests, connections and faults so far. I
 import asyncio
 import json
 import os
-import random
 import re
 import sys
 import threading
 import time
 
+from freeport import free_port
 from s3exchange import PIECE, Closed, Exchange, Link, Request, read_head
 from s3lies import FAULTS
 
@@ -60,6 +60,8 @@ def shared_loop():
 class Proxy:
     """latency: seconds added to each request and each new connection; up.rate and down.rate: bytes a second."""
 
+    idle = []  # ports that are ours, for the next ones
+
     def __init__(self, server):
         self.server = server  # an S3: where to, and the keys for what a fault must sign anew
         self.requests, self.rules, self.connections = [], [], 0
@@ -71,11 +73,13 @@ class Proxy:
     # ---- from the test's thread ----
 
     def __enter__(self):
+        self.port = Proxy.idle.pop() if Proxy.idle else free_port()
         self.call(self.listen())
         return self
 
     def __exit__(self, *_):
         self.call(self.close())
+        Proxy.idle.append(self.port)
 
     def call(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, shared_loop()).result(30)
@@ -106,15 +110,8 @@ class Proxy:
     # ---- from the shared thread ----
 
     async def listen(self):
-        # below the ports that the kernel gives to clients, so that it can be had again after stop_listening()
-        while not self.listener:
-            port = self.port or random.randrange(10000, 30000)
-            try:
-                self.listener = await asyncio.start_server(self.accept, '127.0.0.1', port, limit=4 * PIECE)
-                self.port = port
-            except OSError:
-                if self.port:
-                    raise
+        if not self.listener:
+            self.listener = await asyncio.start_server(self.accept, '127.0.0.1', self.port, limit=4 * PIECE)
 
     async def deafen(self):
         """Only those that are open stay."""
