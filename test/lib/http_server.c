@@ -189,10 +189,10 @@ static void serve(HttpConn *conn)
 
 /* ---- connections ---- */
 
-/* What was not read would make a reset of the end. */
+/* What was not read would make a reset of the end. Whoever ends the server ends the patience. */
 static void drain(HttpConn *conn)
 {
-    struct timeval patience = { .tv_usec = 500 * 1000 };
+    struct timeval patience = { .tv_sec = 60 };
     char buf[65536];
 
     (void)shutdown(conn->fd, SHUT_WR);
