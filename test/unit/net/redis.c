@@ -346,8 +346,9 @@ static void refuses_hostile_answers(void)
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         Impostor impostor = { cases[i].text, cases[i].repeat, cases[i].close };
-        RedisOptions options = { .stall_ms = cases[i].close ? 60000 : STALL_MS,
-                                 .reply_max = 1 << 20 };
+        // who says something is waited for, however busy this machine is
+        bool silent = !cases[i].text && !cases[i].close;
+        RedisOptions options = { .stall_ms = silent ? STALL_MS : 60000, .reply_max = 1 << 20 };
         g_autofree char *url = NULL;
 
         g_test_message("%s", cases[i].label);
