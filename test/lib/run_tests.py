@@ -207,7 +207,7 @@ def unit_job(kind, env=None, quick=False, needs=()):
         env = {**(env or {}), 'LD_PRELOAD': os.path.join(path, 'test/unit/libthread-witness.so'), 'THREADS_SEEN': THREADS_SEEN}
     argv = ['meson', 'test', '-C', path, '--no-rebuild', '--num-processes', '2', '--timeout-multiplier', '4', '-q']
     return Job('unit/' + kind, {'tsan': lambda: threaded(path, argv), 'release': lambda: witnessed(argv)}.get(kind, argv),
-               needs=['build/' + kind, *needs], timeout=1800 if kind == 'tsan' else 1200, facts=path, env=env)
+               needs=['build/' + kind, *needs], timeout=2400 if kind == 'tsan' else 1800, facts=path, env=env)
 
 
 # What unit tests of the release start threads: a file each. Written by test/lib/thread_witness.c.
