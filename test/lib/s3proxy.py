@@ -17,6 +17,7 @@ answered by a line with the number of requests, connections and faults so far. I
 import asyncio
 import json
 import os
+import queue
 import re
 import sys
 import threading
@@ -60,7 +61,7 @@ def shared_loop():
 class Proxy:
     """latency: seconds added to each request and each new connection; up.rate and down.rate: bytes a second."""
 
-    idle = []  # ports that are ours, for the next ones
+    idle = queue.SimpleQueue()  # ports that are ours, for the next ones
 
     def __init__(self, server):
         self.server = server  # an S3: where to, and the keys for what a fault must sign anew
@@ -73,13 +74,16 @@ class Proxy:
     # ---- from the test's thread ----
 
     def __enter__(self):
-        self.port = Proxy.idle.pop() if Proxy.idle else free_port()
+        try:
+            self.port = Proxy.idle.get_nowait()
+        except queue.Empty:
+            self.port = free_port()
         self.call(self.listen())
         return self
 
     def __exit__(self, *_):
         self.call(self.close())
-        Proxy.idle.append(self.port)
+        Proxy.idle.put(self.port)
 
     def call(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, shared_loop()).result(30)
