@@ -123,22 +123,29 @@ static void running_query_is_cancelled(void)
     g_autoptr(PgConn) conn = pg_connect_server(url, cancel, &error);
     g_autoptr(PgConn) other = pg_connect_server(url, NULL, NULL);
     int64_t running = -1;
+    unsigned looks = 0;
     pthread_t thread;
 
     g_assert_no_error(error);
     g_assert_cmpint(pthread_create(&thread, NULL, cancel_soon, cancel), ==, 0);
-    g_assert_false(pg_exec(conn, "SELECT 1; SELECT pg_sleep(60)", &error));
+    g_assert_false(pg_exec(conn, "SELECT 1; SELECT pg_sleep(600)", &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
     g_assert_cmpstr(error->message, ==, "interrupted");
     g_assert_cmpint(pthread_join(thread, NULL), ==, 0);
     g_clear_error(&error);
     g_assert_null(pg_query(conn, "SELECT 1", NULL, &error)); // and none is begun
     g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
-    g_assert_true(pg_query_number(other,
-                                  "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' "
-                                  "AND query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()",
-                                  NULL, &running, NULL));
-    g_assert_cmpint(running, ==, 0); // the server has ended it, too
+    // the server ends it, too, which we do not wait for without end
+    for (; running != 0 && looks < 600; looks++) {
+        if (looks > 0)
+            g_usleep(100 * 1000);
+        g_assert_true(
+            pg_query_number(other,
+                            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+                            " AND query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()",
+                            NULL, &running, NULL));
+    }
+    g_assert_cmpint(running, ==, 0);
 }
 
 /* Takes connections and never says a word. */
@@ -170,7 +177,7 @@ static void waiting_for_a_login_is_cancelled(void)
     g_assert_cmpint(pthread_create(&thread, NULL, cancel_soon, cancel), ==, 0);
     g_assert_null(pg_connect(url, NULL, cancel, &error));
     g_assert_error(error, BS_ERROR, BS_ERROR_CANCELLED);
-    g_assert_cmpint(g_get_monotonic_time() - start_us, <, 10 * G_USEC_PER_SEC);
+    g_assert_cmpint(g_get_monotonic_time() - start_us, <, 15 * G_USEC_PER_SEC);
     g_assert_cmpint(pthread_join(thread, NULL), ==, 0);
     (void)close(deaf); // and what was given up ends by itself
 }
