@@ -334,7 +334,7 @@ def locks(source):
     os.mkfifo(path('fifo'))
     writer = subprocess.Popen([BACKSTAY, '-r', repo.path, 'backup', '--stdin'], env=repo.env(), stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while len(far.objects('locks')) < 1 and time.monotonic() < deadline:
         time.sleep(0.02)
     equal((len(repo.objects('locks')), len(far.objects('locks'))), (1, 1), 'who writes has a lock in both places')
@@ -409,7 +409,9 @@ def misuse(source):
     record = next(k for k in objects(repo) if k.startswith('backstay/mirrors/'))
     os.chmod(objects(repo)[record], 0o600)
     with open(objects(repo)[record], 'r+b') as f:
-        f.write(b'?')
+        first = f.read(1)[0]
+        f.seek(0)
+        f.write(bytes([first ^ 1]))  # it is sealed: any byte may stand there
     done = repo.backstay('backup', source, code=FAILED)
     fact('list of mirrors' in done.errors, 'a list of mirrors that cannot be read stops who writes', done.errors)
     repo.backstay('snapshots', code=0)
