@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 from cluster import Cluster, as_postgres, debian_bin, hand_over
+from freeport import free_port
 from scenario import equal, fact, path, run, wait_until
 
 
@@ -112,7 +113,8 @@ def debian_cluster():
     release = debian_bin().split('/')[-2]
     os.mkdir(folder)
     hand_over(folder)
-    run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0)
+    # by itself it takes the first port that is free, which for two at a time is the same
+    run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '-p', str(free_port()), '--start', '--', '--auth=trust', code=0)
     try:
         yield release, name, folder
     finally:

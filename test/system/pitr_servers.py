@@ -10,6 +10,7 @@ import urllib.parse
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import releases
 from cluster import as_postgres, debian_bin
+from freeport import free_port
 from pitrlife import Live, Restores, shows, wait_for
 from scenario import BACKSTAY, FAILED, Repo, equal, fact, finish, path, run
 from walarchive import Archive, hand_over_all, own
@@ -46,7 +47,9 @@ def of_directory(repo, archive):
 def of_debian(repo, archive):
     """pg_createcluster keeps the configuration in /etc; and nothing is archived: the base has what --target-immediate needs."""
     name, folder, release = 'backstay%d' % os.getpid(), own('debian'), debian_bin().split('/')[-2]
-    if run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '--start', '--', '--auth=trust', code=0).code:
+    # by itself it takes the first port that is free, which for two at a time is the same
+    made = run('pg_createcluster', release, name, '-d', folder + '/data', '-s', folder, '-p', str(free_port()), '--start', '--', '--auth=trust', code=0)
+    if made.code:
         return
     config = '/etc/postgresql/%s/%s/postgresql.conf' % (release, name)
     try:
