@@ -223,7 +223,14 @@ class Repo:
         return sorted(found)
 
     def size(self):
-        return sum(os.lstat(os.path.join(d, f)).st_size for d, _, fs in os.walk(self.path) for f in fs)
+        return sum(size_of(os.path.join(d, f)) for d, _, fs in os.walk(self.path) for f in fs)
+
+
+def size_of(name):
+    try:
+        return os.lstat(name).st_size
+    except FileNotFoundError:
+        return 0  # it had a temporary name, and has its own by now
 
 
 def ended(process, seconds, name):
