@@ -19,15 +19,16 @@ def same(server, want, label):
 
 repo = Repo.named('repo')
 repo.init()
-server = RedisServer('server')
+server = RedisServer('server', 'enable-debug-command local')
 server.fill()
 c = server.client()
 c.set('large', os.urandom(40 << 20))  # beyond what is held in memory
 want = server.content()
+c.execute_command('DEBUG', 'SET-ACTIVE-EXPIRE', 0)  # they are in the file, however late that is written
 for i in range(10):
     c.set('dead%d' % i, 'x', px=1500 + i)
 for i in range(5):
-    c.set('dying%d' % i, 'x', ex=40)
+    c.set('dying%d' % i, 'x', ex=900)
 snapshot = repo.backup(server.url)['snapshot_id']
 time.sleep(2)
 
