@@ -13,11 +13,15 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 
 from scenario import BACKSTAY, Repo, environment, path, say, wait_until
 
 PATIENCE = 300
+
+# Of the day in UTC, and half a day away: what is due then comes due when a test says so, and at no other time.
+HOUR = (time.gmtime().tm_hour + 12) % 24
 
 # The first lines of a configuration: the repository that is handed over, and a source of one small file.
 REPOSITORY = '''
@@ -41,8 +45,8 @@ def small_repo():
 
 
 class Daemon:
-    """text: the configuration, with %(dir)s, %(node)s, %(catalogue)s, %(repo)s, %(small)s, %(go)s and what values names. repo may be
-    None. env: what is in its environment besides its directories; without it the password of the repository is."""
+    """text: the configuration, with %(dir)s, %(node)s, %(catalogue)s, %(repo)s, %(small)s, %(go)s, %(hour)02d and what values names. repo
+    may be None. env: what is in its environment besides its directories; without it the password of the repository is."""
 
     def __init__(self, name, repo, text, catalogue=None, env=None, **values):
         self.name, self.repo, self.text, self.process = name, repo, text, None
@@ -58,7 +62,7 @@ class Daemon:
         url = self.catalogue if '://' in self.catalogue else 'sqlite:' + self.catalogue
         with open(self.config, 'w', encoding='utf-8') as f:
             f.write(self.text % {'repo': self.repo and self.repo.path, 'node': self.name, 'dir': self.dir, 'catalogue': url, 'go': self.go,
-                                 'small': path('small'), **values})
+                                 'small': path('small'), 'hour': HOUR, **values})
 
     def env(self, **more):
         return {**self.given, 'STATE_DIRECTORY': self.state, 'RUNTIME_DIRECTORY': self.runtime, 'BACKSTAY_STATE_DIR': self.state,

@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+from daemonlife import HOUR
 from freeport import free_port
 from scenario import BACKSTAY, FAILED, PARTIAL, Repo, ended, equal, fact, finish, path, run, wait_until
 
@@ -30,8 +31,8 @@ sources:
   files: {paths: [%(files)s]}
   shop: {url: "postgresql://backup@db/shop", password: "file:///nowhere/shop-db"}
 schedules:
-  nightly: {sources: [files], repository: main, cron: daily, keep: {last: 5}}
-server: {listen: "127.0.0.1:%(port)d", node: one}
+  nightly: {sources: [files], repository: main, cron: "0 %(hour)d * * *", keep: {last: 5}}
+server: {listen: "127.0.0.1:%(port)d", node: one, sweep: "%(hour)02d:30"}
 '''
 
 
@@ -112,7 +113,7 @@ def live(host):
     host.start()
     host.set_up()
     host.json('POST', '/api/admin/users', {'name': 'otto', 'role': 'operator', 'password': SECRET}, want=201)
-    made = host.json('POST', '/api/admin/backups/schedules', {'name': 'hourly', 'sources': ['files'], 'repository': 'main', 'cron': 'hourly'}, want=201)
+    made = host.json('POST', '/api/admin/backups/schedules', {'name': 'yearly', 'sources': ['files'], 'repository': 'main', 'cron': '0 3 1 1 *'}, want=201)
     first = host.run('nightly')
     equal(len(copies(host.repo.path)), 1, 'a run leaves a copy of configuration and catalogue')
     host.run('nightly')
@@ -183,7 +184,7 @@ def goes_on(new, api_id):
     known = new.rows('SELECT id FROM backup_history')
     new.start()
     new.set_up()
-    equal(new.json('GET', '/api/admin/backups/schedules/' + api_id)['name'], 'hourly', 'the schedule of the API is known')
+    equal(new.json('GET', '/api/admin/backups/schedules/' + api_id)['name'], 'yearly', 'the schedule of the API is known')
     new.run('nightly')
     new.run(api_id)
     fact(len(new.json('GET', '/api/admin/runs')['items']) > len(known), 'history goes on')
@@ -268,7 +269,7 @@ def main():
     new.adopt(code=FAILED)
     os.makedirs(os.path.dirname(old.config))
     with open(old.config, 'w', encoding='utf-8') as f:
-        f.write(CONFIG % {'repo': repo.path, 'files': path('files'), 'port': port})
+        f.write(CONFIG % {'repo': repo.path, 'files': path('files'), 'port': port, 'hour': HOUR})
     shutil.copy(old.config, path('saved.yaml'))
     try:
         api_id, runs = live(old)

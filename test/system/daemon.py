@@ -20,14 +20,15 @@ rng = random.Random(int(os.environ.get('SEED', '0')) or None)
 
 CONFIG = SMALL + '''
 schedules:
-  nightly: {sources: [small], repository: main, cron: "0 3 * * *", keep: {last: 100}}
+  nightly: {sources: [small], repository: main, cron: "0 %(hour)d * * *", keep: {last: 100}}
   slow:
-    {sources: [small], repository: main, cron: "0 3 * * *", keep: {last: 100}, hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
+    {sources: [small], repository: main, cron: "0 %(hour)d * * *", keep: {last: 100}, hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
   broken: {sources: [small], repository: main, cron: "0 3 1 1 *", retries: 1, retry_wait: 1s, hooks: {before: ["exit 7"]}}
   told: {sources: [small], repository: main, cron: "0 3 1 1 *", hooks: {before: ["test -e %(go)s || exit 7"]}, notify: {channels: [hook]}}
 notifications:
   hook: {type: webhook, url: "http://127.0.0.1:%(port)d/hook"}
-server: {webhook_origins: ["http://127.0.0.1:%(port)d"], metrics: {textfile: %(textfile)s}, node: %(node)s, catalogue: "%(catalogue)s"}
+server:
+  {webhook_origins: ["http://127.0.0.1:%(port)d"], metrics: {textfile: %(textfile)s}, node: %(node)s, catalogue: "%(catalogue)s", sweep: "%(hour)02d:30"}
 '''
 
 

@@ -22,11 +22,11 @@ defaults: {repository: main, sources: [small], cron: "0 3 1 1 *"}
 schedules:
   nightly: {}
   slow: {hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
-  flaky: {cron: "0 3 * * *", retries: 2, retry_wait: 1s, hooks: {before: ["exit 7"]}}
+  flaky: {cron: "0 %(hour)d * * *", retries: 2, retry_wait: 1s, hooks: {before: ["exit 7"]}}
   long: {timeout: 2s, hooks: {before: ["sleep 1000"]}}
   limited: {nice: 7, ionice: idle, memory: 2G, hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
   starved: {memory: 20M}
-server: {node: %(node)s, catalogue: "%(catalogue)s"}
+server: {node: %(node)s, catalogue: "%(catalogue)s", sweep: "%(hour)02d:30"}
 '''
 
 

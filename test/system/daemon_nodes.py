@@ -15,13 +15,13 @@ from postgres import Postgres
 from scenario import QUICK, equal, fact, finish, path, say, wait_until
 
 CONFIG = SMALL + '''
-defaults: {repository: main, sources: [small], cron: "0 3 * * *", keep: {last: 100}}
+defaults: {repository: main, sources: [small], cron: "0 %(hour)d * * *", keep: {last: 100}}
 schedules:
   one: {}
   two: {}
   three: {}
   slow: {cron: "0 3 1 1 *", hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
-server: {node: %(node)s, catalogue: "%(catalogue)s"}
+server: {node: %(node)s, catalogue: "%(catalogue)s", sweep: "%(hour)02d:30"}
 '''
 DUE = {'one', 'two', 'three'}
 ROUNDS = 1 if QUICK else 3

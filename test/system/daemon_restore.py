@@ -22,10 +22,10 @@ sources:
   shop: {url: "%(url)s", password: "file://%(secret)s"}
   copy: {url: "%(copy)s", password: "file://%(secret)s"}
 schedules:
-  nightly: {sources: [files, shop], repository: main, cron: daily}
+  nightly: {sources: [files, shop], repository: main, cron: "0 %(hour)d * * *"}
 notifications:
   nowhere: {type: webhook, url: "http://127.0.0.1:1/"}
-server: {listen: "127.0.0.1:%(port)d", node: one, restore_roots: [%(root)s]}
+server: {listen: "127.0.0.1:%(port)d", node: one, restore_roots: [%(root)s], sweep: "%(hour)02d:30"}
 '''
 WORD = 'canary of the server'
 

@@ -27,9 +27,9 @@ sources:
   app: {url: "sqlite:%(app)s", facts: *facts}
   disk: {url: "volume:%(disk)s", facts: *facts}
 schedules:
-  base: {sources: [cluster], repository: main, cron: daily}
-  rest: {sources: [app, disk], repository: main, cron: daily}
-server: {listen: "127.0.0.1:%(port)d", node: one, restore_roots: [%(back)s]}
+  base: {sources: [cluster], repository: main, cron: "0 %(hour)d * * *"}
+  rest: {sources: [app, disk], repository: main, cron: "0 %(hour)d * * *"}
+server: {listen: "127.0.0.1:%(port)d", node: one, restore_roots: [%(back)s], sweep: "%(hour)02d:30"}
 '''
 MIB = 1 << 20
 BACKUPS = '/api/admin/backups'

@@ -21,8 +21,8 @@ CONFIG = REPOSITORY + '''
 sources:
   files: {paths: [%(files)s]}
 schedules:
-  nightly: {sources: [files], repository: main, cron: daily}
-server: {listen: "127.0.0.1:%(port)d", node: one, upload_max: 1024T}
+  nightly: {sources: [files], repository: main, cron: "0 %(hour)d * * *"}
+server: {listen: "127.0.0.1:%(port)d", node: one, upload_max: 1024T, sweep: "%(hour)02d:30"}
 '''
 TOP = '/api/admin/backups'
 UPLOADS = path('daemon', 'state', 'uploads')

@@ -28,9 +28,9 @@ sources:
   shop: {url: "%(url)s"}
   keys: {paths: [%(files)s.env], secret: true}
 schedules:
-  keys: {sources: [keys], repository: main, cron: daily}
-  nightly: {sources: [files, shop], repository: main, cron: daily, timezone: Europe/Berlin, keep: {last: 2}, consistency: group}
-server: {listen: "127.0.0.1:%(port)d", node: one}
+  keys: {sources: [keys], repository: main, cron: "0 %(hour)d * * *"}
+  nightly: {sources: [files, shop], repository: main, cron: "0 %(hour)d * * *", timezone: Europe/Berlin, keep: {last: 2}, consistency: group}
+server: {listen: "127.0.0.1:%(port)d", node: one, sweep: "%(hour)02d:30"}
 '''
 
 
@@ -163,7 +163,7 @@ def still_secret(person, otto, run_id):
 
 def schedules(person):
     made = person.json('POST', '/api/admin/backups/schedules',
-                       {'name': 'hourly', 'sources': ['files'], 'repository': 'main', 'cron': 'hourly', 'keep': {'last': 1}}, want=201)
+                       {'name': 'yearly', 'sources': ['files'], 'repository': 'main', 'cron': '0 3 1 1 *', 'keep': {'last': 1}}, want=201)
     fact(made['applied'], 'the scheduler has heard of a new schedule', made)
     equal(len(made['next']), 5, 'which tells its next five times')
     return made['id']
@@ -196,8 +196,8 @@ def main():
             download(person, nightly)
             otto, keys = secrets(daemon, person)
             fact(wait_until(lambda: any(nightly in json.dumps(e) for e in heard), 60), 'the run was told as events', heard)
-            hourly = schedules(person)
-            look(person, a_run(daemon, person, hourly))
+            yearly = schedules(person)
+            look(person, a_run(daemon, person, yearly))
             metrics = person.ask('GET', '/metrics')[2].decode()
             fact(re.search(r'backstay_backup_last_status\{[^}]*schedule="nightly"[^}]*\} 1', metrics), 'metrics tell of it', metrics)
             no_longer_configured(daemon)
