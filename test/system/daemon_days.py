@@ -24,6 +24,7 @@ schedules:
   slow: {hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
   flaky: {cron: "0 %(hour)d * * *", retries: 2, retry_wait: 1s, hooks: {before: ["exit 7"]}}
   long: {timeout: 2s, hooks: {before: ["sleep 1000"]}}
+  silent: {timeout: 10s, hooks: {before: ["sleep 1000"]}}
   limited: {nice: 7, ionice: idle, memory: 2G, hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
   starved: {memory: 20M}
 server: {node: %(node)s, catalogue: "%(catalogue)s", sweep: "%(hour)02d:30"}
@@ -104,7 +105,7 @@ def too_long(daemon):
     is_ended_as(daemon, ask(daemon, 'long'), 'failed', 'timeout', 'a run that takes too long is ended')
     if QUICK:
         return
-    run_id = ask(daemon, 'long')
+    run_id = ask(daemon, 'silent')  # and before it tells of that itself
     os.kill(daemon.under_way()['pid'], signal.SIGSTOP)
     is_ended_as(daemon, run_id, 'failed', 'longer than its timeout', 'one that is silent and does not end is killed')
 
