@@ -50,11 +50,11 @@ class Kine(threading.Thread):
     def run(self):
         db = sqlite3.connect(self.file, isolation_level=None, timeout=60)
         while not self.stopped.wait(.002):
-            self.n += 1
             db.execute('BEGIN IMMEDIATE')
-            db.execute('INSERT INTO kine (name, value) VALUES (?, ?)', ('/registry/%d' % self.n, os.urandom(500)))
+            db.execute('INSERT INTO kine (name, value) VALUES (?, ?)', ('/registry/%d' % (self.n + 1), os.urandom(500)))
             db.execute('UPDATE total SET n = n + 1')
             db.execute('COMMIT')
+            self.n += 1  # only now it has to be in a copy
 
 
 repo = Repo.named('repo')
