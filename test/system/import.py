@@ -146,7 +146,11 @@ def redis_files(repo):
     for at in range(20, os.stat(name).st_size, os.stat(name).st_size // CUTS):
         changed = bytearray(read(name))
         changed[at] ^= 4
-        refuse(repo, changed, 'flip.rdb', ['Redis'], label='a bit at %d' % at)
+        refuse(repo, changed, 'flip.rdb', ['Redis', 'which only that can read'], label='a bit at %d' % at)
+    # where that makes another valid type of it: of a set a module's value
+    changed = bytearray(read(name))
+    changed[changed.index(b'\x02\x03set')] ^= 4
+    fact(refuse(repo, changed, 'flip.rdb', ['which only that can read']), 'a set that became the value of a module is refused')
 
 
 def odd_ones(repo):
