@@ -41,7 +41,7 @@ def files(repo):
     tree = path('tree')
     os.makedirs(tree + '/sub/ü x')
     os.makedirs(tree + '/empty')
-    for name, content in (('sub/a', b'hi\n'), ('sub/ü x/large', os.urandom(700000)), ('none', b''), ('n' * 150, b'long')):
+    for name, content in (('sub/a', b'hi\n'), ('sub/ü x/large', trees.noise(1, 700000)), ('none', b''), ('n' * 150, b'long')):
         write('tree/' + name, content)
     os.symlink('sub/a', tree + '/link')
     os.symlink('../sub', tree + '/sub/up')
@@ -222,7 +222,7 @@ def databases(repo):
     db = sqlite3.connect(name)
     db.execute('pragma journal_mode = wal')
     db.executescript('create table t(id integer primary key, v text); create index i on t(v); create view w as select * from t;')
-    db.executemany('insert into t(v) values (?)', ((os.urandom(30).hex(),) for _ in range(5000)))
+    db.executemany('insert into t(v) values (?)', ((trees.noise(n, 30).hex(),) for n in range(5000)))
     db.commit()
     done = repo.backstay('import', name, code=FAILED, why='a database whose log lies beside it: exit status')
     fact('app.db-wal' in done.errors and 'backstay backup' in done.errors, 'the message names it', done.errors)
@@ -241,7 +241,7 @@ def databases(repo):
     cut_everywhere(repo, whole, 'cut.db', len(whole), 'SQLite: ')
     for page in (1, 7, 20):
         damaged = bytearray(whole)
-        damaged[page * 4096:page * 4096 + 64] = os.urandom(64)
+        damaged[page * 4096:page * 4096 + 64] = trees.noise(page, 64)
         refuse(repo, damaged, 'damaged.db', 'damaged', 'malformed', 'SQLite')
 
 
