@@ -37,6 +37,7 @@ notifications:
 server:
   listen: "127.0.0.1:%(port)d"
   node: one
+  sweep: "%(hour)02d:30"
   webhook_origins: ["http://127.0.0.1:%(hook)d"]
   metrics: {prefix: %(prefix)s, textfile: %(dir)s/text.prom, stores: 1s, wal: 1s}
 '''

@@ -153,6 +153,7 @@ notifications:
 server:
   listen: "127.0.0.1:%(port)d"
   node: one
+  sweep: "%(hour)02d:30"
   webhook_origins: ["http://127.0.0.1:%(hook)d", "http://127.0.0.1:%(silent)d", "http://127.0.0.1:%(down)d"]
   metrics: {stores: 0, wal: 0}
 '''

@@ -140,6 +140,7 @@ notifications:
 server:
   listen: "127.0.0.1:%(port)d"
   node: one
+  sweep: "%(hour)02d:30"
   webhook_origins: ["http://127.0.0.1:%(service)d"]
   metrics: {stores: 0, wal: 0}
 '''

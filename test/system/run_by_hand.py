@@ -22,7 +22,7 @@ schedules:
   nightly: {sources: [small], repository: main, cron: "0 3 1 1 *", keep: {last: 2}}
   slow: {sources: [small], repository: main, cron: "0 3 1 1 *", hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
 '''
-SERVER = 'server: {node: %(node)s, catalogue: "%(catalogue)s"}\n'
+SERVER = 'server: {node: %(node)s, catalogue: "%(catalogue)s", sweep: "%(hour)02d:30"}\n'
 
 repo = Repo.named('repo')
 

@@ -23,7 +23,7 @@ schedules:
   nightly: {sources: [small], repository: main, cron: "0 3 1 1 *", keep: {last: 1}}
   slow: {sources: [small], repository: main, cron: "0 3 1 1 *", hooks: {before: ["while test ! -e %(go)s; do sleep .1; done"]}}
   off: {sources: [small], repository: main, cron: "0 3 1 1 *", enabled: false}
-server: {node: %(node)s, catalogue: "%(catalogue)s"}
+server: {node: %(node)s, catalogue: "%(catalogue)s", sweep: "%(hour)02d:30"}
 '''
 SOCKET = path('run.sock')
 

@@ -24,8 +24,8 @@ repositories:
 sources:
   files: {paths: [%(dir)s]}
 schedules:
-  nightly: {sources: [files], repository: main, cron: daily}
-server: {listen: "%(listen)s:%(port)d", node: one%(tls)s}
+  nightly: {sources: [files], repository: main, cron: "0 %(hour)d * * *"}
+server: {listen: "%(listen)s:%(port)d", node: one, sweep: "%(hour)02d:30"%(tls)s}
 '''
 
 

@@ -20,8 +20,8 @@ repositories:
 sources:
   files: {paths: [%(dir)s]}
 schedules:
-  nightly: {sources: [files], repository: main, cron: daily}
-server: {listen: "127.0.0.1:%(port)d", node: one}
+  nightly: {sources: [files], repository: main, cron: "0 %(hour)d * * *"}
+server: {listen: "127.0.0.1:%(port)d", node: one, sweep: "%(hour)02d:30"}
 '''
 FIRST, SECOND, TYPED = 'the first long password', 'another long password', 'a password that is typed'
 
