@@ -75,7 +75,7 @@ class Sink:
         self.port = port = port or free_port()
         kind = Implicit if tls == 'implicit' else Controller
         self.controller = kind(Handler(self), hostname='127.0.0.1', port=port,
-                               ssl_context=context if tls == 'implicit' else None, **options)
+                               ssl_context=context if tls == 'implicit' else None, ready_timeout=120, **options)
 
     def authenticator(self, login):
         def check(_server, _session, _envelope, mechanism, data):
