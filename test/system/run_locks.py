@@ -102,7 +102,7 @@ def advisory(server):
     run_with_a_mishap(source, locks, lambda: held.append(psql(server, 'SELECT pg_try_advisory_lock(%s)' % KEY)), 'another session asks')
     equal(held, ['f'], 'a run holds the lock while it lives')
     code, end, saved = run_with_a_mishap(
-        source, locks, lambda: psql(server, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"), 'the connection is ended')
+        source, locks, lambda: psql(server, "SELECT pg_terminate_backend(pid, 60000) FROM pg_locks WHERE locktype = 'advisory'"), 'the connection is ended')
     equal((code, end['state'], saved), (LOCKED, 'failed', 0), 'a run that lost its lock fails, and writes no snapshot')
     fact('lock lost' in end['error'], 'and says so', end)
     result, end = run_now({'paths': [path('files')]}, locks, 20, 'files have no database to be locked')
