@@ -76,9 +76,16 @@ def ended_by_others(daemon):
     fact(daemon.ended(run_id) and 'died' in daemon.row(run_id)['error'], 'one that is killed has failed', daemon.row(run_id))
 
 
+def file_of(pid, number):
+    try:
+        return os.readlink('/proc/%d/fd/%s' % (pid, number))
+    except FileNotFoundError:
+        return ''  # others it opens and closes meanwhile
+
+
 def taken(pid, name):
     """Its open file of that name, with the lock that it has on it: the same description, not another one."""
-    numbers = [int(n) for n in os.listdir('/proc/%d/fd' % pid) if os.readlink('/proc/%d/fd/%s' % (pid, n)).endswith('/' + name)]
+    numbers = [int(n) for n in os.listdir('/proc/%d/fd' % pid) if file_of(pid, n).endswith('/' + name)]
     pidfd = os.pidfd_open(pid)
     fd = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, numbers[0], 0)  # pidfd_getfd(2)
     os.close(pidfd)
