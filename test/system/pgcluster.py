@@ -18,6 +18,9 @@ from livecluster import (Restored, backed_up_standby, backed_up_twice, comes, de
                          listing, make_absolute, make_server, manifest_of, restore, sound, tags, verified)
 from scenario import BACKSTAY, FAILED, INTERRUPTED, QUICK, REFUSED, SANITIZED, TOP, UNREACHABLE, Repo, equal, fact, finish, path, run, say
 
+# The server gives the WAL of the backup in the end: what it removes before is missed where the backup is slow and the load is not.
+KEEP = 'wal_keep_size = 1GB'
+
 
 def url(server, user='postgres'):
     return 'pgcluster:postgresql://%s@/?host=%s' % (user, urllib.parse.quote(server.socket, safe=''))
@@ -145,7 +148,7 @@ def interrupted(repo, server):
     kept = {s['id'] for s in repo.snapshots()}
     process = slow_backup(repo, server)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     equal(process.returncode, INTERRUPTED, 'interrupted: exit status')
     left_nothing(repo, 'interrupted', kept)
     comes(lambda: server.sql('select count(*) from pg_stat_progress_basebackup') == '0', 'the server has ended it, too')
@@ -162,7 +165,7 @@ def promoted_meanwhile(repo, standby):
     kept = {s['id'] for s in repo.snapshots()}
     process = slow_backup(repo, standby)
     standby.run(standby.bin + '/pg_ctl', '-D', standby.data, '-w', 'promote')
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     fact(process.returncode == FAILED and b'promoted' in err, 'promoted meanwhile: it fails and says so', err.decode())
     left_nothing(repo, 'promoted meanwhile', kept)
 
@@ -178,7 +181,7 @@ def switched_over(repo, server, bin):
         process = slow_backup(repo, server, source)
         server.stop('fast')
         other.run(other.bin + '/pg_ctl', '-D', other.data, '-w', 'promote')
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         equal(process.returncode, UNREACHABLE, 'switched over: exit status')
         left_nothing(repo, 'switched over', kept)
         other.sql('checkpoint')
@@ -192,7 +195,7 @@ def stopped_meanwhile(repo, server, how):
     kept = {s['id'] for s in repo.snapshots()}
     process = slow_backup(repo, server)
     server.stop(how)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     equal(process.returncode, UNREACHABLE, 'server stopped (%s): exit status' % how)
     left_nothing(repo, 'server stopped (%s)' % how, kept)
     server.start()
@@ -211,12 +214,21 @@ def refused(repo, server):
     with open(hba, 'w') as f:
         f.write(text)
     server.sql('select pg_reload_conf()')
-    busy = [Replication(server) for _ in range(6)]
+    busy = []
+
+    def taken():
+        try:
+            busy.append(Replication(server))
+        except (RuntimeError, OSError):
+            pass  # those that were refused take a moment to go
+        return len(busy) == 6
+    comes(taken, 'all WAL senders are taken')
     try:
         fails(repo, 'no WAL sender free', server, FAILED, 'max_wal_senders')
     finally:
         for one in busy:
             one.close()
+    comes(lambda: server.sql("select count(*) from pg_stat_activity where backend_type = 'walsender'") == '0', 'they are free again')
 
 
 def damaged_page(repo, server):
@@ -273,7 +285,7 @@ def starts_by_command(repo, snapshot):
 def of_release(repo, release):
     """The protocol changed with 15, the manifest with 17."""
     bin = releases.installed(release)
-    with make_server('pg%d' % release, bin) as server:
+    with make_server('pg%d' % release, bin, KEEP) as server:
         server.start()
         fill(server)
         round_trip(repo, server, bin, 'PostgreSQL %d' % release)
@@ -285,7 +297,7 @@ def main():
     repo = Repo.named('repo')
     repo.init()
     bin = debian_bin()
-    with make_server('live', bin) as server:
+    with make_server('live', bin, KEEP) as server:
         arrange(server)
         server.start()
         fill(server)
