@@ -85,9 +85,8 @@ def logins(server, case):
     case.fails('unknown role', server.url('shop', user='nobody', tcp=True, password=SECRET), REFUSED)
     case.fails('unknown database', server.url('missing'), (1, UNREACHABLE, REFUSED), 'missing')
     with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        dead = 'postgresql://app@127.0.0.1:%d/shop' % s.getsockname()[1]
-    case.fails('dead port', dead, UNREACHABLE, '127.0.0.1')
+        s.bind(('127.0.0.1', 0))  # and never listens
+        case.fails('dead port', 'postgresql://app@127.0.0.1:%d/shop' % s.getsockname()[1], UNREACHABLE, '127.0.0.1')
     case.fails('dead socket', 'postgresql://app@/shop?host=%s' % path('no-socket'), UNREACHABLE)
     case.fails('not a host', 'postgresql://app@host.invalid/shop', UNREACHABLE, 'host.invalid')
     case.fails('not a PostgreSQL', 'postgresql://app@127.0.0.1:%d/shop' % something_else(), (1, UNREACHABLE))
@@ -116,7 +115,7 @@ def passwords_are_not_seen(server, repo):
     """Neither in the arguments nor in the environment of a child."""
     with Held(server, 'shop', 'public.own'):
         process = slow_backup(repo, server.url('shop', user='reader', tcp=True, password=SECRET))
-        seen = wait_until(lambda: dumper(process.pid), 20)
+        seen = wait_until(lambda: dumper(process.pid), 120)
         fact(seen, 'pg_dump runs as a child')
         pid = dumper(process.pid)
         shown = b''
@@ -126,7 +125,7 @@ def passwords_are_not_seen(server, repo):
                     shown += f.read()
         fact(pid and SECRET.encode() not in shown, 'the password is neither among its arguments nor in its environment')
         process.send_signal(signal.SIGTERM)
-        ended(process, 30, 'SIGTERM during a dump')
+        ended(process, 120, 'SIGTERM during a dump')
     equal(process.returncode, INTERRUPTED, 'SIGTERM during a dump: exit status')
     fact(not dumper(process.pid), 'SIGTERM during a dump: pg_dump is gone, too')
 
@@ -144,10 +143,10 @@ def killed_half_way(server, case):
         before = {s['id'] for s in case.repo.snapshots()}
         with Held(server, 'shop', 'zz_last'):
             process = slow_backup(case.repo, server.url('shop'))
-            wait_until(lambda: dumper(process.pid), 20)
+            wait_until(lambda: dumper(process.pid), 120)
             time.sleep(0.3)
             os.kill(dumper(process.pid), sig)
-            err = ended(process, 60, label)
+            err = ended(process, 120, label)
         fact(process.returncode not in (0, 3), label + ': the backup fails', process.returncode)
         fact(b'pg_dump' in err, label + ': the message names it', err)
         case.nothing_left(label, before)
@@ -160,10 +159,10 @@ def server_stops(case):
         before = {s['id'] for s in case.repo.snapshots()}
         with Held(server, 'shop', 'zz_last'):
             process = slow_backup(case.repo, server.url('shop'))
-            wait_until(lambda: dumper(process.pid), 20)
+            wait_until(lambda: dumper(process.pid), 120)
             time.sleep(0.3)
             server.halt()
-            ended(process, 60, 'the server stops half-way')
+            ended(process, 120, 'the server stops half-way')
         fact(process.returncode not in (0, 3), 'the server stops half-way: the backup fails', process.returncode)
         case.nothing_left('the server stops half-way', before)
 
@@ -244,6 +243,20 @@ def restores(server, case, good):
     fact('dump' in done.errors.lower() or 'postgres' in done.errors.lower(), 'a snapshot of files cannot go to a database, it says', done.errors)
 
 
+def at_rest(pid):
+    """Neither it nor a child of it can do anything now, however busy the machine is."""
+    time.sleep(.05)
+    states = []
+    for one in (pid, *(child for child, _ in children(pid))):
+        for stat in glob.glob('/proc/%d/task/*/stat' % one):
+            try:
+                with open(stat, encoding='utf-8') as f:
+                    states.append(f.read().rpartition(')')[2].split()[0])
+            except OSError:
+                states.append('gone')
+    return set(states) == {'S'}
+
+
 class Interrupted:
     """Restores and backups that wait for something, met by SIGINT."""
 
@@ -260,15 +273,14 @@ class Interrupted:
     def ends(self, label, argv, ready, *words):
         process = subprocess.Popen([BACKSTAY, '-r', self.case.repo.path, *argv], env=self.case.repo.env(), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE)
-        fact(wait_until(lambda: ready(process), 30), label + ': it waits')
-        sent = time.monotonic()
+        fact(wait_until(lambda: ready(process), 60), label + ': it waits')
         process.send_signal(signal.SIGINT)
-        err = ended(process, 30, label).decode()
-        fact(time.monotonic() - sent < 5, label + ': SIGINT ends it in less than five seconds', time.monotonic() - sent)
+        # what it waits for would take a minute, or for ever
+        err = ended(process, 30, label + ', SIGINT').decode()
         equal(process.returncode, INTERRUPTED, label + ': exit status')
         for word in words:
             fact(word in err, '%s: it says "%s"' % (label, word), err)
-        fact(wait_until(lambda: self.ours() == '0', 5), label + ': nothing of it goes on in the server')
+        fact(wait_until(lambda: self.ours() == '0', 20), label + ': nothing of it goes on in the server')
 
     def restore(self, label, database, ready, words, *more):
         self.ends(label, ['restore', self.good, '--to', self.server.url(database), *more], ready, *words)
@@ -282,15 +294,16 @@ class Interrupted:
         table = []
 
         def ready(process):
-            if not wait_until(self.waits(), 30):
+            if not wait_until(self.waits(), 60):
                 return False
-            time.sleep(1)  # now pg_restore has got everything
+            if not wait_until(lambda: all(at_rest(process.pid) for _ in range(20)), 60):  # pg_restore has got everything
+                return False
             process.send_signal(signal.SIGSTOP)
             gate.kill()
-            there = wait_until(lambda: self.server.sql('counted', "select to_regclass('own')"), 30)
+            there = wait_until(lambda: self.server.sql('counted', "select to_regclass('own')"), 60)
             table.append(Held(self.server, 'counted', 'own'))
             process.send_signal(signal.SIGCONT)
-            return there and wait_until(self.waits(), 30)
+            return there and wait_until(self.waits(), 60)
         self.restore('rows are counted', 'counted', ready, ('restored', 'not compared'), '--force')
         table[0].__exit__()
         gate.communicate()
