@@ -3,6 +3,7 @@
 whole check only."""
 import os
 import subprocess
+import time
 
 from scenario import path, say
 
@@ -15,9 +16,13 @@ def installed(release):
     top = path('npm-%d' % release)
     os.makedirs(top, exist_ok=True)
     spec = '%s@%s' % (PACKAGE, VERSIONS[release])
-    say('npm install', spec)
-    subprocess.run(['npm', 'install', '--no-audit', '--no-fund', '--no-save', '--loglevel=error', '--prefix', top, spec], check=True,
-                   stdout=subprocess.DEVNULL, timeout=600)
+    for tries in (3, 2, 1):  # the registry is the one thing here that is not of this machine
+        say('npm install', spec)
+        done = subprocess.run(['npm', 'install', '--no-audit', '--no-fund', '--no-save', '--loglevel=error', '--prefix', top, spec],
+                              check=tries == 1, stdout=subprocess.DEVNULL, timeout=600)
+        if done.returncode == 0:
+            break
+        time.sleep(10)
     package = os.path.join(top, 'node_modules', *PACKAGE.split('/'))
     # the package cannot hold the links that its libraries need
     subprocess.run(['node', 'scripts/hydrate-symlinks.js'], cwd=package, check=True, stdout=subprocess.DEVNULL)
