@@ -10,6 +10,7 @@
 #include "repo/blob.h"
 #include "repo/snapshot.h"
 #include "repo/walk.h"
+#include <pthread.h>
 #include <sys/xattr.h>
 
 static const char *const fixtures[] = {
@@ -365,13 +366,22 @@ static void a_pipe_gets_a_file_in_sequence(void)
     g_assert_cmpuint(n_files, >=, 2);
 }
 
-/* A sink that writes down what is asked of it. */
+/* A sink that writes down what is asked of it, by several threads where it takes any order. */
+static pthread_mutex_t recording = PTHREAD_MUTEX_INITIALIZER;
+
 typedef struct {
     Sink base;
     GString *calls;
     const char *refuses; /* a path */
     bool soft;
 } Recorder;
+
+static void write_down(Sink *sink, const char *what, const char *path)
+{
+    pthread_mutex_lock(&recording);
+    g_string_append_printf(((Recorder *)sink)->calls, "%s %s\n", what, path);
+    pthread_mutex_unlock(&recording);
+}
 
 static bool record_begin(Sink *sink, const Entry *entry, void **ret_handle, GError **error)
 {
@@ -382,7 +392,7 @@ static bool record_begin(Sink *sink, const Entry *entry, void **ret_handle, GErr
                             "no");
         return false;
     }
-    g_string_append_printf(recorder->calls, "begin %s\n", entry->path);
+    write_down(sink, "begin", entry->path);
     *ret_handle = g_strdup(entry->path);
     return true;
 }
@@ -399,7 +409,7 @@ static bool record_end(Sink *sink, void *handle, const Node *node, GError **erro
     g_autofree char *path = handle;
 
     (void)node, (void)error;
-    g_string_append_printf(((Recorder *)sink)->calls, "end %s\n", path);
+    write_down(sink, "end", path);
     return true;
 }
 
@@ -407,7 +417,7 @@ static void record_abandon(Sink *sink, void *handle)
 {
     g_autofree char *path = handle;
 
-    g_string_append_printf(((Recorder *)sink)->calls, "abandon %s\n", path);
+    write_down(sink, "abandon", path);
 }
 
 static bool record_finish(Sink *sink, GError **error)
