@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # check: timeout=900
 """./quickstart does what it says, also for a database that is not its own, and leaves no server behind, however it ends."""
+import glob
 import os
 import re
 import shutil
@@ -29,6 +30,15 @@ def servers(where):
             if b'postgres' in words and os.fsencode(where) in words and b'-D' in words:
                 found.append(entry)
     return found
+
+
+def ready(where):
+    """One of them says that it can be asked: ended earlier, it may not have written down yet who it is."""
+    for name in glob.glob(where + '/*/pg/data/postmaster.pid'):
+        with open(name, encoding='utf-8') as f:
+            if f.read().rstrip().endswith('ready'):
+                return True
+    return False
 
 
 def main():
@@ -66,12 +76,12 @@ def main():
     for sig in (signal.SIGINT, signal.SIGTERM):
         process = subprocess.Popen([clone + '/quickstart'], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-        up = wait_until(lambda: servers(temporary), 120)
+        up = wait_until(lambda: servers(temporary) and ready(temporary), 300)
         time.sleep(1)
         os.killpg(process.pid, sig)
-        process.wait(60)
+        process.wait(300)
         fact(up and process.returncode != 0, 'ended by %s: it says so' % sig.name, process.returncode)
-        fact(wait_until(lambda: not servers(temporary), 10), 'ended by %s: no server is left' % sig.name)
+        fact(wait_until(lambda: not servers(temporary), 60), 'ended by %s: no server is left' % sig.name)
         equal(set(os.listdir(temporary)), before, 'ended by %s: no directory is left' % sig.name)
     finish()
 
