@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# check: timeout=900
+# check: timeout=1800
 """./quickstart does what it says, also for a database that is not its own, and leaves no server behind, however it ends."""
 import glob
 import os
@@ -49,14 +49,14 @@ def main():
     os.mkdir(temporary)
     os.chmod(temporary, 0o711)
     env = {**environment(None), 'TMPDIR': temporary}
-    done = run(clone + '/quickstart', env=env, code=0, timeout=600)
+    done = run(clone + '/quickstart', env=env, code=0, timeout=1500)
     fact('the restored database is the same' in done.text and 'the restored files are the same' in done.text,
          'it compares database and files', done.text[-3000:])
     fact(not servers(temporary), 'no server is left')
     by_hand = re.search(r'To do this by hand.*?\n\n(.*?)\n\n', done.text, re.S)
     if fact(by_hand and by_hand[1].count('  backstay ') == done.text.count('\n$ backstay ') >= 7, 'it ends with the commands it ran', done.text):
         script = 'shopt -s expand_aliases; set -e\n' + re.sub(r'(?m)^  ', '', by_hand[1])
-        run('bash', '-c', script, env=env, code=0, timeout=300, why='which work by hand')
+        run('bash', '-c', script, env=env, code=0, timeout=900, why='which work by hand')
         fact(not servers(temporary), 'and leave no server')
     kept = re.search(r'The repository is (\S+) .* its password in (\S+)\.', done.text)
     if fact(kept, 'it says where the repository is'):
@@ -67,7 +67,7 @@ def main():
         trees.everything(path('files'), devices=False, big=100_000)
         for name in ('fifo',):
             os.unlink(path('files/special/' + name))
-        done = run(clone + '/quickstart', '--url', server.url('mine'), '--dir', path('files'), env=env, code=0, timeout=600)
+        done = run(clone + '/quickstart', '--url', server.url('mine'), '--dir', path('files'), env=env, code=0, timeout=1500)
         equal(server.sql('postgres', 'select string_agg(datname, \',\' order by datname) from pg_database where not datistemplate'), 'mine,postgres',
               'with --url nothing is made on that server')
     done = run(clone + '/quickstart', '--nonsense', env=env)
