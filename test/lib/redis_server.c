@@ -26,7 +26,7 @@ static unsigned free_port(void)
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         bool is_free = bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
 
-        (void)close(fd);
+        g_assert_cmpint(close(fd), ==, 0);
         if (is_free)
             return port;
     }
