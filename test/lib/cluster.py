@@ -55,7 +55,11 @@ class Cluster:
                  '--data-checksums', '--wal-segsize=%d' % segment_mib)
         self.configure("listen_addresses = ''", "unix_socket_directories = '%s'" % self.socket, 'fsync = off',
                        'shared_buffers = 16MB', 'max_wal_size = 1GB', 'wal_level = replica', 'archive_mode = on', 'autovacuum = off',
-                       "archive_command = 'cp %%p %s/%%f'" % self.archive, *settings)
+                       self.archiving(), *settings)
+
+    def archiving(self):
+        """Who looks into the archive sees whole files."""
+        return "archive_command = 'cp %%p %s/%%f- && mv %s/%%f- %s/%%f'" % (self.archive, self.archive, self.archive)
 
     def configure(self, *settings):
         self.run('tee', '-a', self.data + '/postgresql.conf', input='\n'.join((*settings, '')).encode())
@@ -97,7 +101,7 @@ class Cluster:
         hand_over(directory)
         os.chmod(directory, 0o711)
         subprocess.run(['cp', '-a', self.data, self.archive, directory], check=True)
-        other.configure("unix_socket_directories = '%s'" % other.socket, "archive_command = 'cp %%p %s/%%f'" % other.archive)
+        other.configure("unix_socket_directories = '%s'" % other.socket, other.archiving())
         return other
 
     def recover(self, *settings, paused=None):
