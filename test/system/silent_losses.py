@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from hashlib import md5
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 from cluster import Cluster, as_postgres, hand_over
@@ -85,8 +86,9 @@ def bits_of_a_dump(repo, server):
         done = run('pg_restore', '-f', '-', write('flipped.dump', flipped))
         unseen += done.code == 0 and done.out != clean
     fact(unseen > 5, 'pg_restore, of dumps with one bit changed: status 0 for %d of 10, with other rows' % unseen)
+    before = repo.objects('data')
     snapshot = repo.backup(server.url('shop'))['snapshot_id']
-    packs = ['%s/data/%s/%s' % (repo.path, p[:2], p) for p in repo.objects('data')]
+    packs = ['%s/data/%s/%s' % (repo.path, p[:2], p) for p in repo.objects('data') if p not in before]
     pack = max(packs, key=os.path.getsize)
     good = read(pack)
     os.chmod(pack, 0o600)
@@ -157,9 +159,10 @@ def logs_with_holes():
         equal(whole, 4000, 'the stock way, with the whole log: all rows')
         segment = segments[1]
         good = read(live.archive + '/' + segment)
+        row = good.index(md5(b'500').hexdigest().encode())  # what lies between records has no checksum
         system = os.listdir(repo.path + '/wal')[0]
         object = '%s/wal/%s/%s/%s' % (repo.path, system, segment[:8], segment)
-        for label, content in (('missing', None), ('damaged', good[:30000] + bytes([good[30000] ^ 1]) + good[30001:])):
+        for label, content in (('missing', None), ('damaged', good[:row] + bytes([good[row] ^ 1]) + good[row + 1:])):
             os.unlink(live.archive + '/' + segment)
             if content:
                 put(live.archive + '/' + segment, content)
