@@ -57,7 +57,10 @@ def background(spool):
 
 def kill_background(spool):
     for pid in background(spool):
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has just ended
     wait_until(lambda: not background(spool))
 
 
