@@ -87,10 +87,10 @@ def directory_to_bucket(other, proxy, source):
         repo.backstay('mirror', 'sync', code=0)
         same(repo, far, 'mirror sync catches it up')
     # what goes wrong in the middle: never a success, never a snapshot there that lacks something
-    for fault, op, key in (('swallowed', 'PutObject', '/data/'), ('stored_short', 'PutObject', '/data/'), ('bucket_full', 'PutObject', '/data/'),
-                           ('internal_error', 'PutObject', '/snapshots/'), ('reset_request', 'PutObject', '/data/'),
-                           ('missing_key', 'ListObjectsV2', '/index/')):
-        change(source, hash(fault) % 1000 + 100)
+    for n, (fault, op, key) in enumerate((('swallowed', 'PutObject', '/data/'), ('stored_short', 'PutObject', '/data/'), ('bucket_full', 'PutObject', '/data/'),
+                                          ('internal_error', 'PutObject', '/snapshots/'), ('reset_request', 'PutObject', '/data/'),
+                                          ('missing_key', 'ListObjectsV2', '/index/'))):
+        change(source, 100 + n)
         rule = proxy.rule(fault, op=op, key=key, **ALL)
         done = repo.backstay('backup', '--json', source)
         proxy.clear()
