@@ -83,7 +83,7 @@ def removed(place, source):
     fact('1 snapshots were removed' in done.text and '--removed-since' in done.text, 'what was forgotten is told', done.text)
     equal([k for k in place.keys('snapshots') if k == first], [], 'and stays forgotten')
     time.sleep(1.1)
-    since = time.strftime('%Y-%m-%d %H:%M:%S')
+    since = time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())
     had = set(server.list(bucket)) - set(place.keys('locks'))
     for key in had:
         if not key.startswith('config'):
