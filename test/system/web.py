@@ -280,16 +280,15 @@ def bad_bodies(operator):
         fact(status in (400, 404), '%s is not found' % where, status)
 
 
-def talk(port, data, timeout=30):
+def talk(port, data, timeout=120):
     with socket.create_connection(('127.0.0.1', port), timeout) as s:
-        s.settimeout(timeout)
         said = b''
         try:
             s.sendall(data)
-            while True:
-                part = s.recv(65536)
-                if not part:
-                    break
+        except OSError:
+            pass  # it may have answered before it had read all
+        try:
+            while part := s.recv(65536):
                 said += part
         except OSError:
             pass
@@ -388,7 +387,7 @@ def hardened(clients):
 def fill(rows):
     """History as the daemon would have it after years."""
     now = int(time.time() * 1000)
-    database = sqlite3.connect(CATALOGUE)
+    database = sqlite3.connect(CATALOGUE, timeout=60)
     columns = [c[1] for c in database.execute('PRAGMA table_info(backup_history)')]
     states = ['succeeded', 'succeeded', 'succeeded', 'failed', 'partial']
     with database:
@@ -484,7 +483,7 @@ def saved():
         f.write(content)
     snapshot = repository.backup(path('tree'))['snapshot_id']
     run, now = '%012x%020x' % (1000, 1), 1000
-    database = sqlite3.connect(CATALOGUE)
+    database = sqlite3.connect(CATALOGUE, timeout=60)
     with database:
         row = dict(id=run, kind='backup', schedule='nightly', schedule_name='nightly', repository='main', state='succeeded',
                    cause='manual', due_at=0, created_at=now, started_at=now, ended_at=now, lease_until=0, exit_code=0,
