@@ -71,6 +71,12 @@ def restart_lsn(server, slot='backstay'):
     return lsn(text) if text else 0
 
 
+def drop_slot(server):
+    """The server learns a moment later that its receiver has gone."""
+    wait_until(lambda: server.sql('select active from pg_replication_slots') == 'f', PATIENCE)
+    server.sql("select pg_drop_replication_slot('backstay')")
+
+
 def contents(file):
     with open(file, 'rb') as f:
         return f.read()
@@ -219,7 +225,7 @@ def standby_that_archives(archive, server):
 
 
 def slot_vanishes(archive, server):
-    server.sql("select pg_drop_replication_slot('backstay')")
+    drop_slot(server)
     add_rows(server, 100)
     code, said = Receiver(archive, server).end()
     equal(code, WAL_GAP, 'a slot that has vanished is not made again')
@@ -234,7 +240,7 @@ def slot_vanishes(archive, server):
 
 def lost(archive, server):
     """The slot is away, and the server removes what nobody has."""
-    server.sql("select pg_drop_replication_slot('backstay')")
+    drop_slot(server)
     before = held(archive)[0][-1]['last']
     for _ in range(4):
         add_rows(server, 3000)
