@@ -10,6 +10,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import trees
 from scenario import FAILED, Repo, equal, fact, finish, path
 
 ROWS = 20000
@@ -151,7 +152,7 @@ fails(repo, 'sqlite:' + path('none.db'), 'none.db', 'an absent file')
 fact(not os.path.exists(path('none.db')), 'an absent file is not made')
 with open(path('delete.db'), 'r+b') as f:
     f.seek(300 * 4096)
-    f.write(os.urandom(20 * 4096))
+    f.write(trees.noise(1, 20 * 4096))
 fails(repo, 'sqlite:' + path('delete.db'), 'damaged', 'damaged pages')
 small = path('tiny')
 os.makedirs(small)
