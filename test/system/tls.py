@@ -90,7 +90,7 @@ def main():
         fact(b'HTTP/1' not in answer, 'plain HTTP has no answer', answer)
 
         renew(daemon, 'second')
-        fact(wait_until(lambda: shown(daemon) and shown(daemon)[0] != first, PATIENCE, .2), 'a reload takes the new certificate')
+        fact(wait_until(lambda: (now := shown(daemon)) and now[0] != first, PATIENCE, .2), 'a reload takes the new certificate')
         second = shown(daemon)
         fact(wait_until(lambda: daemon.is_ready(), PATIENCE, .2), 'and the page is there')
         equal(daemon.ask('GET', '/api/session', Cookie=cookie)[0], 200, 'sessions go on')
