@@ -155,7 +155,7 @@ with open(new, 'rb'):
 
 # interrupted: what is half a volume says so, and is gone on with
 half = path('half.img')
-process = subprocess.Popen([BACKSTAY, '-r', repo.path, '--limit-download', '512', 'restore', third['snapshot_id'], '--to', 'volume:' + half],
+process = subprocess.Popen([BACKSTAY, '-r', repo.path, '--limit-download', '32', 'restore', third['snapshot_id'], '--to', 'volume:' + half],
                            env=repo.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 for _ in range(6000):
     if process.poll() is not None or (os.path.exists(half) and head(half).startswith(b'backstay: unfinished restore of snapshot ' + third['snapshot_id'].encode())):
