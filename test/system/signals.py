@@ -22,13 +22,18 @@ def start(repo, *argv):
                             stderr=subprocess.PIPE, start_new_session=True)
 
 
-def interrupt_backup(sig, source, stored):
+def stored(repo):
+    """Bytes of whole packs."""
+    return sum(os.path.getsize('%s/data/%s/%s' % (repo.path, p[:2], p)) for p in repo.objects('data'))
+
+
+def interrupt_backup(sig, source):
     name = signal.Signals(sig).name
     repo = Repo.named(name)
     repo.init()
     # slow enough to be met in the middle
     process = start(repo, 'backup', '--compression', '9', source)
-    fact(wait_until(lambda: repo.size() > stored, 120), name + ': the backup is under way')
+    fact(wait_until(lambda: stored(repo) > SIZE // 3, 120), name + ': the backup is under way')
     sent = time.monotonic()
     process.send_signal(sig)
     err = ended(process, 60, name)
@@ -95,7 +100,7 @@ def main():
         trees.write('%s/text%d' % (source, i), trees.words(i, SIZE // 20))
     repo = None
     for sig in (signal.SIGINT, signal.SIGTERM):
-        repo = interrupt_backup(sig, source, SIZE // 3)
+        repo = interrupt_backup(sig, source)
     interrupt_restore(repo, source)
     interrupt_dump(repo, source)
     hangup(repo, source)
