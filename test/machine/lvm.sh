@@ -18,8 +18,11 @@ fact() # NAME COMMAND...
 saved() { backstay -r $REPO backup "$@" >/tmp/out 2>&1; status=$?; [ $status = 0 ] || cat /tmp/out; return $status; }
 refused() { ! backstay -r $REPO backup "$@" >/tmp/out 2>&1; }
 said() { grep -q "$1" /tmp/out || { cat /tmp/out; false; }; }
-ours() { lvs --noheadings -o lv_name --select 'lv_tags=backstay' 2>/dev/null | wc -l; }
+names() { lvs --noheadings -o lv_name --select 'lv_tags=backstay' 2>/dev/null; }
+ours() { names | wc -l; }
 some_ours() { [ "$(ours)" = "$1" ]; }
+# NAMES: how many of ours are none of these
+others() { n=0; for one in $(names); do case " $(echo $1) " in *" $one "*) ;; *) n=$((n + 1)) ;; esac; done; echo $n; }
 # NAME: what the newest manifest of /dev/vg0/NAME says
 way() { backstay -r $REPO dump latest --path "/volume-dev%2Fvg0%2F$1" "/volume-dev%2Fvg0%2F$1/manifest.json" 2>/dev/null | grep -o '"way": *"[^"]*"\|"state": *"[^"]*"' | sed 's/"$//;s/.*"//' | tr '\n' ' '; }
 count() { backstay -r $REPO snapshots --json --path "/volume-dev%2Fvg0%2F$1" 2>/dev/null | grep -o '"short_id"' | wc -l; }
@@ -68,14 +71,15 @@ made() # NAME LVCREATE...
         mount -t ext4 "/dev/vg0/$name" "/mnt/$name" || { cat /tmp/out; exit 1; }
 }
 
-# A slow backup of both, at the moment when both snapshots are there; the second will not be read for a while.
+# A slow backup of both, at the moment when both of its snapshots are there; the second will not be read for a while.
 begin()
 {
+    old=$(names)
     head -c 1500000 /dev/urandom >/mnt/a/noise
     sync
     backstay -r $REPO --limit-upload 150 backup volume:/dev/vg0/a volume:/dev/vg0/b >/tmp/slow 2>&1 &
     slow=$!
-    while kill -0 $slow && ! some_ours 2; do :; done
+    while kill -0 $slow && [ "$(others "$old")" != 2 ]; do :; done
 }
 
 now() { echo "# $(cut -d. -f1 /proc/uptime) s: $1"; }
