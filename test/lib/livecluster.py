@@ -20,7 +20,7 @@ def make_server(name, bin=None, *settings):
 
 
 def comes(condition, label):
-    fact(wait_until(condition, 60), label)
+    fact(wait_until(condition, 300), label)
 
 
 def fill(server):

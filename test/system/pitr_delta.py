@@ -71,7 +71,7 @@ class Story:
         pid = int(open(self.data + '/postmaster.pid').readline())
         os.kill(pid, signal.SIGKILL)
         # its children end by themselves
-        fact(wait_until(lambda: not [p for p in os.listdir('/proc') if p.isdigit() and works_in(p, self.data)], 60), 'the server is gone')
+        fact(wait_until(lambda: not [p for p in os.listdir('/proc') if p.isdigit() and works_in(p, self.data)], 300), 'the server is gone')
         self.server.running = False
         for name in ('stranger', 'base/stranger', 'pg_wal/0000000900000000000000FF'):
             with open(self.data + '/' + name, 'w', encoding='utf-8') as f:

@@ -41,7 +41,7 @@ def of_directory(repo, archive):
                   '--target-exclusive', '--system-id', system)
         finally:
             receiver.terminate()
-            receiver.wait(60)
+            receiver.wait(300)
 
 
 def of_debian(repo, archive):
