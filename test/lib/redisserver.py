@@ -7,6 +7,7 @@ import time
 
 import redis
 
+import trees
 from freeport import free_port
 from scenario import WORK
 
@@ -59,7 +60,7 @@ class RedisServer:
         c = self.client()
         with c.pipeline(transaction=False) as p:
             for i in range(n):
-                p.set('text:%d' % i, os.urandom(40) * (i % 30))
+                p.set('text:%d' % i, trees.noise(i, 40) * (i % 30))
             p.set(b'\x00\xff\r\n', b'')
             p.rpush('list', *range(1000))
             p.rpush('long', *('x' * 5000 for _ in range(20)))

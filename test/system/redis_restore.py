@@ -7,6 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import trees
 from redisserver import RedisServer
 from scenario import FAILED, MISMATCH, NOT_EMPTY, REFUSED, UNREACHABLE, Repo, equal, fact, finish
 
@@ -22,7 +23,7 @@ repo.init()
 server = RedisServer('server', 'enable-debug-command local')
 server.fill()
 c = server.client()
-c.set('large', os.urandom(40 << 20))  # beyond what is held in memory
+c.set('large', trees.noise(1, 40 << 20))  # beyond what is held in memory
 want = server.content()
 c.execute_command('DEBUG', 'SET-ACTIVE-EXPIRE', 0)  # they are in the file, however late that is written
 for i in range(10):

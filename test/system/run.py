@@ -12,6 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import trees
 from redisserver import RedisServer
 from scenario import BACKSTAY, FAILED, INTERRUPTED, LOCKED, PARTIAL, PASSWORD, Repo, ended, environment, equal, fact, finish, path, run, wait_until
 
@@ -177,7 +178,7 @@ def signals():
 
 def interrupted_backup():
     with open(path('data/large'), 'wb') as f:
-        f.write(os.urandom(60_000_000))
+        f.write(trees.noise(1, 60_000_000))
     process, events = start(files('large'), name='large', hooks={'after': ['touch ' + path('after-large')]})
     size = repo.size()
     fact(wait_until(lambda: repo.size() > size + 2_000_000 or process.poll() is not None, LONG), 'a backup is under way')
