@@ -232,55 +232,73 @@ static void other_ways_to_dump(void)
     }
 }
 
-/* How many have a hash, which are the same in both. */
-static guint same_tables(const PgDump *a, const PgDump *b)
+static bool same_entry(const PgDumpEntry *one, const PgDumpEntry *other)
 {
-    guint n = 0;
+    return strcmp(one->tag, other->tag) == 0 && one->rows == other->rows &&
+           one->hashed == other->hashed &&
+           (!one->hashed || (one->bytes == other->bytes && id_equal(&one->sha256, &other->sha256)));
+}
 
+/* How many are not the same in both. ret_n_hashed may be NULL: how many have a hash. */
+static guint n_different(const PgDump *a, const PgDump *b, guint *ret_n_hashed)
+{
+    guint n = 0, n_hashed = 0;
+
+    g_assert_cmpuint(pgdump_entries(a)->len, ==, pgdump_entries(b)->len);
     for (guint i = 0; i < pgdump_entries(a)->len; i++) {
-        const PgDumpEntry *one = pgdump_entries(a)->pdata[i], *other = pgdump_entries(b)->pdata[i];
+        const PgDumpEntry *one = pgdump_entries(a)->pdata[i];
 
-        g_assert_cmpstr(one->tag, ==, other->tag);
-        g_assert_cmpint(one->rows, ==, other->rows);
-        if (one->hashed)
-            g_assert_cmpuint(one->bytes, ==, other->bytes);
-        g_assert_true(one->hashed == other->hashed);
-        g_assert_true(!one->hashed || id_equal(&one->sha256, &other->sha256));
-        n += one->hashed;
+        n += !same_entry(one, pgdump_entries(b)->pdata[i]);
+        n_hashed += one->hashed;
     }
+    if (ret_n_hashed)
+        *ret_n_hashed = n_hashed;
     return n;
 }
 
-/* pg_restore takes most changes for good when the data are not compressed; compressed by zlib they
- * have a checksum. */
 static void compressed_data_are_read_as_others(void)
 {
     g_autoptr(GBytes) plain = dump_of("everything", "-Z0");
     g_autoptr(GBytes) packed = dump_of("everything", "-Z6");
     g_autoptr(PgDump) a = NULL, b = NULL;
+    guint n_hashed;
+
+    g_assert_true(parse(plain, 4096, &a, NULL) && parse(packed, 777, &b, NULL));
+    g_assert_cmpuint(n_different(a, b, &n_hashed), ==, 0);
+    g_assert_cmpuint(n_hashed, >, 5);
+}
+
+/* pg_restore takes most changes for good when the data are not compressed; compressed by zlib they
+ * have a checksum. It is a weak one: a bit of the distance of a match that makes "038" of "119"
+ * leaves Adler-32 as it was, and in such data one bit of 14,000 does. The hash of the rows shows
+ * it, and nothing else. */
+static void a_bit_of_compressed_data_is_noticed(void)
+{
+    g_autoptr(GBytes) packed = dump_of("everything", "-Z6");
+    g_autoptr(PgDump) whole = NULL;
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
     gsize n;
     const uint8_t *bytes = g_bytes_get_data(packed, &n);
     g_autofree uint8_t *copy = g_memdup2(bytes, n);
-    unsigned refused = 0;
+    unsigned refused = 0, unseen = 0;
 
-    g_assert_true(parse(plain, 4096, &a, NULL) && parse(packed, 777, &b, NULL));
-    g_assert_cmpuint(same_tables(a, b), >, 5);
+    g_assert_true(parse(packed, 65536, &whole, NULL));
     for (int i = 0; i < 100; i++) {
-        gsize at = (gsize)g_rand_int_range(rand, (gint32)pgdump_toc_len(b), (gint32)n);
+        gsize at = (gsize)g_rand_int_range(rand, (gint32)pgdump_toc_len(whole), (gint32)n);
         g_autoptr(GBytes) input = g_bytes_new_static(copy, n);
         g_autoptr(PgDump) changed = NULL;
 
         copy[at] ^= (uint8_t)(1u << g_rand_int_range(rand, 0, 8));
         g_test_message("a bit of byte %zu", at);
         // the number of a large object is just a number, and minus zero is zero
-        if (parse(input, 65536, &changed, NULL))
-            (void)same_tables(a, changed);
-        else
+        if (!parse(input, 65536, &changed, NULL))
             refused++;
+        else if (n_different(whole, changed, NULL) > 0)
+            unseen++;
         copy[at] = bytes[at];
     }
     g_assert_cmpuint(refused, >, 90);
+    g_assert_cmpuint(unseen, <=, 3);
 }
 
 static void dumps_of_newer_releases_are_read(void)
@@ -380,6 +398,7 @@ int main(int argc, char **argv)
                     header_and_entries_say_what_was_dumped);
     g_test_add_func("/pgdump/compressed data are read as others",
                     compressed_data_are_read_as_others);
+    g_test_add_func("/pgdump/a bit of compressed data", a_bit_of_compressed_data_is_noticed);
     g_test_add_func("/pgdump/a cut is noticed wherever it is", a_cut_is_noticed_wherever_it_is);
     g_test_add_func("/pgdump/bytes after the end are noticed", bytes_after_the_end_are_noticed);
     g_test_add_func("/pgdump/other ways to dump", other_ways_to_dump);
