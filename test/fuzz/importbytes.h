@@ -68,7 +68,8 @@ static inline const char *below_top(const char *path)
     return rest ? rest + 1 : "";
 }
 
-/* A name, or where a link of that name leads, taken word by word. */
+/* A name, or where a link of that name leads, taken word by word: a link may lead to the top folder
+ * itself. */
 static inline void assert_stays(const char *path, const char *target)
 {
     g_autofree char *folder = g_path_get_dirname(path);
@@ -85,7 +86,7 @@ static inline void assert_stays(const char *path, const char *target)
         g_assert_true(depth >= 0);
         g_assert_true(target || strcmp(*word, "..") != 0);
     }
-    g_assert_true(depth >= 1);
+    g_assert_cmpint(depth, >=, target ? 0 : 1);
 }
 
 static inline bool look_begin(Sink *base, const Entry *entry, void **ret_handle, GError **error)
