@@ -85,6 +85,7 @@ def initramfs(unpacked, programs, links, files, trees, modules, script):
         found = glob.glob('%s/lib/modules/*/kernel/**/%s.ko' % (unpacked, module.split()[0]), recursive=True)
         shutil.copy(found[0], root + '/modules/')
     shutil.copy(script, root + '/script')
+    shutil.copy(os.path.dirname(script) + '/facts.sh', root)
     for name, text in {'/init': INIT, '/modules/order': '\n'.join(modules) + '\n', '/etc/passwd': 'root:x:0:0::/tmp:/bin/sh\n', **files}.items():
         os.makedirs(os.path.dirname(root + name), exist_ok=True)
         with open(root + name, 'w', encoding='utf-8') as f:

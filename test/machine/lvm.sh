@@ -5,16 +5,8 @@
 # The password is in /password.
 export RESTIC_PASSWORD_FILE=/password REPO=/repo
 failed=0
+. /facts.sh
 
-fact() # NAME COMMAND...
-{
-    name=$1
-    shift
-    if "$@"; then echo "ok $name"; else
-        echo "not ok $name"
-        failed=$((failed + 1))
-    fi
-}
 saved() { backstay -r $REPO backup "$@" >/tmp/out 2>&1; status=$?; [ $status = 0 ] || cat /tmp/out; return $status; }
 refused() { ! backstay -r $REPO backup "$@" >/tmp/out 2>&1; }
 said() { grep -q "$1" /tmp/out || { cat /tmp/out; false; }; }
@@ -82,7 +74,6 @@ begin()
     while kill -0 $slow && [ "$(others "$old")" != 2 ]; do :; done
 }
 
-now() { echo "# $(cut -d. -f1 /proc/uptime) s: $1"; }
 now booted
 vgcreate --quiet vg0 /dev/ram0 >/dev/null
 made a --size 24M vg0

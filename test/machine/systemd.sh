@@ -7,17 +7,8 @@ PATIENCE_S=150
 STATE=/var/lib/backstay
 export LC_ALL=C
 failed=0
+. /facts.sh
 
-fact() # NAME COMMAND...
-{
-    name=$1
-    shift
-    if "$@"; then echo "ok $name"; else
-        echo "not ok $name"
-        failed=$((failed + 1))
-    fi
-}
-now() { echo "# $(cut -d. -f1 /proc/uptime) s: $1"; }
 is() { [ "$1" = "$2" ] || { echo "got $1, want $2"; false; }; }
 in_time() # COMMAND...
 {
